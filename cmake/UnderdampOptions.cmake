@@ -1,0 +1,25 @@
+# Compiler flags of every target of the project: link underdamp_options.
+add_library(underdamp_options INTERFACE)
+target_include_directories(underdamp_options INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/generated>)
+target_compile_features(underdamp_options INTERFACE cxx_std_20)
+
+set(cxx_only $<COMPILE_LANGUAGE:CXX>)
+target_compile_options(underdamp_options INTERFACE
+  $<${cxx_only}:-Wall -Wextra -Wshadow -Wpedantic -Wnon-virtual-dtor -Wold-style-cast>)
+if(UNDERDAMP_WERROR)
+  target_compile_options(underdamp_options INTERFACE $<${cxx_only}:-Werror>)
+endif()
+if(UNDERDAMP_NATIVE)
+  include(CheckCXXCompilerFlag)
+  check_cxx_compiler_flag(-march=native underdamp_has_march_native)
+  if(underdamp_has_march_native)
+    target_compile_options(underdamp_options INTERFACE $<${cxx_only}:-march=native>)
+  endif()
+endif()
+if(UNDERDAMP_STRICT_FP)
+  target_compile_options(underdamp_options INTERFACE
+    $<${cxx_only}:-ffp-contract=off> $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false>)
+else()
+  target_compile_options(underdamp_options INTERFACE $<${cxx_only}:-ffp-contract=fast>)
+endif()

@@ -1,0 +1,116 @@
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/moments.hpp"
+#include "kernels/velocity_table.hpp"
+#include "meshes/phase_mesh.hpp"
+
+/// The contract between solver and devices: whole-field operations, each queued in order on one device.
+/// This is the only header of kernels/ that solver/ includes.
+namespace underdamp {
+
+enum class DeviceKind { host, cuda };
+
+struct DeviceDescription {
+  DeviceKind kind = DeviceKind::host;
+  std::string name;              ///< for example "host: Kokkos Serial, 1 thread" or "cuda: NVIDIA H200"
+  int concurrency = 1;           ///< threads, or multiprocessors
+  std::size_t memory_bytes = 0;  ///< memory of the device, 0 if not known
+};
+
+/// Should sweeps keep the density non-negative? Signed fields (docs/method.md, section 8) need `none`.
+enum class Positivity { limit, none };
+
+/// Density of every cell of a batch of planes, with the mass that left through each wall, in the memory of one device.
+/// Only the backend that made it may touch it.
+class Field {
+ public:
+  virtual ~Field() = default;
+  const FieldShape& shape() const { return shape_; }
+
+ protected:
+  explicit Field(const FieldShape& shape) : shape_(shape) {}
+
+ private:
+  FieldShape shape_;
+};
+
+/// Coefficients of a sweep in the memory of one device; made once per step size, used in every step.
+class DriftPlan {
+ public:
+  virtual ~DriftPlan() = default;
+};
+class VelocityPlan {
+ public:
+  virtual ~VelocityPlan() = default;
+};
+
+/// Σ p over the cells that left through each wall of one plane, and what clipping created; times cell area: probability.
+struct Departed {
+  double theta_min = 0.0;
+  double theta_max = 0.0;
+  double velocity_min = 0.0;
+  double velocity_max = 0.0;
+  double created = 0.0;
+
+  double total() const { return theta_min + theta_max + velocity_min + velocity_max; }
+};
+
+/// Coefficients of the entropy production in line sums: per plane and line.
+struct Dissipation {
+  std::span<const double> friction;   ///< [plane] γ, 1/time
+  std::span<const double> diffusion;  ///< [line] D, velocity²/time
+  double floor = 0.0;                 ///< density below which a cell is left out
+};
+
+/// Σ |Δ¹² p| of each plane along both axes, in cells.
+struct RoughnessSums {
+  double theta = 0.0;
+  double velocity = 0.0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual DeviceDescription describe() const = 0;
+
+  /// Throws Error (device) if the device has not enough memory, with the sizes.
+  virtual std::unique_ptr<Field> allocate(const FieldShape& shape) = 0;
+  /// `values`: shape.cells() numbers in the order of FieldView. Resets the departed mass.
+  virtual void upload(std::span<const double> values, Field& field) = 0;
+  virtual void download(const Field& field, std::span<double> values) = 0;
+  virtual void copy(const Field& from, Field& to) = 0;
+  virtual void fill_zero(Field& field) = 0;
+
+  /// `duration`: τ of each plane.
+  virtual std::unique_ptr<DriftPlan> plan_drift(const PhaseMesh& mesh, std::span<const double> duration) = 0;
+  virtual std::unique_ptr<VelocityPlan> plan_velocity(const PhaseMesh& mesh, const VelocityLaw& law) = 0;
+
+  /// X(τ), in place. 16 bytes per cell.
+  virtual void drift(Field& field, const DriftPlan& plan, Positivity positivity) = 0;
+  /// V(τ), `from` and `to` may be the same. 16 bytes per cell.
+  virtual void velocity(const Field& from, Field& to, const VelocityPlan& plan, Positivity positivity) = 0;
+
+  /// Σ_cells |Σ_l c_l P_l| of each plane (without the cell area).
+  virtual std::vector<double> combination_norm(std::span<const Field* const> levels,
+                                               std::span<const double> coefficients) = 0;
+  /// density = P_K + S(Σ a_l P_l − P_K), error += scale_plane Σ d_l P_l (kernels/extrapolation.hpp).
+  /// The first level serves as scratch and is lost.
+  virtual void extrapolate(const PhaseMesh& mesh, std::span<Field* const> levels, std::span<const double> combination,
+                           std::span<const double> difference, std::span<const double> difference_scale, Field& error,
+                           Field& density, Positivity positivity) = 0;
+
+  virtual std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) = 0;
+  virtual std::vector<double> sum_columns(const Field& field) = 0;
+  virtual std::vector<RoughnessSums> roughness(const Field& field) = 0;
+  virtual std::vector<Departed> departed(const Field& field) = 0;
+
+  /// Waits until all queued operations are done; throws Error (device) if one failed.
+  virtual void synchronize() = 0;
+};
+
+}  // namespace underdamp

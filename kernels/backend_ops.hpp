@@ -1,0 +1,459 @@
+#pragma once
+#include <cstring>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "kernels/backend.hpp"
+#include "kernels/drift_sweep.hpp"
+#include "kernels/drift_table.hpp"
+#include "kernels/extrapolation.hpp"
+#include "kernels/moments.hpp"
+#include "kernels/velocity_sweep.hpp"
+#include "meshes/error.hpp"
+
+/// Every operation of the contract, once. A Launcher supplies memory and loops of one device:
+///
+///   Launcher::Array<T>                          memory of the device: resize, data, size
+///   upload(src, n, T* dst), download(src, n, dst), copy(src, n, dst), zero(dst, n)
+///   lanes                                       lines of a bundle
+///   for_each_line(name, lines, body)            body(Line&, l)
+///   for_each_bundle(name, bundles, cells, margin, body)  body(Bundle&, b)
+///   for_each_column_group(name, rows, body)     body(Columns&), `rows` being the ColumnSource of the sweep
+///   for_each_segment(name, shape, body)         body.template operator()<P>(plane, column, begin, end, lanes)
+///   for_each_column(name, columns, body)        body(column)
+///   for_each_value(name, count, body)           body(position)
+///   drift_target(array), finish_drift(array)    where a drift sweep writes, and how that becomes the field
+namespace underdamp {
+
+/// Where a drift sweep reads.
+struct ColumnSource {
+  ThetaRows first_plane;
+  FieldShape shape;
+
+  UNDERDAMP_HD ThetaRows rows_of(int plane) const {
+    ThetaRows rows = first_plane;
+    rows.plane += static_cast<std::ptrdiff_t>(plane) * rows.n * rows.pitch;
+    if (rows.below != nullptr) rows.below += static_cast<std::ptrdiff_t>(plane) * rows.depth * rows.pitch;
+    if (rows.above != nullptr) rows.above += static_cast<std::ptrdiff_t>(plane) * rows.depth * rows.pitch;
+    return rows;
+  }
+};
+
+template <class Launcher>
+class BackendOps final : public Backend {
+ public:
+  explicit BackendOps(std::unique_ptr<Launcher> launcher) : launcher_(std::move(launcher)) {}
+
+  DeviceDescription describe() const override { return launcher_->describe(); }
+  std::unique_ptr<Field> allocate(const FieldShape& shape) override;
+  void upload(std::span<const double> values, Field& field) override;
+  void download(const Field& field, std::span<double> values) override;
+  void copy(const Field& from, Field& to) override;
+  void fill_zero(Field& field) override;
+  std::unique_ptr<DriftPlan> plan_drift(const PhaseMesh& mesh, std::span<const double> duration) override;
+  std::unique_ptr<VelocityPlan> plan_velocity(const PhaseMesh& mesh, const VelocityLaw& law) override;
+  void drift(Field& field, const DriftPlan& plan, Positivity positivity) override;
+  void velocity(const Field& from, Field& to, const VelocityPlan& plan, Positivity positivity) override;
+  std::vector<double> combination_norm(std::span<const Field* const> levels,
+                                       std::span<const double> coefficients) override;
+  void extrapolate(const PhaseMesh& mesh, std::span<Field* const> levels, std::span<const double> combination,
+                   std::span<const double> difference, std::span<const double> difference_scale, Field& error,
+                   Field& density, Positivity positivity) override;
+  std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) override;
+  std::vector<double> sum_columns(const Field& field) override;
+  std::vector<RoughnessSums> roughness(const Field& field) override;
+  std::vector<Departed> departed(const Field& field) override;
+  void synchronize() override { launcher_->synchronize(); }
+
+ private:
+  template <class T>
+  using Array = typename Launcher::template Array<T>;
+
+  /// Cells with a margin that a pack may read beyond the last one; and what departed: through θ_min and θ_max by column,
+  /// through v_min and v_max by line, and what clipping created, by line and by segment and column.
+  struct DeviceField final : Field {
+    static constexpr std::size_t margin = 64;
+    explicit DeviceField(const FieldShape& s) : Field(s) {}
+    Array<double> cell_memory;
+    Array<double> departed_memory;
+
+    std::size_t columns() const { return static_cast<std::size_t>(shape().columns()); }
+    std::size_t lines() const { return static_cast<std::size_t>(shape().lines()); }
+    std::size_t segments() const {
+      return static_cast<std::size_t>((shape().theta_cells + segment_rows - 1) / segment_rows);
+    }
+    std::size_t cells_size() const { return shape().cells() + margin; }
+    std::size_t departed_size() const { return 2 * columns() + 3 * lines() + segments() * columns(); }
+    double* cells() const { return cell_memory.data(); }
+    double* departed() const { return departed_memory.data(); }
+    double* left_below() const { return departed(); }
+    double* left_above() const { return departed() + columns(); }
+    double* left_lower() const { return departed() + 2 * columns(); }
+    double* left_upper() const { return departed() + 2 * columns() + lines(); }
+    double* created_in_lines() const { return departed() + 2 * columns() + 2 * lines(); }
+    double* created_in_segments() const { return departed() + 2 * columns() + 3 * lines(); }
+    FieldView<double> view() const { return {cells(), shape().theta_cells, shape().velocity_cells}; }
+    FieldView<const double> const_view() const { return {cells(), shape().theta_cells, shape().velocity_cells}; }
+  };
+
+  struct DeviceDriftPlan final : DriftPlan {
+    Array<int> offset;
+    Array<double> weights;
+    int weight_stride = 0;
+    ThetaBoundary boundary = ThetaBoundary::open;
+    int halo_rows = 0;  ///< rows beyond each wall that must be filled before the sweep; 0 if none
+    mutable Array<double> halo_below;
+    mutable Array<double> halo_above;
+    DriftView view() const { return {offset.data(), weights.data(), weight_stride}; }
+  };
+
+  struct DeviceVelocityPlan final : VelocityPlan {
+    bool deposits = false;
+    int bundles_per_plane = 0;
+    int margin = 0;
+    std::vector<std::unique_ptr<Array<int>>> ints;
+    std::vector<std::unique_ptr<Array<double>>> doubles;
+    std::vector<std::unique_ptr<Array<WholeCells>>> whole_cells;
+    Array<int> contraction_of_plane;
+    Array<ContractionView> contractions;
+    Array<DepositView> deposit_views;
+    Array<int> shift;
+    Array<BundleEntry> bundles;
+    Array<LevelEntry> levels;
+    Array<double> weights;
+    VelocityView view() const {
+      return {bundles_per_plane, contraction_of_plane.data(), contractions.data(), deposit_views.data(), shift.data(),
+              bundles.data(),    levels.data(),               weights.data(),      margin};
+    }
+  };
+
+  static DeviceField& device(Field& field) { return static_cast<DeviceField&>(field); }
+  static const DeviceField& device(const Field& field) { return static_cast<const DeviceField&>(field); }
+
+  template <class T>
+  void send(const std::vector<T>& from, Array<T>& to) {
+    to.resize(from.size());
+    launcher_->upload(from.data(), from.size(), to.data());
+  }
+  template <class T>
+  const T* keep(const std::vector<T>& from, std::vector<std::unique_ptr<Array<T>>>& store) {
+    store.push_back(std::make_unique<Array<T>>());
+    send(from, *store.back());
+    return store.back()->data();
+  }
+
+  void fill_reflected_halo(const DeviceField& field, const DeviceDriftPlan& plan);
+  template <bool limited>
+  void launch_drift(DeviceField& field, const DeviceDriftPlan& plan, double* target);
+  template <bool limited, bool deposits>
+  void launch_velocity(const DeviceField& from, DeviceField& to, const DeviceVelocityPlan& plan);
+  std::vector<double> plane_totals(const Array<double>& per_line, const FieldShape& shape);
+
+  std::unique_ptr<Launcher> launcher_;
+  Array<double> line_values_;
+  Array<double> line_values_2_;
+  Array<double> plane_values_;
+  Array<LineSums> line_sums_;
+};
+
+template <class Launcher>
+std::unique_ptr<Field> BackendOps<Launcher>::allocate(const FieldShape& shape) {
+  auto field = std::make_unique<DeviceField>(shape);
+  field->cell_memory.resize(field->cells_size());
+  field->departed_memory.resize(field->departed_size());
+  fill_zero(*field);
+  return field;
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::upload(std::span<const double> values, Field& field) {
+  launcher_->upload(values.data(), field.shape().cells(), device(field).cells());
+  launcher_->zero(device(field).departed(), device(field).departed_size());
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::download(const Field& field, std::span<double> values) {
+  launcher_->download(device(field).cells(), field.shape().cells(), values.data());
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::copy(const Field& from, Field& to) {
+  launcher_->copy(device(from).cells(), device(from).cells_size(), device(to).cells());
+  launcher_->copy(device(from).departed(), device(from).departed_size(), device(to).departed());
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::fill_zero(Field& field) {
+  launcher_->zero(device(field).cells(), device(field).cells_size());
+  launcher_->zero(device(field).departed(), device(field).departed_size());
+}
+
+template <class Launcher>
+std::unique_ptr<DriftPlan> BackendOps<Launcher>::plan_drift(const PhaseMesh& mesh, std::span<const double> duration) {
+  const DriftTable table = make_drift_table(mesh, duration);
+  auto plan = std::make_unique<DeviceDriftPlan>();
+  send(table.offset, plan->offset);
+  send(table.weights, plan->weights);
+  plan->weight_stride = table.weight_stride;
+  plan->boundary = mesh.boundary();
+  if (mesh.boundary() == ThetaBoundary::reflecting) {
+    if (table.reach > mesh.theta_cells()) {
+      throw Error(ExitCode::bad_input, "one step carries the density across the whole box between two reflecting walls",
+                  "grid.theta", "use a smaller step, or a smaller velocity box");
+    }
+    plan->halo_rows = table.reach;
+    const std::size_t halo = static_cast<std::size_t>(mesh.planes()) * static_cast<std::size_t>(table.reach) *
+                                 static_cast<std::size_t>(mesh.velocity_cells()) + DeviceField::margin;
+    plan->halo_below.resize(halo);
+    plan->halo_above.resize(halo);
+  }
+  return plan;
+}
+
+template <class Launcher>
+std::unique_ptr<VelocityPlan> BackendOps<Launcher>::plan_velocity(const PhaseMesh& mesh, const VelocityLaw& law) {
+  const VelocityTable table = make_velocity_table(mesh, law, Launcher::lanes);
+  auto plan = std::make_unique<DeviceVelocityPlan>();
+  plan->deposits = table.deposits;
+  plan->bundles_per_plane = table.bundles_per_plane;
+  plan->margin = table.margin;
+  send(table.contraction_of_plane, plan->contraction_of_plane);
+  std::vector<ContractionView> contractions;
+  for (const ContractionTable& c : table.contractions) {
+    contractions.push_back({keep(c.base, plan->ints), keep(c.weights, plan->doubles),
+                            keep(c.whole_cells, plan->whole_cells), static_cast<int>(c.whole_cells.size())});
+  }
+  send(contractions, plan->contractions);
+  std::vector<DepositView> deposits;
+  for (const DepositTable& d : table.deposit_tables) {
+    deposits.push_back({keep(d.row_begin, plan->ints), keep(d.source, plan->ints), keep(d.weights, plan->doubles),
+                        d.first_target, d.last_target});
+  }
+  send(deposits, plan->deposit_views);
+  send(table.shift, plan->shift);
+  send(table.bundles, plan->bundles);
+  send(table.levels, plan->levels);
+  send(table.weights, plan->weights);
+  return plan;
+}
+
+/// Halo rows of a reflecting wall: row −1 − m of column j is row m of the column of −v_j.
+struct ReflectRows {
+  const double* field;
+  double* below;
+  double* above;
+  int theta_cells;
+  int velocity_cells;
+  int depth;
+
+  UNDERDAMP_HD void operator()(int column) const {
+    const int plane = column / velocity_cells;
+    const int j = column % velocity_cells;
+    const int mirrored = velocity_cells - 1 - j;
+    const double* p = field + static_cast<std::ptrdiff_t>(plane) * theta_cells * velocity_cells + mirrored;
+    const std::ptrdiff_t origin = static_cast<std::ptrdiff_t>(plane) * depth * velocity_cells + j;
+    for (int m = 0; m < depth; ++m) {
+      below[origin + static_cast<std::ptrdiff_t>(depth - 1 - m) * velocity_cells] =
+          p[static_cast<std::ptrdiff_t>(m) * velocity_cells];
+      above[origin + static_cast<std::ptrdiff_t>(m) * velocity_cells] =
+          p[static_cast<std::ptrdiff_t>(theta_cells - 1 - m) * velocity_cells];
+    }
+  }
+};
+
+template <class Launcher>
+void BackendOps<Launcher>::fill_reflected_halo(const DeviceField& field, const DeviceDriftPlan& plan) {
+  const FieldShape& shape = field.shape();
+  launcher_->for_each_column("reflect rows", shape.columns(),
+                             ReflectRows{field.cells(), plan.halo_below.data(), plan.halo_above.data(),
+                                         shape.theta_cells, shape.velocity_cells, plan.halo_rows});
+}
+
+template <class Launcher>
+template <bool limited>
+void BackendOps<Launcher>::launch_drift(DeviceField& field, const DeviceDriftPlan& plan, double* target) {
+  const FieldShape& shape = field.shape();
+  const bool open = plan.boundary == ThetaBoundary::open;
+  const bool halo = plan.halo_rows > 0;
+  const ColumnSource source{{field.cells(), halo ? plan.halo_below.data() : nullptr,
+                             halo ? plan.halo_above.data() : nullptr, plan.halo_rows, shape.theta_cells,
+                             shape.velocity_cells, plan.boundary == ThetaBoundary::periodic},
+                            shape};
+  launcher_->for_each_column_group("drift", source,
+                                   DriftSweep<limited>{plan.view(), target, open ? field.left_below() : nullptr,
+                                                       open ? field.left_above() : nullptr});
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::drift(Field& field, const DriftPlan& plan, Positivity positivity) {
+  DeviceField& f = device(field);
+  const auto& p = static_cast<const DeviceDriftPlan&>(plan);
+  if (p.halo_rows > 0) fill_reflected_halo(f, p);
+  double* const target = launcher_->drift_target(f.cell_memory);
+  if (positivity == Positivity::limit) {
+    launch_drift<true>(f, p, target);
+  } else {
+    launch_drift<false>(f, p, target);
+  }
+  launcher_->finish_drift(f.cell_memory);
+}
+
+template <class Launcher>
+template <bool limited, bool deposits>
+void BackendOps<Launcher>::launch_velocity(const DeviceField& from, DeviceField& to, const DeviceVelocityPlan& plan) {
+  const FieldShape& shape = to.shape();
+  launcher_->for_each_bundle("velocity", shape.planes * plan.bundles_per_plane, shape.velocity_cells, plan.margin,
+                             VelocitySweep<limited, deposits>{plan.view(), from.const_view(), to.view(), to.left_lower(),
+                                                              to.left_upper(), to.created_in_lines()});
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::velocity(const Field& from, Field& to, const VelocityPlan& plan, Positivity positivity) {
+  const DeviceField& source = device(from);
+  DeviceField& target = device(to);
+  const auto& p = static_cast<const DeviceVelocityPlan&>(plan);
+  if (&source != &target) launcher_->copy(source.departed(), source.departed_size(), target.departed());
+  if (positivity == Positivity::limit) {
+    p.deposits ? launch_velocity<true, true>(source, target, p) : launch_velocity<true, false>(source, target, p);
+  } else {
+    p.deposits ? launch_velocity<false, true>(source, target, p) : launch_velocity<false, false>(source, target, p);
+  }
+}
+
+/// Sums per plane in the order of the lines, so that they repeat bit for bit.
+template <class Launcher>
+std::vector<double> BackendOps<Launcher>::plane_totals(const Array<double>& per_line, const FieldShape& shape) {
+  std::vector<double> values(static_cast<std::size_t>(shape.lines()));
+  launcher_->download(per_line.data(), values.size(), values.data());
+  std::vector<double> total(static_cast<std::size_t>(shape.planes), 0.0);
+  for (std::size_t l = 0; l < values.size(); ++l) total[l / static_cast<std::size_t>(shape.theta_cells)] += values[l];
+  return total;
+}
+
+template <class Launcher>
+std::vector<double> BackendOps<Launcher>::combination_norm(std::span<const Field* const> levels,
+                                                           std::span<const double> coefficients) {
+  const FieldShape& shape = levels.front()->shape();
+  line_values_.resize(static_cast<std::size_t>(shape.lines()));
+  CombinationNorm body{{{}, static_cast<int>(levels.size())}, {}, shape.velocity_cells, line_values_.data()};
+  for (std::size_t k = 0; k < levels.size(); ++k) {
+    body.levels.level[k] = device(*levels[k]).cells();
+    body.coefficients.value[k] = coefficients[k];
+  }
+  launcher_->for_each_line("combination norm", shape.lines(), body);
+  return plane_totals(line_values_, shape);
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::extrapolate(const PhaseMesh& mesh, std::span<Field* const> levels,
+                                       std::span<const double> combination, std::span<const double> difference,
+                                       std::span<const double> difference_scale, Field& error, Field& density,
+                                       Positivity positivity) {
+  const FieldShape& shape = density.shape();
+  DeviceField& target = device(density);
+  send(std::vector<double>(difference_scale.begin(), difference_scale.end()), plane_values_);
+  CombineLevels combine{{{}, static_cast<int>(levels.size())}, {},   {}, plane_values_.data(), device(error).cells(),
+                        device(*levels.front()).cells(), shape.theta_cells, shape.velocity_cells};
+  for (std::size_t k = 0; k < levels.size(); ++k) {
+    combine.levels.level[k] = device(*levels[k]).cells();
+    combine.combination.value[k] = combination[k];
+    combine.difference.value[k] = difference[k];
+  }
+  // What departed is a field like any other: it is combined with the same coefficients, without filter or limiter.
+  CombineValues departed{{{}, combine.levels.count}, combine.combination, target.departed()};
+  for (std::size_t k = 0; k < levels.size(); ++k) departed.levels.level[k] = device(*levels[k]).departed();
+  launcher_->for_each_value("combine departed", target.departed_size(), departed);
+  launcher_->for_each_line("combine levels", shape.lines(), combine);
+  const bool periodic = mesh.boundary() == ThetaBoundary::periodic;
+  const double* finest = device(*levels.back()).cells();
+  const double* correction = device(*levels.front()).cells();
+  if (positivity == Positivity::limit) {
+    launcher_->for_each_segment("filter", shape,
+                                FilterAndClip<true>{finest, correction, target.cells(), target.created_in_segments(),
+                                                    shape.theta_cells, shape.velocity_cells, shape.columns(), periodic});
+  } else {
+    launcher_->for_each_segment("filter", shape,
+                                FilterAndClip<false>{finest, correction, target.cells(), target.created_in_segments(),
+                                                     shape.theta_cells, shape.velocity_cells, shape.columns(), periodic});
+  }
+}
+
+template <class Launcher>
+std::vector<LineSums> BackendOps<Launcher>::sum_lines(const PhaseMesh& mesh, const Field& field,
+                                                      const Dissipation& dissipation) {
+  const DeviceField& f = device(field);
+  const FieldShape& shape = f.shape();
+  const auto planes = static_cast<std::size_t>(shape.planes);
+  // [origin, width, friction] per plane, then D per line.
+  std::vector<double> coefficients(3 * planes, 0.0);
+  for (std::size_t p = 0; p < planes; ++p) {
+    coefficients[p] = mesh.plane(static_cast<int>(p)).velocity.center(0);
+    coefficients[planes + p] = mesh.plane(static_cast<int>(p)).velocity.width();
+    if (!dissipation.friction.empty()) coefficients[2 * planes + p] = dissipation.friction[p];
+  }
+  coefficients.insert(coefficients.end(), dissipation.diffusion.begin(), dissipation.diffusion.end());
+  send(coefficients, plane_values_);
+  line_sums_.resize(static_cast<std::size_t>(shape.lines()));
+  const double* base = plane_values_.data();
+  const bool dissipates = !dissipation.diffusion.empty();
+  launcher_->for_each_line(
+      "sum lines", shape.lines(),
+      SumLines{f.const_view(), base, base + planes,
+               {base + 2 * planes, dissipates ? base + 3 * planes : nullptr, dissipation.floor}, line_sums_.data()});
+  std::vector<LineSums> sums(static_cast<std::size_t>(shape.lines()));
+  launcher_->download(line_sums_.data(), sums.size(), sums.data());
+  return sums;
+}
+
+template <class Launcher>
+std::vector<double> BackendOps<Launcher>::sum_columns(const Field& field) {
+  const FieldShape& shape = field.shape();
+  line_values_.resize(static_cast<std::size_t>(shape.columns()));
+  launcher_->for_each_column("sum columns", shape.columns(),
+                             SumColumns{device(field).cells(), shape.theta_cells, shape.velocity_cells, line_values_.data()});
+  std::vector<double> sums(static_cast<std::size_t>(shape.columns()));
+  launcher_->download(line_values_.data(), sums.size(), sums.data());
+  return sums;
+}
+
+template <class Launcher>
+std::vector<RoughnessSums> BackendOps<Launcher>::roughness(const Field& field) {
+  const FieldShape& shape = field.shape();
+  line_values_.resize(static_cast<std::size_t>(shape.lines()));
+  line_values_2_.resize(static_cast<std::size_t>(shape.lines()));
+  launcher_->for_each_line("roughness", shape.lines(),
+                           Roughness{device(field).const_view(), line_values_.data(), line_values_2_.data()});
+  const auto velocity = plane_totals(line_values_, shape);
+  const auto theta = plane_totals(line_values_2_, shape);
+  std::vector<RoughnessSums> result;
+  for (std::size_t p = 0; p < velocity.size(); ++p) result.push_back({theta[p], velocity[p]});
+  return result;
+}
+
+template <class Launcher>
+std::vector<Departed> BackendOps<Launcher>::departed(const Field& field) {
+  const DeviceField& f = device(field);
+  const FieldShape& shape = f.shape();
+  std::vector<double> values(f.departed_size());
+  launcher_->download(f.departed(), values.size(), values.data());
+  std::vector<Departed> result(static_cast<std::size_t>(shape.planes));
+  const std::size_t columns = f.columns();
+  const std::size_t lines = f.lines();
+  for (std::size_t c = 0; c < columns; ++c) {
+    Departed& plane = result[c / static_cast<std::size_t>(shape.velocity_cells)];
+    plane.theta_min += values[c];
+    plane.theta_max += values[columns + c];
+    for (std::size_t s = 0; s < f.segments(); ++s) plane.created += values[2 * columns + 3 * lines + s * columns + c];
+  }
+  for (std::size_t l = 0; l < lines; ++l) {
+    Departed& plane = result[l / static_cast<std::size_t>(shape.theta_cells)];
+    plane.velocity_min += values[2 * columns + l];
+    plane.velocity_max += values[2 * columns + lines + l];
+    plane.created += values[2 * columns + 2 * lines + l];
+  }
+  return result;
+}
+
+}  // namespace underdamp

@@ -1,0 +1,175 @@
+#pragma once
+#include <array>
+
+#include "kernels/pack.hpp"
+#include "meshes/field_view.hpp"
+
+/// Extrapolation of a window in the step size (docs/method.md, eqs. 22-27).
+///
+///   D = Σ_l a_l P_l − P_K,     P = P_K + S D,     S = 1 − (−δ_θ²/4)^6   along θ
+///
+/// P_l is the density after the window was crossed in l steps, a_l the Aitken-Neville coefficients of τ². The filter S
+/// leaves resolved scales alone (symbol 1 − sin¹²(ω/2)) and removes the grid-scale part of the correction: without it
+/// the columns whose shift is a whole number of cells on one level and a fraction on another amplify that part, and
+/// long runs blow up.
+namespace underdamp {
+
+inline constexpr int maximum_levels = 6;
+inline constexpr int filter_reach = 6;
+inline constexpr int segment_rows = 64;  ///< rows of a column that are clipped together
+
+/// (−δ²/4)^6 as weights of the offsets 0 … 6: (−1)^m binom(12, 6 − m) / 4^6.
+inline constexpr std::array<double, filter_reach + 1> filter_weights{
+    924.0 / 4096.0, -792.0 / 4096.0, 495.0 / 4096.0, -220.0 / 4096.0, 66.0 / 4096.0, -12.0 / 4096.0, 1.0 / 4096.0};
+
+struct LevelPointers {
+  const double* level[maximum_levels];
+  int count;
+};
+
+struct LevelCoefficients {
+  double value[maximum_levels];
+};
+
+/// Σ_cells |Σ_l c_l P_l| of each line. 8·levels bytes per cell.
+struct CombinationNorm {
+  LevelPointers levels;
+  LevelCoefficients coefficients;
+  int velocity_cells;
+  double* norm;  ///< [line]
+
+  template <class Line>
+  UNDERDAMP_HD void operator()(Line& line, int l) const {
+    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(l) * velocity_cells;
+    const double sum = line.sum(velocity_cells, [&](int j) {
+      double value = 0.0;
+      for (int k = 0; k < levels.count; ++k) value += coefficients.value[k] * levels.level[k][first + j];
+      return value < 0.0 ? -value : value;
+    });
+    line.once([&] { norm[l] = sum; });
+  }
+};
+
+/// First pass, line by line: error += scale_plane · Σ_l d_l P_l, and D into `correction` (which may be P_1).
+struct CombineLevels {
+  LevelPointers levels;
+  LevelCoefficients combination;  ///< a_l
+  LevelCoefficients difference;   ///< d_l
+  const double* difference_scale; ///< [plane]
+  double* error;
+  double* correction;
+  int theta_cells;
+  int velocity_cells;
+
+  template <class Line>
+  UNDERDAMP_HD void operator()(Line& line, int l) const {
+    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(l) * velocity_cells;
+    const double scale = difference_scale[l / theta_cells];
+    line.for_each(velocity_cells, [&](int j) {
+      const std::ptrdiff_t cell = first + j;
+      double value = -levels.level[levels.count - 1][cell];
+      double change = 0.0;
+      for (int k = 0; k < levels.count; ++k) {
+        value += combination.value[k] * levels.level[k][cell];
+        change += difference.value[k] * levels.level[k][cell];
+      }
+      error[cell] += scale * change;
+      correction[cell] = value;
+    });
+  }
+};
+
+/// target = Σ_l a_l of short arrays that go along with the fields.
+struct CombineValues {
+  LevelPointers levels;
+  LevelCoefficients combination;
+  double* target;
+
+  UNDERDAMP_HD void operator()(std::size_t position) const {
+    double value = 0.0;
+    for (int k = 0; k < levels.count; ++k) value += combination.value[k] * levels.level[k][position];
+    target[position] = value;
+  }
+};
+
+/// Second pass, on segments of columns: P = P_K + S D. With `clipped` what would become negative is set to zero and
+/// taken from the rest of the segment, so that the mass stays; a segment whose sum is not positive becomes empty and
+/// what that created is counted.
+template <bool clipped>
+struct FilterAndClip {
+  const double* finest;      ///< P_K
+  const double* correction;  ///< D
+  double* density;
+  double* created;           ///< [segment · columns + column] mass (in cells) that clipping had to create
+  int theta_cells;
+  int velocity_cells;
+  int columns;
+  bool periodic;
+
+  /// Row beyond a wall: wrapped, or mirrored in the wall so that S conserves the mass of D.
+  UNDERDAMP_HD int row_inside(int r) const {
+    const int n = theta_cells;
+    if (r < 0) return periodic ? r + n : -1 - r;
+    if (r >= n) return periodic ? r - n : 2 * n - 1 - r;
+    return r;
+  }
+
+  template <class P>
+  UNDERDAMP_HD P filtered(const double* column, int i) const {
+    const auto row = [&](int r) { return P::load(column + static_cast<std::ptrdiff_t>(row_inside(r)) * velocity_cells); };
+    P removed = filter_weights[0] * row(i);
+    for (int m = 1; m <= filter_reach; ++m) removed = removed + filter_weights[m] * (row(i - m) + row(i + m));
+    return row(i) - removed;
+  }
+
+  /// Rows [begin, end) of the columns that start at `column` of `plane`; `lanes` of the pack are real columns.
+  template <class P>
+  UNDERDAMP_HD void operator()(int plane, int column, int begin, int end, int lanes) const {
+    const std::ptrdiff_t origin = static_cast<std::ptrdiff_t>(plane) * theta_cells * velocity_cells + column;
+    P sum = P::broadcast(0.0);
+    P positive = P::broadcast(0.0);
+    const P zero = P::broadcast(0.0);
+    for (int i = begin; i < end; ++i) {
+      const std::ptrdiff_t cell = origin + static_cast<std::ptrdiff_t>(i) * velocity_cells;
+      P value = P::load(finest + cell) + filtered<P>(correction + origin, i);
+      if (clipped) {
+        sum = sum + value;
+        value = max(zero, value);
+        positive = positive + value;
+      }
+      value.store_first(density + cell, lanes);
+    }
+    if (clipped) rescale<P>(origin, begin, end, lanes, sum, positive, created_slot(plane, column, begin));
+  }
+
+ private:
+  UNDERDAMP_HD double* created_slot(int plane, int column, int begin) const {
+    return created + static_cast<std::ptrdiff_t>(begin / segment_rows) * columns + plane * velocity_cells + column;
+  }
+
+  template <class P>
+  UNDERDAMP_HD void rescale(std::ptrdiff_t origin, int begin, int end, int lanes, P sum, P positive,
+                            double* slot) const {
+    double sums[P::width];
+    double factors[P::width];
+    sum.store(sums);
+    positive.store(factors);
+    bool any = false;
+    for (int lane = 0; lane < P::width; ++lane) {
+      const double total = factors[lane];
+      const bool clips = lane < lanes && total > sums[lane];
+      const double kept = sums[lane] > 0.0 ? sums[lane] : 0.0;
+      factors[lane] = clips ? (kept > 0.0 ? kept / total : 0.0) : 1.0;
+      if (clips && kept > sums[lane]) slot[lane] += kept - sums[lane];
+      any = any || clips;
+    }
+    if (!any) return;
+    const P factor = P::load(factors);
+    for (int i = begin; i < end; ++i) {
+      double* const cell = density + origin + static_cast<std::ptrdiff_t>(i) * velocity_cells;
+      (factor * P::load(cell)).store_first(cell, lanes);
+    }
+  }
+};
+
+}  // namespace underdamp

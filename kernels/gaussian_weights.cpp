@@ -1,0 +1,135 @@
+#include "kernels/gaussian_weights.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace underdamp {
+namespace {
+
+constexpr int nodes = 2 * moment_half_width + 1;
+
+/// basis[m][q]: coefficient of x^q in the Lagrange polynomial of node m − 6 (exact products of small integers).
+std::array<std::array<double, nodes>, nodes> lagrange_basis() {
+  std::array<std::array<double, nodes>, nodes> basis{};
+  for (int m = 0; m < nodes; ++m) {
+    std::array<long double, nodes> coefficient{1.0L};
+    long double denominator = 1.0L;
+    int degree = 0;
+    for (int other = 0; other < nodes; ++other) {
+      if (other == m) continue;
+      const long double root = other - moment_half_width;
+      ++degree;
+      for (int q = degree; q > 0; --q) coefficient[q] = coefficient[q - 1] - root * coefficient[q];
+      coefficient[0] *= -root;
+      denominator *= m - other;
+    }
+    for (int q = 0; q < nodes; ++q) basis[m][q] = static_cast<double>(coefficient[q] / denominator);
+  }
+  return basis;
+}
+
+/// E[X^q], q = 0 … 12, from the cumulants: μ_q = Σ_k binom(q−1, k−1) κ_k μ_{q−k}.
+std::array<double, nodes> raw_moments(const KickLaw& law) {
+  std::array<double, nodes> moment{1.0};
+  const std::array<double, 7> cumulant{0.0, law.mean, law.variance, 0.0, law.fourth_cumulant, 0.0, law.sixth_cumulant};
+  for (int q = 1; q < nodes; ++q) {
+    double binomial = 1.0;
+    for (int k = 1; k <= q && k <= 6; ++k) {
+      moment[q] += binomial * cumulant[k] * moment[q - k];
+      binomial = binomial * (q - k) / k;
+    }
+  }
+  return moment;
+}
+
+bool is_sampled(const KickLaw& law) { return law.variance >= sampled_from * sampled_from; }
+
+int half_width_of(const KickLaw& law) {
+  return is_sampled(law) ? static_cast<int>(std::ceil(sampled_reach * std::sqrt(law.variance))) : moment_half_width;
+}
+
+/// Weights of all lanes, padded with zeros to the widest of them.
+KernelLevel one_level(std::span<const KickLaw> laws, int stride) {
+  KernelLevel level{stride, 0, {}};
+  for (const KickLaw& law : laws) level.half_width = std::max(level.half_width, half_width_of(law));
+  const std::size_t lanes = laws.size();
+  level.weights.resize(static_cast<std::size_t>(2 * level.half_width + 1) * lanes);
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
+    const auto place = [&](const auto& weights) {
+      const std::size_t first = static_cast<std::size_t>(level.half_width) - weights.size() / 2;
+      for (std::size_t m = 0; m < weights.size(); ++m) level.weights[(first + m) * lanes + lane] = weights[m];
+    };
+    if (is_sampled(laws[lane])) {
+      place(sampled_kernel(laws[lane], half_width_of(laws[lane])));
+    } else {
+      place(moment_stencil(laws[lane]));
+    }
+  }
+  return level;
+}
+
+}  // namespace
+
+KickLaw box_compensation(double contraction) {
+  const double e2 = contraction * contraction;
+  return {0.0, -(1.0 - e2) / 12.0, (1.0 - e2 * e2) / 120.0, -(1.0 - e2 * e2 * e2) / 252.0};
+}
+
+std::array<double, nodes> moment_stencil(const KickLaw& law) {
+  static const auto basis = lagrange_basis();
+  const auto moment = raw_moments(law);
+  std::array<double, nodes> weights{};
+  for (int m = 0; m < nodes; ++m) {
+    for (int q = nodes - 1; q >= 0; --q) weights[m] += basis[m][q] * moment[q];
+  }
+  return weights;
+}
+
+std::vector<double> sampled_kernel(const KickLaw& law, int half_width) {
+  const double s2 = law.variance;
+  const double s = std::sqrt(s2);
+  const double he4 = law.fourth_cumulant / (24.0 * s2 * s2);
+  const double he6 = law.sixth_cumulant / (720.0 * s2 * s2 * s2);
+  std::vector<double> weights(static_cast<std::size_t>(2 * half_width + 1));
+  // exp(−z²/2) by its two-term recurrence: g_{m+1} = g_m r_m, r_{m+1} = r_m q. Both factors stay within range.
+  const double step = 1.0 / s;
+  double z = (-half_width - law.mean) * step;
+  double gaussian = std::exp(-0.5 * z * z);
+  double ratio = std::exp(-step * (z + 0.5 * step));
+  const double ratio_of_ratios = std::exp(-step * step);
+  double sum = 0.0;
+  for (int m = -half_width; m <= half_width; ++m) {
+    const double z2 = ((m - law.mean) * step) * ((m - law.mean) * step);
+    const double correction =
+        1.0 + he4 * ((z2 - 6.0) * z2 + 3.0) + he6 * (((z2 - 15.0) * z2 + 45.0) * z2 - 15.0);
+    const double weight = gaussian * correction;
+    weights[static_cast<std::size_t>(m + half_width)] = weight;
+    sum += weight;
+    gaussian *= ratio;
+    ratio *= ratio_of_ratios;
+  }
+  for (double& weight : weights) weight /= sum;
+  return weights;
+}
+
+std::vector<KernelLevel> convolution_levels(std::span<const KickLaw> laws) {
+  std::vector<KickLaw> rest(laws.begin(), laws.end());
+  const auto smallest = [&] {
+    return std::min_element(rest.begin(), rest.end(),
+                            [](const KickLaw& a, const KickLaw& b) { return a.variance < b.variance; })->variance;
+  };
+  std::vector<KernelLevel> levels;
+  int stride = 1;
+  constexpr double level_variance = cascade_level_deviation * cascade_level_deviation;
+  while (smallest() > cascade_from * cascade_from) {
+    std::vector<KickLaw> level = rest;
+    for (KickLaw& law : level) law.variance = level_variance;
+    levels.push_back(one_level(level, stride));
+    for (KickLaw& law : rest) law = {0.0, (law.variance - level_variance) / 4.0, 0.0, 0.0};
+    stride *= 2;
+  }
+  levels.push_back(one_level(rest, stride));
+  return levels;
+}
+
+}  // namespace underdamp

@@ -1,0 +1,43 @@
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "meshes/error.hpp"
+
+namespace underdamp {
+
+/// Aligned memory for `count` bytes, in large pages where the system has them. Throws Error (device) if there is none.
+void* allocate_host_memory(std::size_t bytes);
+void release_host_memory(void* memory) noexcept;
+
+/// Owned, uninitialised memory of the host. T must be trivial.
+template <class T>
+class HostArray {
+ public:
+  HostArray() = default;
+  HostArray(const HostArray&) = delete;
+  HostArray& operator=(const HostArray&) = delete;
+  ~HostArray() { release_host_memory(data_); }
+
+  /// Contents are lost when it grows.
+  void resize(std::size_t count) {
+    if (count > capacity_) {
+      release_host_memory(std::exchange(data_, nullptr));
+      capacity_ = 0;
+      data_ = static_cast<T*>(allocate_host_memory(count * sizeof(T)));
+      capacity_ = count;
+    }
+    size_ = count;
+  }
+  T* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+}  // namespace underdamp

@@ -1,0 +1,147 @@
+#pragma once
+#include <Kokkos_Core.hpp>
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "kernels/backend_ops.hpp"
+#include "kernels/host/flush_to_zero.hpp"
+#include "kernels/host/host_array.hpp"
+#include "kernels/host/host_bundle.hpp"
+#include "kernels/host/host_columns.hpp"
+#include "kernels/host/host_line.hpp"
+
+namespace underdamp {
+
+/// Loops of the host by Kokkos: every worker takes a contiguous share of the lines and has its own scratch.
+class HostLauncher {
+ public:
+  using Space = Kokkos::DefaultHostExecutionSpace;
+  template <class T>
+  using Array = HostArray<T>;
+
+  static constexpr int lanes = HostPack::width;  ///< lines of a bundle
+
+  HostLauncher() : workers_(Space().concurrency()), scratch_(static_cast<std::size_t>(workers_)) {}
+
+  DeviceDescription describe() const {
+    return {DeviceKind::host,
+            std::string("host: Kokkos ") + Space::name() + ", " + std::to_string(workers_) +
+                (workers_ == 1 ? " thread" : " threads"),
+            workers_, 0};
+  }
+  void synchronize() { Kokkos::fence(); }
+
+  template <class T>
+  void upload(const T* from, std::size_t count, T* to) const {
+    if (count > 0) std::memcpy(to, from, count * sizeof(T));
+  }
+  template <class T>
+  void download(const T* from, std::size_t count, T* to) const {
+    upload(from, count, to);
+  }
+  void copy(const double* from, std::size_t count, double* to) const {
+    share("copy", static_cast<long>(count), [=](int, long begin, long end) {
+      std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin) * sizeof(double));
+    });
+  }
+  void zero(double* to, std::size_t count) const {
+    share("zero", static_cast<long>(count), [=](int, long begin, long end) {
+      std::memset(to + begin, 0, static_cast<std::size_t>(end - begin) * sizeof(double));
+    });
+  }
+
+  double* drift_target(HostArray<double>& cells) const { return cells.data(); }
+  void finish_drift(HostArray<double>&) const {}
+
+  template <class Body>
+  void for_each_line(const char* name, int lines, const Body& body) const {
+    share(name, lines, [&](int, long begin, long end) {
+      HostLine line;
+      for (long l = begin; l < end; ++l) body(line, static_cast<int>(l));
+    });
+  }
+
+  template <class Body>
+  void for_each_bundle(const char* name, int bundles, int cells, int margin, const Body& body) {
+    const std::size_t stride = HostBundle::scratch_size(cells, margin);
+    reserve_scratch(Body::scratch_arrays * stride);
+    share(name, bundles, [&](int worker, long begin, long end) {
+      HostBundle bundle(scratch_[static_cast<std::size_t>(worker)].data(), stride);
+      for (long b = begin; b < end; ++b) body(bundle, static_cast<int>(b));
+    });
+  }
+
+  template <class Body>
+  void for_each_column_group(const char* name, const ColumnSource& source, const Body& body) {
+    const FieldShape& shape = source.shape;
+    reserve_scratch(HostColumns::scratch_size(shape.theta_cells));
+    const int groups = (shape.velocity_cells + HostColumns::lanes - 1) / HostColumns::lanes;
+    share(name, static_cast<long>(shape.planes) * groups, [&](int worker, long begin, long end) {
+      for (long g = begin; g < end; ++g) {
+        const int plane = static_cast<int>(g / groups);
+        HostColumns columns(scratch_[static_cast<std::size_t>(worker)].data(), source.rows_of(plane), plane,
+                            static_cast<int>(g % groups) * HostColumns::lanes);
+        body(columns);
+      }
+    });
+  }
+
+  template <class Body>
+  void for_each_segment(const char* name, const FieldShape& shape, const Body& body) const {
+    const int groups = (shape.velocity_cells + HostPack::width - 1) / HostPack::width;
+    const int segments = (shape.theta_cells + segment_rows - 1) / segment_rows;
+    share(name, static_cast<long>(shape.planes) * segments, [&](int, long begin, long end) {
+      for (long s = begin; s < end; ++s) {
+        const int plane = static_cast<int>(s / segments);
+        const int row = static_cast<int>(s % segments) * segment_rows;
+        const int stop = row + segment_rows < shape.theta_cells ? row + segment_rows : shape.theta_cells;
+        for (int g = 0; g < groups; ++g) {
+          const int column = g * HostPack::width;
+          body.template operator()<HostPack>(plane, column, row, stop,
+                                             std::min(shape.velocity_cells - column, HostPack::width));
+        }
+      }
+    });
+  }
+
+  template <class Body>
+  void for_each_column(const char* name, int columns, const Body& body) const {
+    share(name, columns, [&](int, long begin, long end) {
+      for (long c = begin; c < end; ++c) body(static_cast<int>(c));
+    });
+  }
+
+  template <class Body>
+  void for_each_value(const char* name, std::size_t count, const Body& body) const {
+    share(name, static_cast<long>(count), [&](int, long begin, long end) {
+      for (long k = begin; k < end; ++k) body(static_cast<std::size_t>(k));
+    });
+  }
+
+ private:
+  /// Runs body(worker, begin, end) over contiguous shares of [0, count). Denormal numbers count as zero meanwhile: the
+  /// far tails of a density are full of them and each costs a hundred cycles.
+  template <class Body>
+  void share(const char* name, long count, const Body& body) const {
+    const int workers = workers_;
+    Kokkos::parallel_for(name, Kokkos::RangePolicy<Space>(0, workers), [=, &body](int worker) {
+      const FlushToZero scope;
+      const long begin = count * worker / workers;
+      const long end = count * (worker + 1) / workers;
+      if (begin < end) body(worker, begin, end);
+    });
+  }
+
+  void reserve_scratch(std::size_t doubles) {
+    for (HostArray<double>& scratch : scratch_) {
+      if (scratch.size() < doubles) scratch.resize(doubles);
+    }
+  }
+
+  int workers_;
+  std::vector<HostArray<double>> scratch_;
+};
+
+}  // namespace underdamp

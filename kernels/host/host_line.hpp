@@ -1,0 +1,37 @@
+#pragma once
+#include "kernels/host/host_pack.hpp"
+
+namespace underdamp {
+
+/// One line of the field on one host thread, for sums and other work cell by cell: loops are plain and contiguous, so that
+/// they vectorise; barriers are empty.
+class HostLine {
+ public:
+  UNDERDAMP_HD void barrier() const {}
+
+  template <class Body>
+  UNDERDAMP_HD void for_each(int count, Body&& body) const {
+    UNDERDAMP_INDEPENDENT
+    for (int j = 0; j < count; ++j) body(j);
+  }
+
+  /// Eight interleaved partial sums, added pairwise: the order is fixed and the loop vectorises.
+  template <class Value>
+  UNDERDAMP_HD double sum(int count, Value&& value) const {
+    double partial[8] = {};
+    int j = 0;
+    for (; j + 8 <= count; j += 8) {
+      UNDERDAMP_UNROLL
+      for (int k = 0; k < 8; ++k) partial[k] += value(j + k);
+    }
+    for (int k = 0; j < count; ++j, ++k) partial[k] += value(j);
+    return ((partial[0] + partial[1]) + (partial[2] + partial[3])) + ((partial[4] + partial[5]) + (partial[6] + partial[7]));
+  }
+
+  template <class Body>
+  UNDERDAMP_HD void once(Body&& body) const {
+    body();
+  }
+};
+
+}  // namespace underdamp

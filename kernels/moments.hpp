@@ -1,0 +1,127 @@
+#pragma once
+#include <cmath>
+
+#include "meshes/field_view.hpp"
+
+/// Sums over one line that every observable is made of (docs/method.md, eqs. 30-33).
+namespace underdamp {
+
+/// Sums over the cells of one line; multiply by the cell area for integrals. NaN anywhere makes them NaN.
+struct LineSums {
+  double mass;                ///< Σ p
+  double velocity;            ///< Σ p v
+  double velocity_squared;    ///< Σ p v²
+  double entropy;             ///< −Σ p ln p over p > 0
+  double dissipation;         ///< Σ (γ v p + D ∂_v p)² / (D p): entropy production per cell
+  double minimum;             ///< min p
+  double minimum_column;      ///< column of the minimum, or of the first value that is not finite
+};
+
+/// Coefficients of J_irr,v = −γ v p − D ∂_v p; `friction` 0 and `diffusion` null leave `dissipation` 0.
+struct DissipationView {
+  const double* friction;   ///< [plane] γ
+  const double* diffusion;  ///< [line] D
+  double floor;             ///< cells with p below this are left out: the ratio has no digits there
+};
+
+/// 8 bytes per cell.
+struct SumLines {
+  FieldView<const double> density;
+  const double* velocity_origin;  ///< [plane] v of cell centre 0
+  const double* velocity_width;   ///< [plane] h_v
+  DissipationView dissipation;
+  LineSums* sums;
+
+  template <class Line>
+  UNDERDAMP_HD void operator()(Line& line, int l) const {
+    const int n = density.velocity_cells;
+    const int plane = l / density.theta_cells;
+    const double* p = density.line(l);
+    const double origin = velocity_origin[plane];
+    const double width = velocity_width[plane];
+    LineSums result{};
+    result.mass = line.sum(n, [&](int j) { return p[j]; });
+    result.velocity = line.sum(n, [&](int j) { return p[j] * (origin + j * width); });
+    result.velocity_squared = line.sum(n, [&](int j) { return p[j] * (origin + j * width) * (origin + j * width); });
+    result.entropy = line.sum(n, [&](int j) { return p[j] > 0.0 ? -p[j] * log(p[j]) : 0.0 * p[j]; });
+    if (dissipation.diffusion != nullptr) {
+      const double friction = dissipation.friction[plane];
+      const double diffusion = dissipation.diffusion[l];
+      result.dissipation = line.sum(n, [&](int j) {
+        if (!(p[j] > dissipation.floor) || !(diffusion > 0.0)) return 0.0;
+        const double current = friction * (origin + j * width) * p[j] + diffusion * slope(p, j, n) / width;
+        return current * current / (diffusion * p[j]);
+      });
+    }
+    line.once([&] {
+      int where = 0;
+      for (int j = 1; j < n; ++j) {
+        if (p[where] - p[where] != 0.0) break;  // not finite: stop here
+        if (!(p[j] >= p[where])) where = j;
+      }
+      result.minimum = p[where];
+      result.minimum_column = where;
+      sums[l] = result;
+    });
+    line.barrier();
+  }
+
+  /// Sixth-order central derivative in cells; beyond the walls p = 0.
+  static UNDERDAMP_HD double slope(const double* p, int j, int n) {
+    const auto at = [&](int c) { return c >= 0 && c < n ? p[c] : 0.0; };
+    return (45.0 * (at(j + 1) - at(j - 1)) - 9.0 * (at(j + 2) - at(j - 2)) + (at(j + 3) - at(j - 3))) / 60.0;
+  }
+};
+
+/// Σ_i p of each column (plane, j), 8 bytes per cell; one thread or lane per column.
+struct SumColumns {
+  const double* density;
+  int theta_cells;
+  int velocity_cells;
+  double* sums;  ///< [column]
+
+  UNDERDAMP_HD void operator()(int column) const {
+    const int plane = column / velocity_cells;
+    const double* p = density + static_cast<std::ptrdiff_t>(plane) * theta_cells * velocity_cells + column % velocity_cells;
+    double sum = 0.0;
+    for (int i = 0; i < theta_cells; ++i) sum += p[static_cast<std::ptrdiff_t>(i) * velocity_cells];
+    sums[column] = sum;
+  }
+};
+
+/// Σ |Δ¹² p| along v and along θ of one line: the size of the leading error term of remap and convolution
+/// (docs/method.md, eq. 29). Differences that reach beyond a wall take p = 0 there.
+struct Roughness {
+  FieldView<const double> density;
+  double* along_velocity;  ///< [line]
+  double* along_theta;     ///< [line]
+
+  static constexpr int order = 12;
+
+  template <class Line>
+  UNDERDAMP_HD void operator()(Line& line, int l) const {
+    const int n = density.velocity_cells;
+    const int i = l % density.theta_cells;
+    const double* p = density.line(l);
+    const double velocity = line.sum(n - order, [&](int j) { return magnitude(p + j + order / 2, 1); });
+    double theta = 0.0;
+    if (i >= order / 2 && i + order / 2 < density.theta_cells) {
+      theta = line.sum(n, [&](int j) { return magnitude(p + j, n); });
+    }
+    line.once([&] {
+      along_velocity[l] = velocity;
+      along_theta[l] = theta;
+    });
+  }
+
+  static UNDERDAMP_HD double magnitude(const double* center, std::ptrdiff_t stride) {
+    double difference = 924.0 * center[0] - 792.0 * (center[stride] + center[-stride]) +
+                        495.0 * (center[2 * stride] + center[-2 * stride]) -
+                        220.0 * (center[3 * stride] + center[-3 * stride]) +
+                        66.0 * (center[4 * stride] + center[-4 * stride]) -
+                        12.0 * (center[5 * stride] + center[-5 * stride]) + center[6 * stride] + center[-6 * stride];
+    return difference < 0.0 ? -difference : difference;
+  }
+};
+
+}  // namespace underdamp

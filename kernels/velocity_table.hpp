@@ -1,0 +1,74 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "meshes/phase_mesh.hpp"
+
+/// Tables of the velocity sweep v ← e v + c_i + s_i ξ (docs/method.md, eqs. 7-9, 12-18). Built on the host, once per
+/// step size.
+namespace underdamp {
+
+/// What one velocity sweep does, in the user's units.
+struct VelocityLaw {
+  std::vector<double> contraction;  ///< [plane] e: e^{−γτ}, or β in the SGD map; 0 ≤ e ≤ 1
+  std::vector<double> kick;         ///< [line] c_i
+  std::vector<double> variance;     ///< [line] s_i², without the box compensation
+};
+
+/// Whole cells that a target gains beyond the first one: q_target += Σ_{c=first}^{first+count−1} p_c.
+struct WholeCells {
+  int target;
+  int first;
+  int count;
+};
+
+/// The contraction v ← e v of one plane as a remap in flux form. Planes of equal e and equal box (in cells) share one.
+struct ContractionTable {
+  std::vector<int> base;        ///< [edge] b_e, the cell that holds the pulled-back edge; may lie beyond the walls
+  std::vector<double> weights;  ///< [edge·Q + k] w_k(a_e) of remap.hpp
+  std::vector<WholeCells> whole_cells;
+};
+
+/// The contraction as a deposit, for e < 1/3: the value of source cell m is spread over the 13 cells around its image
+/// e v_m so that all moments up to degree 12 are kept. Rows of a sparse matrix, by target cell.
+struct DepositTable {
+  std::vector<int> row_begin;  ///< [target], n + 1 entries
+  std::vector<int> source;
+  std::vector<double> weights;
+  int first_target = 0;  ///< targets outside [first_target, last_target] receive nothing
+  int last_target = 0;
+};
+
+/// One level of the convolution of a bundle of lines; see KernelLevel.
+struct LevelEntry {
+  int weights;     ///< where its (2h + 1)·lanes weights start; its (2h + 2)·lanes tail sums Σ_{m' ≥ m} follow
+  int half_width;  ///< h
+  int stride;
+};
+
+/// How the convolution of one bundle of lines is done.
+struct BundleEntry {
+  int first_level;
+  int levels;
+  int may_undershoot;  ///< 1 if a weight is negative
+};
+
+/// Lines are taken in bundles of `lanes` neighbouring ones of one plane; the last bundle of a plane may be short.
+struct VelocityTable {
+  int lanes = 1;
+  int bundles_per_plane = 0;
+  bool deposits = false;  ///< which of the two contraction forms is used
+  std::vector<int> contraction_of_plane;
+  std::vector<ContractionTable> contractions;
+  std::vector<DepositTable> deposit_tables;
+  std::vector<int> shift;  ///< [line] whole cells that the line moves: before a contraction in flux form, after a deposit
+  std::vector<BundleEntry> bundles;
+  std::vector<LevelEntry> levels;
+  std::vector<double> weights;  ///< [… · lanes + lane]
+  int margin = 0;               ///< cells beyond either end of a line that scratch must hold
+};
+
+/// Throws Error (bad_input) if e is outside [0, 1], or if e < 1/3 and v = 0 is not well inside the box.
+VelocityTable make_velocity_table(const PhaseMesh& mesh, const VelocityLaw& law, int lanes);
+
+}  // namespace underdamp

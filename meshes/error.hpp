@@ -1,0 +1,31 @@
+#pragma once
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace underdamp {
+
+/// Exit status of the program for each kind of failure (documented in docs/user-guide.md).
+enum class ExitCode {
+  success = 0,
+  check_failed = 1,
+  bad_input = 2,
+  numerical = 3,
+  device = 4,
+  input_output = 5,
+  interrupted = 130,
+};
+
+/// A failure that the user can act on: what was wrong, where, and what to change.
+class Error : public std::runtime_error {
+ public:
+  /// `what` states the fact, `where` the place (file:line:column, key, cell; may be empty), `remedy` the cure.
+  Error(ExitCode code, std::string_view what, std::string_view where = {}, std::string_view remedy = {});
+
+  ExitCode code() const noexcept { return code_; }
+
+ private:
+  ExitCode code_;
+};
+
+}  // namespace underdamp

@@ -1,0 +1,66 @@
+#pragma once
+/// The only file that looks at compiler feature macros.
+///
+/// Functions marked UNDERDAMP_HD run on host and device. They are always inlined: two compilers would otherwise
+/// emit the same weak symbol and the linker would pick one of them, so that the host result depended on link order.
+
+#if defined(__CUDACC__)
+#define UNDERDAMP_HD __host__ __device__ __forceinline__
+#else
+#define UNDERDAMP_HD inline __attribute__((always_inline))
+#endif
+
+/// Tells the compiler that the iterations of the loop that follows do not depend on each other.
+#if defined(__CUDACC__)
+#define UNDERDAMP_INDEPENDENT
+#elif defined(__clang__)
+#define UNDERDAMP_INDEPENDENT _Pragma("clang loop vectorize(enable)")
+#else
+#define UNDERDAMP_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+/// Unrolls the loop that follows completely (trip counts here are compile-time constants below 16).
+#if defined(__CUDACC__)
+#define UNDERDAMP_UNROLL _Pragma("unroll")
+#elif defined(__clang__)
+#define UNDERDAMP_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNDERDAMP_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/// Picks lanes of two host vectors: lane k of the result is lane indices[k] of a followed by b.
+#if defined(__clang__)
+#define UNDERDAMP_SHUFFLE(a, b, indices) ::underdamp::shuffle_lanes(a, b, indices)
+#else
+#define UNDERDAMP_SHUFFLE(a, b, indices) __builtin_shuffle(a, b, indices)
+#endif
+
+#if defined(__SSE2__)
+#define UNDERDAMP_HAS_SSE2 1
+#else
+#define UNDERDAMP_HAS_SSE2 0
+#endif
+
+namespace underdamp {
+
+/// Doubles that the widest vector register of the host holds.
+#if defined(__AVX512F__)
+inline constexpr int host_vector_width = 8;
+#elif defined(__AVX__)
+inline constexpr int host_vector_width = 4;
+#else
+inline constexpr int host_vector_width = 2;
+#endif
+
+#if defined(__clang__) && !defined(__CUDACC__)
+template <class Vector, class Indices>
+UNDERDAMP_HD Vector shuffle_lanes(Vector a, Vector b, Indices indices) {
+  Vector result;
+  for (int k = 0; k < host_vector_width; ++k) {
+    result[k] = indices[k] < host_vector_width ? a[indices[k]] : b[indices[k] - host_vector_width];
+  }
+  return result;
+}
+#endif
+
+}  // namespace underdamp

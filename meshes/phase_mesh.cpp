@@ -1,0 +1,47 @@
+#include "meshes/phase_mesh.hpp"
+
+#include <cmath>
+#include <string>
+
+#include "meshes/error.hpp"
+
+namespace underdamp {
+namespace {
+
+void require_valid(const Axis& axis, const char* name, int plane) {
+  const std::string where = std::string(name) + " axis of plane " + std::to_string(plane + 1);
+  if (!std::isfinite(axis.lower) || !std::isfinite(axis.upper)) {
+    throw Error(ExitCode::bad_input, "the box is not finite", where, "give finite bounds");
+  }
+  if (!(axis.upper > axis.lower)) {
+    throw Error(ExitCode::bad_input,
+                "the box [" + std::to_string(axis.lower) + ", " + std::to_string(axis.upper) + "] is empty", where,
+                "make the upper bound larger than the lower one");
+  }
+  if (axis.cells < PhaseMesh::minimum_cells) {
+    throw Error(ExitCode::bad_input, std::to_string(axis.cells) + " cells are too few", where,
+                "use at least " + std::to_string(PhaseMesh::minimum_cells) + " cells; 64 to 256 are usual");
+  }
+}
+
+}  // namespace
+
+PhaseMesh::PhaseMesh(std::vector<PhasePlane> planes, ThetaBoundary boundary)
+    : planes_(std::move(planes)), boundary_(boundary) {
+  if (planes_.empty()) throw Error(ExitCode::bad_input, "a mesh needs at least one plane");
+  for (int p = 0; p < this->planes(); ++p) {
+    require_valid(plane(p).theta, "theta", p);
+    require_valid(plane(p).velocity, "velocity", p);
+    if (plane(p).theta.cells != theta_cells() || plane(p).velocity.cells != velocity_cells()) {
+      throw Error(ExitCode::bad_input, "plane " + std::to_string(p + 1) + " has another number of cells",
+                  "batch of planes", "give every plane the same cells");
+    }
+    const Axis& v = plane(p).velocity;
+    if (boundary_ == ThetaBoundary::reflecting && std::abs(v.lower + v.upper) > 1e-12 * v.length()) {
+      throw Error(ExitCode::bad_input, "a reflecting theta wall needs a velocity box that is symmetric about 0",
+                  "plane " + std::to_string(p + 1), "set velocity = [-V, V]");
+    }
+  }
+}
+
+}  // namespace underdamp
