@@ -10,11 +10,16 @@ target_compile_options(underdamp_options INTERFACE
 if(UNDERDAMP_WERROR)
   target_compile_options(underdamp_options INTERFACE $<${cxx_only}:-Werror>)
 endif()
+# GCC 12 sees overlapping copies in std::string that are none (its bug 105329).
+target_compile_options(underdamp_options INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>)
+
+# Kernels of the host are compiled for the processor of this machine; nothing else gains from it.
+add_library(underdamp_native INTERFACE)
 if(UNDERDAMP_NATIVE)
   include(CheckCXXCompilerFlag)
   check_cxx_compiler_flag(-march=native underdamp_has_march_native)
   if(underdamp_has_march_native)
-    target_compile_options(underdamp_options INTERFACE $<${cxx_only}:-march=native>)
+    target_compile_options(underdamp_native INTERFACE $<${cxx_only}:-march=native>)
   endif()
 endif()
 if(UNDERDAMP_STRICT_FP)

@@ -104,6 +104,9 @@ class Backend {
                            std::span<const double> difference, std::span<const double> difference_scale, Field& error,
                            Field& density, Positivity positivity) = 0;
 
+  /// Multiplies each plane by a factor and forgets what clipping created.
+  virtual void absorb_created(Field& field, std::span<const double> factor) = 0;
+
   virtual std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) = 0;
   virtual std::vector<double> sum_columns(const Field& field) = 0;
   virtual std::vector<RoughnessSums> roughness(const Field& field) = 0;

@@ -61,6 +61,7 @@ class BackendOps final : public Backend {
   void extrapolate(const PhaseMesh& mesh, std::span<Field* const> levels, std::span<const double> combination,
                    std::span<const double> difference, std::span<const double> difference_scale, Field& error,
                    Field& density, Positivity positivity) override;
+  void absorb_created(Field& field, std::span<const double> factor) override;
   std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) override;
   std::vector<double> sum_columns(const Field& field) override;
   std::vector<RoughnessSums> roughness(const Field& field) override;
@@ -378,6 +379,16 @@ void BackendOps<Launcher>::extrapolate(const PhaseMesh& mesh, std::span<Field* c
                                 FilterAndClip<false>{finest, correction, target.cells(), target.created_in_segments(),
                                                      shape.theta_cells, shape.velocity_cells, shape.columns(), periodic});
   }
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::absorb_created(Field& field, std::span<const double> factor) {
+  DeviceField& f = device(field);
+  const FieldShape& shape = f.shape();
+  send(std::vector<double>(factor.begin(), factor.end()), plane_values_);
+  launcher_->for_each_line("absorb created", shape.lines(),
+                           ScaleLines{f.view(), plane_values_.data()});
+  launcher_->zero(f.created_in_lines(), f.departed_size() - 2 * f.columns() - 2 * f.lines());
 }
 
 template <class Launcher>

@@ -79,6 +79,19 @@ struct CombineLevels {
   }
 };
 
+/// p *= factor of its plane. 16 bytes per cell.
+struct ScaleLines {
+  FieldView<double> density;
+  const double* factor;  ///< [plane]
+
+  template <class Line>
+  UNDERDAMP_HD void operator()(Line& line, int l) const {
+    double* const p = density.line(l);
+    const double f = factor[l / density.theta_cells];
+    line.for_each(density.velocity_cells, [&](int j) { p[j] *= f; });
+  }
+};
+
 /// target = Σ_l a_l of short arrays that go along with the fields.
 struct CombineValues {
   LevelPointers levels;

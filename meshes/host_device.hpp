@@ -35,6 +35,15 @@
 #define UNDERDAMP_SHUFFLE(a, b, indices) __builtin_shuffle(a, b, indices)
 #endif
 
+/// Doubles that the widest vector register of the processor holds, as far as this file's flags allow.
+#if defined(__AVX512F__)
+#define UNDERDAMP_HOST_VECTOR_WIDTH 8
+#elif defined(__AVX__)
+#define UNDERDAMP_HOST_VECTOR_WIDTH 4
+#else
+#define UNDERDAMP_HOST_VECTOR_WIDTH 2
+#endif
+
 #if defined(__SSE2__)
 #define UNDERDAMP_HAS_SSE2 1
 #else
@@ -43,21 +52,12 @@
 
 namespace underdamp {
 
-/// Doubles that the widest vector register of the host holds.
-#if defined(__AVX512F__)
-inline constexpr int host_vector_width = 8;
-#elif defined(__AVX__)
-inline constexpr int host_vector_width = 4;
-#else
-inline constexpr int host_vector_width = 2;
-#endif
-
 #if defined(__clang__) && !defined(__CUDACC__)
 template <class Vector, class Indices>
 UNDERDAMP_HD Vector shuffle_lanes(Vector a, Vector b, Indices indices) {
   Vector result;
-  for (int k = 0; k < host_vector_width; ++k) {
-    result[k] = indices[k] < host_vector_width ? a[indices[k]] : b[indices[k] - host_vector_width];
+  for (int k = 0; k < UNDERDAMP_HOST_VECTOR_WIDTH; ++k) {
+    result[k] = indices[k] < UNDERDAMP_HOST_VECTOR_WIDTH ? a[indices[k]] : b[indices[k] - UNDERDAMP_HOST_VECTOR_WIDTH];
   }
   return result;
 }

@@ -5,12 +5,12 @@
 
 namespace underdamp {
 
-/// host_vector_width doubles in one vector register (several where the machine's registers are narrower).
+/// As many doubles as one vector register holds.
 struct HostPack {
-  static constexpr int width = host_vector_width;
-  typedef double Vector __attribute__((vector_size(host_vector_width * sizeof(double))));
-  typedef double Unaligned __attribute__((vector_size(host_vector_width * sizeof(double)), aligned(8), may_alias));
-  typedef long long Mask __attribute__((vector_size(host_vector_width * sizeof(double))));
+  static constexpr int width = UNDERDAMP_HOST_VECTOR_WIDTH;
+  typedef double Vector __attribute__((vector_size(UNDERDAMP_HOST_VECTOR_WIDTH * sizeof(double))));
+  typedef double Unaligned __attribute__((vector_size(UNDERDAMP_HOST_VECTOR_WIDTH * sizeof(double)), aligned(8), may_alias));
+  typedef long long Mask __attribute__((vector_size(UNDERDAMP_HOST_VECTOR_WIDTH * sizeof(double))));
   Vector value;
 
   /// All bits set in lanes [first, last).

@@ -1,0 +1,23 @@
+#include <fmt/format.h>
+
+#include "app/commands.hpp"
+#include "solver/evolve.hpp"
+#include "solver/report.hpp"
+
+namespace underdamp {
+
+int check_command(const std::string& path) {
+  const Spec spec = read_spec(path);
+  const ChosenBackend chosen = make_backend(DeviceChoice::automatic);
+  const Simulation simulation(spec, *chosen.backend);
+  fmt::print("{}", describe_plan(simulation));
+  for (int p = 0; p < simulation.mesh().planes(); ++p) {
+    for (const auto& warning : resolution_warnings(spec, simulation.model(), simulation.mesh(), p)) {
+      fmt::print("warning: {}\n", warning);
+    }
+  }
+  fmt::print("{}: the spec is good\n", path);
+  return 0;
+}
+
+}  // namespace underdamp

@@ -1,0 +1,78 @@
+#include <cstdio>
+#include <exception>
+#include <map>
+#include <new>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "app/commands.hpp"
+#include "generated/version.hpp"
+#include "meshes/error.hpp"
+
+namespace {
+
+using namespace underdamp;
+
+void add_device_option(CLI::App& command, DeviceChoice& device) {
+  static const std::map<std::string, DeviceChoice> choices{
+      {"auto", DeviceChoice::automatic}, {"cuda", DeviceChoice::cuda}, {"host", DeviceChoice::host}};
+  command.add_option("--device", device, "auto (a GPU if one works), cuda or host")
+      ->transform(CLI::CheckedTransformer(choices, CLI::ignore_case))
+      ->option_text("auto|cuda|host");
+}
+
+int dispatch(int argc, char** argv) {
+  CLI::App app{"underdamp: how SGD with momentum spreads in phase space", "underdamp"};
+  app.set_version_flag("--version", std::string("underdamp ") + version);
+  app.require_subcommand(1);
+  app.footer("Exit codes: 0 done, 1 a check fell short, 2 bad spec or usage, 3 numerical failure, 4 device, 5 input/output,\n"
+             "130 interrupted (state saved). Documentation: docs/user-guide.md");
+
+  RunArguments run;
+  CLI::App* run_app = app.add_subcommand("run", "do what a spec asks for");
+  run_app->add_option("spec", run.spec, "TOML file")->required();
+  run_app->add_option("--output", run.output, "output directory (default: that of the spec)");
+  add_device_option(*run_app, run.device);
+  run_app->add_flag("--quiet", run.quiet, "print nothing but errors");
+
+  std::string spec;
+  CLI::App* check_app = app.add_subcommand("check", "validate a spec and print what follows from it; computes nothing");
+  check_app->add_option("spec", spec, "TOML file")->required();
+
+  std::string name;
+  bool list = false;
+  CLI::App* new_app = app.add_subcommand("new", "write a commented spec to start from");
+  new_app->add_option("name", name, "template; the file is called NAME.toml");
+  new_app->add_flag("--list", list, "list the templates");
+
+  app.add_subcommand("info", "version, devices, how it was built");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : static_cast<int>(ExitCode::bad_input);
+  }
+  if (run_app->parsed()) return run_command(run);
+  if (check_app->parsed()) return check_command(spec);
+  if (new_app->parsed()) return new_command(name, list || name.empty());
+  return info_command();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return dispatch(argc, argv);
+  } catch (const Error& error) {
+    fmt::print(stderr, "error: {}\n", error.what());
+    return static_cast<int>(error.code());
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "error: out of memory\n  to fix: use fewer cells or planes\n");
+    return static_cast<int>(ExitCode::device);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "error: {}\n  to fix: this is a defect of underdamp; please report it with the spec\n", error.what());
+    return static_cast<int>(ExitCode::numerical);
+  }
+}

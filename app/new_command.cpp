@@ -1,0 +1,38 @@
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "app/commands.hpp"
+#include "generated/templates.hpp"
+#include "meshes/error.hpp"
+#include "solver/diagnostics.hpp"
+#include "solver/files.hpp"
+
+namespace underdamp {
+
+int new_command(const std::string& name, bool list) {
+  std::vector<std::string> names;
+  for (const auto& entry : spec_templates) names.emplace_back(entry.name);
+  if (list) {
+    for (const auto& entry : spec_templates) {
+      const std::string_view text = entry.text;
+      fmt::print("{:<16} {}\n", entry.name, text.substr(2, text.find('\n') - 2));  // its first line is a comment
+    }
+    return 0;
+  }
+  for (const auto& entry : spec_templates) {
+    if (name != entry.name) continue;
+    const std::filesystem::path path = name + ".toml";
+    if (std::filesystem::exists(path)) {
+      throw Error(ExitCode::bad_input, "the file exists already", path.string(), "rename or remove it, or work in another folder");
+    }
+    write_text(path, entry.text);
+    fmt::print("wrote {}; next: underdamp check {}\n", path.string(), path.string());
+    return 0;
+  }
+  const std::string nearest = nearest_name(name, names);
+  throw Error(ExitCode::bad_input, "there is no template \"" + name + "\"", "underdamp new",
+              nearest.empty() ? "templates: " + join_names(names) : "did you mean " + nearest + "? templates: " + join_names(names));
+}
+
+}  // namespace underdamp

@@ -1,0 +1,22 @@
+# generated/version.hpp: what `underdamp info` and summary.json say about this build.
+find_package(Git QUIET)
+set(UNDERDAMP_COMMIT "unknown")
+if(GIT_FOUND)
+  execute_process(COMMAND "${GIT_EXECUTABLE}" describe --always --dirty --abbrev=12
+    WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}" OUTPUT_VARIABLE UNDERDAMP_COMMIT OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(NOT UNDERDAMP_COMMIT)
+    set(UNDERDAMP_COMMIT "unknown")
+  endif()
+endif()
+set(UNDERDAMP_BUILD_DESCRIPTION
+  "${CMAKE_BUILD_TYPE}, ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}, Kokkos ${Kokkos_VERSION}")
+if(UNDERDAMP_HAVE_CUDA)
+  string(APPEND UNDERDAMP_BUILD_DESCRIPTION ", CUDA ${CUDAToolkit_VERSION}")
+endif()
+if(UNDERDAMP_NATIVE)
+  string(APPEND UNDERDAMP_BUILD_DESCRIPTION ", for this processor")
+endif()
+if(UNDERDAMP_STRICT_FP)
+  string(APPEND UNDERDAMP_BUILD_DESCRIPTION ", strict floating point")
+endif()
+configure_file("${PROJECT_SOURCE_DIR}/solver/version.hpp.in" "${PROJECT_BINARY_DIR}/generated/generated/version.hpp" @ONLY)

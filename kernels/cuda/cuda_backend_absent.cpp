@@ -1,0 +1,10 @@
+#include "kernels/make_backend.hpp"
+
+namespace underdamp {
+
+std::unique_ptr<Backend> make_cuda_backend(std::string& explanation) {
+  explanation = "this build has no CUDA backend; install a CUDA toolkit and build again";
+  return nullptr;
+}
+
+}  // namespace underdamp

@@ -1,0 +1,28 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.hpp"
+
+namespace underdamp {
+
+/// What `--device` may say.
+enum class DeviceChoice { automatic, host, cuda };
+
+struct ChosenBackend {
+  std::unique_ptr<Backend> backend;
+  std::string reason;  ///< which device and why
+};
+
+/// automatic: a GPU if one works, else the host. cuda: a GPU or Error (device), never the host.
+ChosenBackend make_backend(DeviceChoice choice);
+
+/// One line for each kind of device: what is there, or why not.
+std::vector<std::string> describe_devices();
+
+/// The backend of a CUDA device, null if there is none that works; `explanation` then says why.
+/// cuda/cuda_loader.cpp opens the CUDA module; a build without a toolkit has cuda_backend_absent.cpp instead.
+std::unique_ptr<Backend> make_cuda_backend(std::string& explanation);
+
+}  // namespace underdamp

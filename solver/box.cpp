@@ -1,0 +1,354 @@
+#include "solver/box.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include <fmt/format.h>
+
+#include "meshes/error.hpp"
+#include "solver/initial_state.hpp"
+
+namespace underdamp {
+namespace {
+
+constexpr double exponent_at_wall = 0.5 * box_deviations * box_deviations;  // −ln of the density relative to its peak
+
+void include(Interval& interval, double x) {
+  interval.lower = std::min(interval.lower, x);
+  interval.upper = std::max(interval.upper, x);
+}
+void include(Interval& interval, const Interval& other) {
+  include(interval, other.lower);
+  include(interval, other.upper);
+}
+
+struct Region {
+  Interval theta;
+  Interval velocity;
+};
+
+/// Potential U = k L_λ − min and local temperature D/γ on a line of points around the minimum.
+struct Landscape {
+  std::vector<double> theta;
+  std::vector<double> potential;
+  std::vector<double> temperature;
+  std::size_t bottom = 0;
+  bool ends_at_domain = false;
+};
+
+/// Walks away from the minimum until the quasi-potential Φ = ∫ dU/T is twice what a wall needs.
+void walk(const Model& model, int p, double direction, Landscape& landscape) {
+  const double minimum = model.plane(p).minimum;
+  const auto domain = model.domain(p);
+  const double base = model.k() * model.loss(p, minimum);
+  double step = 0.02 * model.derived(p).std_theta;
+  double theta = minimum;
+  double phi = 0.0;
+  double previous = 0.0;
+  constexpr int most = 20000;
+  for (int s = 0; s < most && phi < 2.0 * exponent_at_wall; ++s, step *= 1.002) {
+    theta += direction * step;
+    if (domain && (theta < domain->lower || theta > domain->upper)) {
+      theta = direction > 0.0 ? domain->upper : domain->lower;
+      landscape.ends_at_domain = true;
+    }
+    const double potential = model.k() * model.loss(p, theta) - base;
+    const double temperature = model.diffusion(p, theta) / model.gamma();
+    if (!std::isfinite(potential) || !(temperature >= 0.0)) {
+      throw Error(ExitCode::bad_input,
+                  fmt::format("at x = {:.6g} the loss is {:.3g} and the noise {:.3g}", theta, model.loss(p, theta),
+                              model.plane(p).noise->value(theta)),
+                  {}, "the loss must be finite and the noise at least 0 wherever the density goes; or give grid.theta");
+    }
+    phi += (potential - previous) / std::max(temperature, 1e-300);
+    previous = potential;
+    landscape.theta.push_back(theta);
+    landscape.potential.push_back(potential);
+    landscape.temperature.push_back(temperature);
+    if (landscape.ends_at_domain && domain && (theta == domain->upper || theta == domain->lower)) return;
+  }
+  if (phi < 2.0 * exponent_at_wall) {
+    throw Error(ExitCode::bad_input, fmt::format("nothing confines the parameter beyond x = {:.4g}", theta), {},
+                "use a loss that grows on both sides, or give grid.theta and grid.velocity");
+  }
+}
+
+Landscape survey(const Model& model, int p) {
+  Landscape left;
+  walk(model, p, -1.0, left);
+  Landscape landscape;
+  landscape.theta.assign(left.theta.rbegin(), left.theta.rend());
+  landscape.potential.assign(left.potential.rbegin(), left.potential.rend());
+  landscape.temperature.assign(left.temperature.rbegin(), left.temperature.rend());
+  landscape.ends_at_domain = left.ends_at_domain;
+  landscape.bottom = landscape.theta.size();
+  landscape.theta.push_back(model.plane(p).minimum);
+  landscape.potential.push_back(0.0);
+  landscape.temperature.push_back(model.diffusion(p, model.plane(p).minimum) / model.gamma());
+  walk(model, p, 1.0, landscape);
+  return landscape;
+}
+
+/// Strong friction: p ~ exp(−Φ(θ) − v²/(2 T(θ))), Φ = ∫ dU/T.
+Region overdamped_region(const Landscape& l) {
+  Region region{{l.theta[l.bottom], l.theta[l.bottom]}, {0.0, 0.0}};
+  const auto visit = [&](std::size_t k, double phi) {
+    if (phi > exponent_at_wall) return;
+    include(region.theta, l.theta[k]);
+    const double v = std::sqrt(2.0 * l.temperature[k] * (exponent_at_wall - std::max(phi, 0.0)));
+    include(region.velocity, {-v, v});
+  };
+  visit(l.bottom, 0.0);
+  for (const int direction : {-1, 1}) {
+    double phi = 0.0;
+    for (std::size_t k = l.bottom; direction > 0 ? k + 1 < l.theta.size() : k > 0;) {
+      const std::size_t next = direction > 0 ? k + 1 : k - 1;
+      phi += (l.potential[next] - l.potential[k]) / std::max(0.5 * (l.temperature[k] + l.temperature[next]), 1e-300);
+      visit(next, phi);
+      k = next;
+    }
+  }
+  return region;
+}
+
+/// Points that an orbit of energy E can reach.
+Interval reach_of(const Landscape& l, double energy) {
+  Interval reach{l.theta[l.bottom], l.theta[l.bottom]};
+  for (std::size_t k = 0; k < l.theta.size(); ++k) {
+    if (l.potential[k] <= energy) include(reach, l.theta[k]);
+  }
+  return reach;
+}
+
+/// Weak friction: energy diffuses with the temperature averaged over an orbit, T(E) = ∮ T v dθ / ∮ v dθ.
+Region underdamped_region(const Landscape& l) {
+  const double highest = *std::max_element(l.potential.begin(), l.potential.end());
+  double energy = 0.0;
+  double phi = 0.0;
+  const double step = highest / 4000.0;
+  while (phi < exponent_at_wall && energy < highest) {
+    energy += step;
+    double weighted = 0.0;
+    double weight = 0.0;
+    for (std::size_t k = 0; k + 1 < l.theta.size(); ++k) {
+      const double kinetic = energy - 0.5 * (l.potential[k] + l.potential[k + 1]);
+      if (kinetic <= 0.0) continue;
+      const double share = std::sqrt(kinetic) * (l.theta[k + 1] - l.theta[k]);
+      weighted += share * 0.5 * (l.temperature[k] + l.temperature[k + 1]);
+      weight += share;
+    }
+    phi += weight > 0.0 && weighted > 0.0 ? step * weight / weighted : step / l.temperature[l.bottom];
+  }
+  const double v = std::sqrt(2.0 * energy);
+  return {reach_of(l, energy), {-v, v}};
+}
+
+/// Deterministic flow of points of the start, and the covariance that noise adds along the path of its mean.
+class StartTube {
+ public:
+  StartTube(const Spec& spec, const Model& model, int p) : model_(model), p_(p) {
+    const InitialMoments start = initial_moments(spec, model, p);
+    points_.push_back(start.mean);
+    const auto& c = start.covariance;
+    // Cholesky factor times a circle of seven standard deviations.
+    const double a = std::sqrt(c[0][0]);
+    const double b = c[0][1] / a;
+    const double d = std::sqrt(std::max(c[1][1] - b * b, 0.0));
+    constexpr int directions = 48;
+    for (int k = 0; k < directions; ++k) {
+      const double angle = 2.0 * std::numbers::pi * k / directions;
+      const double x = box_deviations * std::cos(angle);
+      const double y = box_deviations * std::sin(angle);
+      points_.push_back({start.mean[0] + a * x, start.mean[1] + b * x + d * y});
+    }
+    region_ = {{start.mean[0], start.mean[0]}, {start.mean[1], start.mean[1]}};
+    record();
+  }
+
+  /// Follows the flow for a time, or until nothing changes any more.
+  Region follow(double duration) {
+    if (model_.dynamics() == Dynamics::sgd) {
+      const auto steps = static_cast<long>(std::llround(duration / model_.learning_rate()));
+      for (long s = 0; s < std::min(steps, longest); ++s) sgd_step();
+      return region_;
+    }
+    double time = 0.0;
+    for (long s = 0; s < longest && time < duration; ++s) {
+      double rate = model_.gamma();
+      for (const Vector2& z : points_) rate = std::max(rate, std::sqrt(std::abs(model_.k() * model_.curvature(p_, z[0]))));
+      const double dt = std::min(0.05 / rate, duration - time);
+      langevin_step(dt);
+      time += dt;
+      record();
+    }
+    return region_;
+  }
+
+  double highest_energy() const { return energy_; }
+
+ private:
+  static constexpr long longest = 20000;
+
+  Vector2 slope(const Vector2& z) const { return {z[1], model_.force(p_, z[0]) - model_.gamma() * z[1]}; }
+
+  void langevin_step(double dt) {
+    add_noise(dt, points_[0][0]);
+    for (Vector2& z : points_) {
+      const auto moved = [&](const Vector2& s, double h) { return Vector2{z[0] + h * s[0], z[1] + h * s[1]}; };
+      const Vector2 s1 = slope(z);
+      const Vector2 s2 = slope(moved(s1, 0.5 * dt));
+      const Vector2 s3 = slope(moved(s2, 0.5 * dt));
+      const Vector2 s4 = slope(moved(s3, dt));
+      for (std::size_t a = 0; a < 2; ++a) z[a] += dt / 6.0 * (s1[a] + 2.0 * s2[a] + 2.0 * s3[a] + s4[a]);
+    }
+  }
+
+  /// dC/dt = −A C − C Aᵀ + 2 diag(0, D), by the midpoint rule; a concave loss counts as flat, it does not hold forever.
+  void add_noise(double dt, double theta) {
+    const double stiffness = model_.k() * std::max(model_.curvature(p_, theta), 0.0);
+    const double friction = model_.gamma();
+    const double noise = 2.0 * model_.diffusion(p_, theta);
+    const auto change = [&](const std::array<double, 3>& c) {
+      return std::array<double, 3>{2.0 * c[1], c[2] - stiffness * c[0] - friction * c[1],
+                                   -2.0 * stiffness * c[1] - 2.0 * friction * c[2] + noise};
+    };
+    const auto first = change(noise_);
+    std::array<double, 3> middle{};
+    for (std::size_t a = 0; a < 3; ++a) middle[a] = noise_[a] + 0.5 * dt * first[a];
+    const auto second = change(middle);
+    for (std::size_t a = 0; a < 3; ++a) noise_[a] += dt * second[a];
+  }
+
+  void sgd_step() {
+    const double eta = model_.learning_rate();
+    const double beta = model_.momentum();
+    const double h = std::max(model_.curvature(p_, points_[0][0]), 0.0);
+    const double added = model_.step_variance(p_, points_[0][0]);
+    // v' = β v − h θ + noise, θ' = θ + η v'
+    const double vv = beta * beta * noise_[2] - 2.0 * beta * h * noise_[1] + h * h * noise_[0] + added;
+    const double tv = beta * noise_[1] - h * noise_[0];
+    noise_ = {noise_[0] + 2.0 * eta * tv + eta * eta * vv, tv + eta * vv, vv};
+    for (Vector2& z : points_) {
+      const double v = beta * z[1] - model_.gradient(p_, z[0]);
+      z = {z[0] + eta * v, v};
+    }
+    record();
+  }
+
+  void record() {
+    const Vector2& mean = points_[0];
+    const double theta_noise = box_deviations * box_deviations * std::max(noise_[0], 0.0);
+    const double v_noise = box_deviations * box_deviations * std::max(noise_[2], 0.0);
+    for (const Vector2& z : points_) {
+      const double dx = std::sqrt((z[0] - mean[0]) * (z[0] - mean[0]) + theta_noise);
+      const double dv = std::sqrt((z[1] - mean[1]) * (z[1] - mean[1]) + v_noise);
+      include(region_.theta, {mean[0] - dx, mean[0] + dx});
+      include(region_.velocity, {mean[1] - dv, mean[1] + dv});
+      energy_ = std::max(energy_, 0.5 * z[1] * z[1] + model_.k() * (model_.loss(p_, z[0]) - model_.loss(p_, model_.plane(p_).minimum)));
+    }
+  }
+
+  const Model& model_;
+  int p_;
+  std::vector<Vector2> points_;
+  std::array<double, 3> noise_{};  // Var θ, Cov, Var v from noise alone
+  Region region_{};
+  double energy_ = 0.0;
+};
+
+bool is_linear(const Spec& spec) {
+  const bool quadratic = spec.loss.kind == LossKind::quadratic || spec.loss.kind == LossKind::dataset;
+  const bool constant_noise = spec.noise.kind != NoiseKind::expression && spec.noise.kind != NoiseKind::table;
+  return quadratic && constant_noise;
+}
+
+/// Smallest box around everything the run meets.
+Region required_region(const Spec& spec, const Model& model, int p) {
+  const Derived d = model.derived(p);
+  StartTube tube(spec, model, p);
+  const double duration = spec.evolve ? spec.evolve->until : 0.0;
+  Region region = tube.follow(std::min(duration, 60.0 * d.relaxation_time));
+  if (is_linear(spec)) {
+    if (!spec.evolve) {
+      const Matrix2 c = model.stationary_covariance(p);
+      const double theta = box_deviations * std::sqrt(c[0][0]);
+      const double v = box_deviations * std::sqrt(c[1][1]);
+      include(region.theta, {model.plane(p).minimum - theta, model.plane(p).minimum + theta});
+      include(region.velocity, {-v, v});
+    }
+    return region;
+  }
+  const Landscape landscape = survey(model, p);
+  Region stationary = overdamped_region(landscape);
+  const Region weak = underdamped_region(landscape);
+  include(stationary.theta, weak.theta);
+  include(stationary.velocity, weak.velocity);
+  // Energy bounds what the start can reach: its own plus what noise adds.
+  const double hottest = *std::max_element(landscape.temperature.begin(), landscape.temperature.end());
+  const double energy = tube.highest_energy() + exponent_at_wall * hottest;
+  const Interval reach = reach_of(landscape, energy);
+  if (!landscape.ends_at_domain) {
+    region.theta = {std::max(region.theta.lower, std::min(reach.lower, stationary.theta.lower)),
+                    std::min(region.theta.upper, std::max(reach.upper, stationary.theta.upper))};
+  }
+  const double fastest = std::sqrt(2.0 * energy);
+  region.velocity = {std::max(region.velocity.lower, -fastest), std::min(region.velocity.upper, fastest)};
+  include(region.theta, stationary.theta);
+  include(region.velocity, stationary.velocity);
+  return region;
+}
+
+}  // namespace
+
+PlaneBox choose_box(const Spec& spec, const Model& model, int p) {
+  const auto domain = model.domain(p);
+  PlaneBox box{};
+  if (spec.grid.theta && spec.grid.velocity) {
+    box = {*spec.grid.theta, *spec.grid.velocity, "theta and velocity as given"};
+  } else {
+    Region region{};
+    try {
+      region = required_region(spec, model, p);
+    } catch (const SpecError&) {
+      throw;
+    } catch (const Error& error) {
+      throw Error(error.code(), error.what(), spec.place("grid.theta"));
+    }
+    box = {spec.grid.theta.value_or(region.theta), spec.grid.velocity.value_or(region.velocity), ""};
+    box.reason = fmt::format("±{} standard deviations of {}", box_deviations,
+                             is_linear(spec) ? (spec.evolve ? "the exact Gaussian over the whole run" : "the stationary Gaussian")
+                                             : "the start along its path, and of the stationary state");
+    if (spec.grid.theta) box.reason = "theta as given; velocity: " + box.reason;
+    if (spec.grid.velocity) box.reason = "velocity as given; theta: " + box.reason;
+  }
+  if (spec.grid.boundary == ThetaBoundary::reflecting) {
+    const double v = std::max(std::abs(box.velocity.lower), std::abs(box.velocity.upper));
+    box.velocity = {-v, v};
+  }
+  if (domain && (box.theta.lower < domain->lower || box.theta.upper > domain->upper)) {
+    const double slack = 1e-9 * (domain->upper - domain->lower);
+    if (spec.grid.theta && (box.theta.lower < domain->lower - slack || box.theta.upper > domain->upper + slack)) {
+      throw Error(ExitCode::bad_input,
+                  fmt::format("grid.theta: [{:.6g}, {:.6g}] leaves the range [{:.6g}, {:.6g}] of {}", box.theta.lower,
+                              box.theta.upper, domain->lower, domain->upper, model.plane(p).loss->describe()),
+                  spec.place("grid.theta"), "stay inside the table, or extend it");
+    }
+    box.theta = {std::max(box.theta.lower, domain->lower), std::min(box.theta.upper, domain->upper)};
+    box.reason += fmt::format("; cut to the range [{:.4g}, {:.4g}] of the table", domain->lower, domain->upper);
+  }
+  return box;
+}
+
+PhaseMesh make_mesh(const Spec& spec, const Model& model, std::vector<std::string>* reasons) {
+  std::vector<PhasePlane> planes;
+  for (int p = 0; p < model.planes(); ++p) {
+    const PlaneBox box = choose_box(spec, model, p);
+    planes.push_back({{box.theta.lower, box.theta.upper, spec.grid.cells[0]},
+                      {box.velocity.lower, box.velocity.upper, spec.grid.cells[1]}});
+    if (reasons != nullptr) reasons->push_back(box.reason);
+  }
+  return PhaseMesh(std::move(planes), spec.grid.boundary);
+}
+
+}  // namespace underdamp

@@ -1,0 +1,202 @@
+#include "solver/evolve.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "meshes/error.hpp"
+
+namespace underdamp {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+std::string plane_prefix(const Model& model, int p) {
+  return model.plane(p).name.empty() ? "" : model.plane(p).name + ": ";
+}
+
+IntegratorOptions options_of(const Spec& spec) {
+  IntegratorOptions options;
+  if (spec.evolve) {
+    options.tolerance = spec.evolve->tolerance;
+    options.step = spec.evolve->step;
+    options.positivity = spec.evolve->limit_positivity ? Positivity::limit : Positivity::none;
+  }
+  return options;
+}
+
+}  // namespace
+
+Simulation::Simulation(const Spec& spec, Backend& backend) : spec_(spec), backend_(backend) {
+  model_ = std::make_unique<Model>(spec_);
+  mesh_ = std::make_unique<PhaseMesh>(make_mesh(spec_, *model_, &box_reasons_));
+  tables_ = std::make_unique<Tables>(tabulate(spec_, *model_, *mesh_));
+  const auto options = options_of(spec_);
+  if (backend_.describe().kind == DeviceKind::cuda) {
+    groups_.push_back(std::make_unique<Integrator>(backend_, *mesh_, *tables_, options));
+    return;
+  }
+  for (int p = 0; p < mesh_->planes(); ++p) {
+    groups_.push_back(std::make_unique<Integrator>(backend_, mesh_->only(p), tables_->only(p), options));
+  }
+}
+
+std::vector<double> Simulation::frame_times() const {
+  std::vector<double> times;
+  if (!spec_.evolve) return times;
+  const EvolveSpec& evolve = *spec_.evolve;
+  if (evolve.steps && spec_.dynamics == Dynamics::sgd) {  // whole SGD steps
+    const long frames = std::min<long>(evolve.frames.value_or(1), *evolve.steps);
+    const double eta = model_->learning_rate();
+    if (evolve.every) {
+      const long stride = std::max<long>(1, std::lround(*evolve.every / eta));
+      for (long step = stride; step < *evolve.steps; step += stride) times.push_back(static_cast<double>(step) * eta);
+      times.push_back(evolve.until);
+    } else {
+      for (long f = 1; f <= frames; ++f) times.push_back(static_cast<double>(*evolve.steps * f / frames) * eta);
+    }
+    return times;
+  }
+  if (evolve.every) {
+    for (long f = 1; static_cast<double>(f) * *evolve.every < evolve.until * (1.0 - 1e-12); ++f) {
+      times.push_back(static_cast<double>(f) * *evolve.every);
+    }
+    times.push_back(evolve.until);
+    return times;
+  }
+  const int frames = evolve.frames.value_or(1);
+  for (int f = 1; f <= frames; ++f) times.push_back(evolve.until * f / frames);
+  return times;
+}
+
+void Simulation::start() {
+  const bool together = groups_.size() == 1;
+  std::vector<double> all;
+  for (int p = 0; p < mesh_->planes(); ++p) {
+    const auto density = initial_density(spec_, *model_, *mesh_, p);
+    if (together) {
+      all.insert(all.end(), density.begin(), density.end());
+    } else {
+      groups_[static_cast<std::size_t>(p)]->start(density);
+    }
+  }
+  if (together) groups_[0]->start(all);
+  solver_seconds_ = 0.0;
+}
+
+void Simulation::advance(double time, const std::function<void(double)>& poll) {
+  const auto begin = std::chrono::steady_clock::now();
+  const double from = this->time();
+  const auto count = static_cast<double>(groups_.size());
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    groups_[g]->advance(time, [&](double now) {
+      poll(from + (static_cast<double>(g) * (time - from) + (now - from)) / count);
+    });
+  }
+  backend_.synchronize();
+  solver_seconds_ += seconds_since(begin);
+}
+
+double Simulation::time() const {
+  double earliest = groups_.front()->time();
+  for (const auto& group : groups_) earliest = std::min(earliest, group->time());
+  return earliest;
+}
+
+Frame Simulation::observe(int index) {
+  Frame frame{index, time(), {}};
+  for (const auto& group : groups_) {
+    const auto part = underdamp::observe(backend_, group->mesh(), group->tables(), group->density());
+    frame.observables.insert(frame.observables.end(), part.begin(), part.end());
+  }
+  return frame;
+}
+
+std::vector<double> Simulation::density(int p) const {
+  const auto cells = static_cast<std::size_t>(mesh_->theta_cells()) * static_cast<std::size_t>(mesh_->velocity_cells());
+  const bool together = groups_.size() == 1;
+  const Integrator& group = *groups_[together ? 0 : static_cast<std::size_t>(p)];
+  std::vector<double> values(group.mesh().shape().cells());
+  backend_.download(group.density(), values);
+  if (!together || mesh_->planes() == 1) return values;
+  const auto first = values.begin() + static_cast<std::ptrdiff_t>(cells) * p;
+  return {first, first + static_cast<std::ptrdiff_t>(cells)};
+}
+
+std::vector<Marginals> Simulation::marginals() const {
+  std::vector<Marginals> all;
+  for (const auto& group : groups_) {
+    auto part = underdamp::marginals(backend_, group->mesh(), group->density());
+    std::move(part.begin(), part.end(), std::back_inserter(all));
+  }
+  return all;
+}
+
+std::vector<ErrorEstimate> Simulation::errors() const {
+  std::vector<ErrorEstimate> all;
+  for (const auto& group : groups_) {
+    const auto part = group->errors();
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+std::vector<IntegratorStatistics> Simulation::statistics() const {
+  std::vector<IntegratorStatistics> all;
+  for (const auto& group : groups_) {
+    for (int p = 0; p < group->mesh().planes(); ++p) all.push_back(group->statistics());
+  }
+  return all;
+}
+
+std::vector<Integrator::FirstWindow> Simulation::first_windows() const {
+  std::vector<Integrator::FirstWindow> windows;
+  const auto times = frame_times();
+  if (times.empty()) return windows;
+  for (const auto& group : groups_) windows.push_back(group->first_window(times.front()));
+  return windows;
+}
+
+Resolution resolution(const PhasePlane& plane, const Matrix2& covariance) {
+  return {std::sqrt(covariance[0][0]) / plane.theta.width(), std::sqrt(covariance[1][1]) / plane.velocity.width()};
+}
+
+std::vector<std::string> resolution_warnings(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
+  std::vector<std::string> warnings;
+  const auto check = [&](const std::string& which, const Matrix2& covariance) {
+    const Resolution r = resolution(mesh.plane(p), covariance);
+    const auto axis = [&](const char* name, double cells, int present) {
+      if (cells >= fewest_cells_per_deviation) return;
+      warnings.push_back(fmt::format("{}{} has {:.2g} cells per standard deviation of {}, fewer than {:.0f}: use about {:.0f} {} cells",
+                                     plane_prefix(model, p), which, cells, name, fewest_cells_per_deviation,
+                                     std::ceil(present * 1.5 * fewest_cells_per_deviation / cells), name));
+    };
+    axis("theta", r.theta, mesh.theta_cells());
+    axis("velocity", r.velocity, mesh.velocity_cells());
+  };
+  check("the stationary state", model.stationary_covariance(p));
+  if (spec.evolve && spec.initial.kind != InitialKind::stationary) check("the start", initial_moments(spec, model, p).covariance);
+  return warnings;
+}
+
+std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh, int p, const Departed& departed) {
+  std::vector<std::string> warnings;
+  const auto check = [&](const char* wall, double lost, const Axis& axis, bool upper) {
+    if (!(lost > leak_warning)) return;
+    const double bound = upper ? axis.upper : axis.lower;
+    const double wider = bound + (upper ? 0.2 : -0.2) * axis.length();
+    warnings.push_back(fmt::format("{}{:.2e} of the probability left the box through {} = {:.4g}: widen it to about {:.4g}",
+                                   plane_prefix(model, p), lost, wall, bound, wider));
+  };
+  check("theta_min", departed.theta_min, mesh.plane(p).theta, false);
+  check("theta_max", departed.theta_max, mesh.plane(p).theta, true);
+  check("v_min", departed.velocity_min, mesh.plane(p).velocity, false);
+  check("v_max", departed.velocity_max, mesh.plane(p).velocity, true);
+  return warnings;
+}
+
+}  // namespace underdamp

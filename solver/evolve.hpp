@@ -1,0 +1,95 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.hpp"
+#include "solver/box.hpp"
+#include "solver/initial_state.hpp"
+#include "solver/integrator.hpp"
+#include "solver/model.hpp"
+#include "solver/observables.hpp"
+#include "solver/spec.hpp"
+
+namespace underdamp {
+
+/// Everything about one plane at one output time.
+struct Frame {
+  int index = 0;                      ///< 0: the start
+  double time = 0.0;
+  std::vector<Observables> observables;  ///< [plane]
+};
+
+/// A spec on its mesh and device, ready to be evolved.
+///
+/// On a GPU all planes advance together, one launch for the batch. On the host each plane is a group of its own: it stays
+/// in the cache and takes the window that suits it. All planes meet at every frame.
+class Simulation {
+ public:
+  /// Builds model, mesh and start. Throws Error (bad_input) for everything that is wrong with them, before any memory is
+  /// taken; Error (device) if the device cannot hold the fields.
+  Simulation(const Spec& spec, Backend& backend);
+
+  const Spec& spec() const { return spec_; }
+  const Model& model() const { return *model_; }
+  const PhaseMesh& mesh() const { return *mesh_; }
+  const Tables& tables() const { return *tables_; }
+  const std::vector<std::string>& box_reasons() const { return box_reasons_; }
+  Backend& backend() const { return backend_; }
+
+  /// Times of the frames after the start; the last is the end of the run.
+  std::vector<double> frame_times() const;
+
+  /// Puts the start on the device.
+  void start();
+
+  /// Advances all planes to `time`; `poll` is told the time reached, counted over the groups.
+  void advance(double time, const std::function<void(double)>& poll);
+
+  /// Reads the observables of all planes.
+  Frame observe(int index);
+
+  /// Density of plane p, in the order of FieldView.
+  std::vector<double> density(int p) const;
+  std::vector<Marginals> marginals() const;  ///< [plane]
+
+  /// Time that all planes have reached.
+  double time() const;
+  std::vector<ErrorEstimate> errors() const;  ///< [plane]
+  std::vector<IntegratorStatistics> statistics() const;  ///< [plane]
+  double solver_seconds() const { return solver_seconds_; }
+  /// Window that the run begins with, of each group.
+  std::vector<Integrator::FirstWindow> first_windows() const;
+
+ private:
+  Spec spec_;
+  Backend& backend_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<PhaseMesh> mesh_;
+  std::unique_ptr<Tables> tables_;
+  std::vector<std::string> box_reasons_;
+  std::vector<std::unique_ptr<Integrator>> groups_;
+  double solver_seconds_ = 0.0;
+};
+
+/// Smallest number of cells per standard deviation of the marginals that a start or a stationary state has on the mesh.
+struct Resolution {
+  double theta = 0.0;
+  double velocity = 0.0;
+  double least() const { return theta < velocity ? theta : velocity; }
+};
+Resolution resolution(const PhasePlane& plane, const Matrix2& covariance);
+
+/// Below this many cells per standard deviation results lose their accuracy; a warning says so.
+inline constexpr double fewest_cells_per_deviation = 4.0;
+/// Mass that leaves the box: above the first a warning, above the second an error.
+inline constexpr double leak_warning = 1e-8;
+inline constexpr double leak_error = 1e-3;
+
+/// Warnings about the resolution of a plane, before it runs.
+std::vector<std::string> resolution_warnings(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
+/// Warnings about mass that left plane p.
+std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh, int p, const Departed& departed);
+
+}  // namespace underdamp

@@ -1,0 +1,224 @@
+#include "solver/function.hpp"
+
+#include <algorithm>
+#include <boost/math/differentiation/finite_difference.hpp>
+#include <cmath>
+#include <numeric>
+
+#include <Eigen/SparseLU>
+#include <fmt/format.h>
+#include <muParser.h>
+
+#include "meshes/error.hpp"
+#include "solver/csv.hpp"
+
+namespace underdamp {
+namespace {
+
+class Polynomial final : public Function {
+ public:
+  explicit Polynomial(std::vector<double> coefficients) : coefficients_(std::move(coefficients)) {}
+  double value(double theta) const override { return evaluate(coefficients_, theta); }
+  double derivative(double theta) const override { return evaluate(differentiated(coefficients_), theta); }
+  double second_derivative(double theta) const override {
+    return evaluate(differentiated(differentiated(coefficients_)), theta);
+  }
+  std::string describe() const override { return "the polynomial"; }
+
+ private:
+  static double evaluate(const std::vector<double>& c, double x) {
+    double sum = 0.0;
+    for (std::size_t n = c.size(); n-- > 0;) sum = sum * x + c[n];
+    return sum;
+  }
+  static std::vector<double> differentiated(const std::vector<double>& c) {
+    std::vector<double> result;
+    for (std::size_t n = 1; n < c.size(); ++n) result.push_back(static_cast<double>(n) * c[n]);
+    return result;
+  }
+  std::vector<double> coefficients_;
+};
+
+class Quadratic final : public Function {
+ public:
+  Quadratic(double hessian, double minimum) : hessian_(hessian), minimum_(minimum) {}
+  double value(double theta) const override { return 0.5 * hessian_ * (theta - minimum_) * (theta - minimum_); }
+  double derivative(double theta) const override { return hessian_ * (theta - minimum_); }
+  double second_derivative(double) const override { return hessian_; }
+  std::string describe() const override { return "the quadratic"; }
+
+ private:
+  double hessian_;
+  double minimum_;
+};
+
+/// muParser keeps the variable by address, so that evaluation changes it: hence mutable, and one object per thread.
+class Expression final : public Function {
+ public:
+  Expression(const std::string& formula, const std::string& place) : formula_(formula) {
+    refuse_assignment(place);
+    try {
+      parser_.DefineVar("x", &x_);
+      parser_.SetExpr(formula);
+      static_cast<void>(parser_.Eval());
+    } catch (const mu::Parser::exception_type& error) {
+      throw Error(ExitCode::bad_input,
+                  fmt::format("\"{}\" is not a formula: {} (at character {})", formula, error.GetMsg(), error.GetPos() + 1),
+                  place, "use x, numbers, + - * / ^, and functions such as sin, exp, log, sqrt, abs, tanh");
+    }
+    if (parser_.GetNumResults() != 1) {
+      throw Error(ExitCode::bad_input, "\"" + formula + "\" gives several values", place, "write one formula, without commas");
+    }
+  }
+  double value(double theta) const override {
+    x_ = theta;
+    return parser_.Eval();
+  }
+  std::string describe() const override { return "the formula \"" + formula_ + "\""; }
+
+ private:
+  /// muParser would take "x = 2" as an assignment.
+  void refuse_assignment(const std::string& place) const {
+    for (std::size_t k = 0; k < formula_.size(); ++k) {
+      if (formula_[k] != '=') continue;
+      const bool comparison = (k + 1 < formula_.size() && formula_[k + 1] == '=') ||
+                              (k > 0 && std::string("=<>!").find(formula_[k - 1]) != std::string::npos);
+      if (!comparison) {
+        throw Error(ExitCode::bad_input, fmt::format("\"{}\" assigns to a variable (at character {})", formula_, k + 1), place,
+                    "write the right-hand side only");
+      }
+    }
+  }
+
+  std::string formula_;
+  mutable double x_ = 0.5;
+  mutable mu::Parser parser_;
+};
+
+/// Cubic spline with continuous third derivative at the second and the last but one knot. Unknowns are the second
+/// derivatives M_i: h_{i−1} M_{i−1} + 2 (h_{i−1} + h_i) M_i + h_i M_{i+1} = 6 (s_i − s_{i−1}), s_i the slopes of the chords.
+/// Outside the knots it continues as a straight line; a density never gets there, the box ends at the knots.
+class Spline final : public Function {
+ public:
+  Spline(std::vector<double> x, std::vector<double> y, std::string description)
+      : x_(std::move(x)), y_(std::move(y)), description_(std::move(description)) {
+    const auto n = static_cast<Eigen::Index>(x_.size());
+    const auto h = [&](Eigen::Index i) { return x_[static_cast<std::size_t>(i) + 1] - x_[static_cast<std::size_t>(i)]; };
+    const auto slope = [&](Eigen::Index i) {
+      return (y_[static_cast<std::size_t>(i) + 1] - y_[static_cast<std::size_t>(i)]) / h(i);
+    };
+    std::vector<Eigen::Triplet<double>> entries;
+    Eigen::VectorXd right = Eigen::VectorXd::Zero(n);
+    const auto not_a_knot = [&](Eigen::Index row, Eigen::Index left) {
+      entries.emplace_back(row, left, h(left + 1));
+      entries.emplace_back(row, left + 1, -(h(left) + h(left + 1)));
+      entries.emplace_back(row, left + 2, h(left));
+    };
+    not_a_knot(0, 0);
+    for (Eigen::Index i = 1; i + 1 < n; ++i) {
+      entries.emplace_back(i, i - 1, h(i - 1));
+      entries.emplace_back(i, i, 2.0 * (h(i - 1) + h(i)));
+      entries.emplace_back(i, i + 1, h(i));
+      right[i] = 6.0 * (slope(i) - slope(i - 1));
+    }
+    not_a_knot(n - 1, n - 3);
+    Eigen::SparseMatrix<double> matrix(n, n);
+    matrix.setFromTriplets(entries.begin(), entries.end());
+    Eigen::SparseLU<Eigen::SparseMatrix<double>> solver(matrix);
+    second_ = solver.solve(right);
+  }
+
+  double value(double theta) const override {
+    const double inside = std::clamp(theta, x_.front(), x_.back());
+    const Piece p = piece(inside);
+    const double cubic = p.a * y_[p.i] + p.b * y_[p.i + 1] +
+                         ((p.a * p.a * p.a - p.a) * p.left + (p.b * p.b * p.b - p.b) * p.right) * p.h * p.h / 6.0;
+    return cubic + (theta - inside) * derivative(inside);
+  }
+  double derivative(double theta) const override {
+    const Piece p = piece(std::clamp(theta, x_.front(), x_.back()));
+    return (y_[p.i + 1] - y_[p.i]) / p.h +
+           ((1.0 - 3.0 * p.a * p.a) * p.left + (3.0 * p.b * p.b - 1.0) * p.right) * p.h / 6.0;
+  }
+  double second_derivative(double theta) const override {
+    if (theta < x_.front() || theta > x_.back()) return 0.0;
+    const Piece p = piece(theta);
+    return p.a * p.left + p.b * p.right;
+  }
+  std::optional<Interval> domain() const override { return Interval{x_.front(), x_.back()}; }
+  std::string describe() const override { return description_; }
+
+ private:
+  struct Piece {
+    std::size_t i;
+    double h, a, b, left, right;  // a, b: weights of the two knots; left, right: second derivatives there
+  };
+  Piece piece(double theta) const {
+    const auto upper = std::upper_bound(x_.begin() + 1, x_.end() - 1, theta);
+    const auto i = static_cast<std::size_t>(upper - x_.begin()) - 1;
+    const double h = x_[i + 1] - x_[i];
+    const double b = (theta - x_[i]) / h;
+    return {i, h, 1.0 - b, b, second_[static_cast<Eigen::Index>(i)], second_[static_cast<Eigen::Index>(i) + 1]};
+  }
+
+  std::vector<double> x_;
+  std::vector<double> y_;
+  std::string description_;
+  Eigen::VectorXd second_;
+};
+
+}  // namespace
+
+double Function::derivative(double theta) const {
+  const auto scaled = [&](double u) { return value(theta + length_ * u); };
+  return boost::math::differentiation::finite_difference_derivative<decltype(scaled), double, 8>(scaled, 0.0) / length_;
+}
+
+double Function::second_derivative(double theta) const {
+  const auto scaled = [&](double u) { return derivative(theta + length_ * u) * length_; };
+  return boost::math::differentiation::finite_difference_derivative<decltype(scaled), double, 8>(scaled, 0.0) /
+         (length_ * length_);
+}
+
+std::unique_ptr<Function> make_polynomial(std::vector<double> coefficients) {
+  return std::make_unique<Polynomial>(std::move(coefficients));
+}
+
+std::unique_ptr<Function> make_quadratic(double hessian, double minimum) {
+  return std::make_unique<Quadratic>(hessian, minimum);
+}
+
+std::unique_ptr<Function> make_expression(const std::string& formula, const std::string& place) {
+  return std::make_unique<Expression>(formula, place);
+}
+
+std::unique_ptr<Function> make_spline(std::vector<double> abscissas, std::vector<double> ordinates,
+                                      const std::string& description) {
+  return std::make_unique<Spline>(std::move(abscissas), std::move(ordinates), description);
+}
+
+std::unique_ptr<Function> make_table(const std::string& file, const std::array<std::string, 2>& columns) {
+  const CsvTable table = CsvTable::read(file);
+  const std::vector<double> x = table.numbers(columns[0]);
+  const std::vector<double> y = table.numbers(columns[1]);
+  if (x.size() < 4) {
+    throw Error(ExitCode::bad_input, fmt::format("a cubic spline needs four rows, there are {}", x.size()), file, "add rows");
+  }
+  std::vector<std::size_t> order(x.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return x[a] < x[b]; });
+  std::vector<double> sorted_x, sorted_y;
+  for (const std::size_t k : order) {
+    if (!sorted_x.empty() && !(x[k] > sorted_x.back())) {
+      throw Error(ExitCode::bad_input, fmt::format("{} = {} occurs twice", columns[0], x[k]), file, "keep one row for each value");
+    }
+    sorted_x.push_back(x[k]);
+    sorted_y.push_back(y[k]);
+  }
+  auto spline = make_spline(std::move(sorted_x), std::move(sorted_y), "the table " + file);
+  const Interval known = *spline->domain();
+  spline->set_length((known.upper - known.lower) / 10.0);
+  return spline;
+}
+
+}  // namespace underdamp

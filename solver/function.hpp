@@ -1,0 +1,47 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "solver/spec.hpp"
+
+/// Functions of one parameter θ: losses L(θ) and gradient-noise variances Σ(θ).
+namespace underdamp {
+
+class Function {
+ public:
+  virtual ~Function() = default;
+  virtual double value(double theta) const = 0;
+  /// First and second derivative; the defaults are central differences of order 8 at the scale `length()`.
+  virtual double derivative(double theta) const;
+  virtual double second_derivative(double theta) const;
+  /// Where the function is known; absent: everywhere.
+  virtual std::optional<Interval> domain() const { return std::nullopt; }
+  /// For messages, such as "formula \"x^2\"".
+  virtual std::string describe() const = 0;
+  /// Length over which the function varies; numerical derivatives step a fraction of it.
+  double length() const { return length_; }
+  void set_length(double length) { length_ = length; }
+
+ private:
+  double length_ = 1.0;
+};
+
+/// Σ_n c_n θ^n.
+std::unique_ptr<Function> make_polynomial(std::vector<double> coefficients);
+
+/// h (θ − m)² / 2.
+std::unique_ptr<Function> make_quadratic(double hessian, double minimum);
+
+/// A formula in x, evaluated by muParser. Throws Error (bad_input) with the position in the formula if it is not one.
+std::unique_ptr<Function> make_expression(const std::string& formula, const std::string& place);
+
+/// Cubic spline (not-a-knot) through points with strictly increasing abscissas, at least four of them.
+std::unique_ptr<Function> make_spline(std::vector<double> abscissas, std::vector<double> ordinates,
+                                      const std::string& description);
+
+/// The spline through two columns of a CSV file; rows may come in any order.
+std::unique_ptr<Function> make_table(const std::string& file, const std::array<std::string, 2>& columns);
+
+}  // namespace underdamp

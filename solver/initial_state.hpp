@@ -1,0 +1,39 @@
+#pragma once
+#include <array>
+#include <vector>
+
+#include "meshes/phase_mesh.hpp"
+#include "solver/model.hpp"
+#include "solver/spec.hpp"
+
+namespace underdamp {
+
+using Vector2 = std::array<double, 2>;
+using Matrix2 = std::array<std::array<double, 2>, 2>;
+
+/// Mean and covariance of the start of plane p; for `file` those of the density in the file.
+struct InitialMoments {
+  Vector2 mean{};
+  Matrix2 covariance{};
+};
+InitialMoments initial_moments(const Spec& spec, const Model& model, int p);
+
+/// Density of N(mean, covariance) at (theta, v).
+double gaussian_density(const Vector2& mean, const Matrix2& covariance, double theta, double v);
+
+/// A density on a rectangular lattice, read from a file.
+struct GridDensity {
+  std::vector<double> theta;   ///< increasing, evenly spaced
+  std::vector<double> velocity;
+  std::vector<double> values;  ///< [i · velocity.size() + j]
+};
+
+/// Reads a CSV with columns theta, v, density (rows in any order, one for each lattice point) or, where VTK is built in, a
+/// .vti that an earlier run wrote. Throws Error (bad_input).
+GridDensity read_grid_density(const std::string& file);
+
+/// Density at the cell centres of plane p of the mesh, normalised so that the sum over the cells times the cell area is 1.
+/// Throws Error (bad_input) if the start does not lie in the box.
+std::vector<double> initial_density(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
+
+}  // namespace underdamp

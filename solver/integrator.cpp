@@ -1,0 +1,452 @@
+#include "solver/integrator.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "meshes/error.hpp"
+
+namespace underdamp {
+namespace {
+
+constexpr int fewest_levels = 3;
+constexpr int most_levels = 6;
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// Aitken-Neville coefficients a_l of T_KK = Σ a_l P_l in τ² for the steps H/first … H/count, zero for l < first.
+std::array<double, most_levels> extrapolation_coefficients(int first, int count) {
+  std::array<double, most_levels> a{};
+  for (int l = first; l <= count; ++l) {
+    double product = 1.0;
+    for (int m = first; m <= count; ++m) {
+      if (m != l) product *= static_cast<double>(l * l) / static_cast<double>(l * l - m * m);
+    }
+    a[static_cast<std::size_t>(l) - 1] = product;
+  }
+  return a;
+}
+
+/// T_KK − T_{K,K−1}: the difference of the last two columns.
+std::array<double, most_levels> difference_coefficients(int count) {
+  auto a = extrapolation_coefficients(1, count);
+  const auto b = extrapolation_coefficients(2, count);
+  for (std::size_t l = 0; l < a.size(); ++l) a[l] -= b[l];
+  return a;
+}
+
+/// Work of a window in Strang steps: its sweeps, the norms, the combination, and the step of the error field.
+double window_cost(int levels) { return 0.5 * levels * (levels + 1) + 0.6 * levels + 2.0; }
+
+/// Error of one step from the grid: leading constant of remap and moment stencil times Σ|Δ¹² p|.
+constexpr double roughness_constant = 3e-5;
+
+}  // namespace
+
+/// Sweep coefficients for the fractions H/m of one window length; each is built when it is first needed.
+class Integrator::WindowPlans {
+ public:
+  WindowPlans(Backend& backend, const PhaseMesh& mesh, const Tables& tables, double length)
+      : backend_(backend), mesh_(mesh), tables_(tables), length_(length) {}
+
+  double length() const { return length_; }
+
+  /// V(H/m). A level of l steps needs m = l inside and m = 2l at its ends.
+  const VelocityPlan& velocity(int m) {
+    auto& plan = velocity_[m];
+    if (!plan) plan = backend_.plan_velocity(mesh_, tables_.velocity_law(length_ / m));
+    return *plan;
+  }
+  /// X(H/m).
+  const DriftPlan& drift(int m) {
+    auto& plan = drift_[m];
+    if (!plan) {
+      const std::vector<double> duration(static_cast<std::size_t>(mesh_.planes()), length_ / m);
+      plan = backend_.plan_drift(mesh_, duration);
+    }
+    return *plan;
+  }
+
+ private:
+  Backend& backend_;
+  const PhaseMesh& mesh_;
+  const Tables& tables_;
+  double length_;
+  std::map<int, std::unique_ptr<VelocityPlan>> velocity_;
+  std::map<int, std::unique_ptr<DriftPlan>> drift_;
+};
+
+/// A window that was crossed: how far the last two columns are apart, and what that says about the last one.
+struct Integrator::Attempt {
+  int levels = 0;
+  std::vector<double> difference;  ///< [plane] ‖T_KK − T_{K,K−1}‖₁
+  std::vector<double> estimate;    ///< [plane] error of T_KK
+  Outlook outlook;
+};
+
+Integrator::Integrator(Backend& backend, PhaseMesh mesh, Tables tables, IntegratorOptions options)
+    : backend_(backend), mesh_(std::move(mesh)), tables_(std::move(tables)), options_(options) {
+  density_ = backend_.allocate(mesh_.shape());
+}
+
+Integrator::~Integrator() = default;
+
+void Integrator::start(std::span<const double> density) {
+  backend_.upload(density, *density_);
+  time_ = 0.0;
+  statistics_ = {};
+  const auto planes = static_cast<std::size_t>(mesh_.planes());
+  errors_.assign(planes, {});
+  roughness_.assign(planes, 0.0);
+  initial_mass_.assign(planes, 0.0);
+  const std::size_t cells = density.size() / planes;
+  for (std::size_t k = 0; k < density.size(); ++k) initial_mass_[k / cells] += density[k];
+  if (error_) backend_.fill_zero(*error_);
+  if (!levels_.empty() && options_.step) backend_.copy(*density_, *levels_[0]);
+  outlook_ = {};
+}
+
+void Integrator::advance(double time, const std::function<void(double)>& poll) {
+  if (tables_.dynamics == Dynamics::sgd) {
+    advance_sgd(time, poll);
+  } else if (options_.step) {
+    advance_fixed(time, poll);
+  } else {
+    advance_extrapolated(time, poll);
+  }
+}
+
+// --- SGD -------------------------------------------------------------------------------------------------------------
+
+void Integrator::advance_sgd(double time, const std::function<void(double)>& poll) {
+  const double eta = tables_.learning_rate;
+  const auto velocity = backend_.plan_velocity(mesh_, tables_.sgd_law());
+  const std::vector<double> duration(static_cast<std::size_t>(mesh_.planes()), eta);
+  const auto drift = backend_.plan_drift(mesh_, duration);
+  const long last = std::lround(time / eta);
+  measure_roughness();
+  for (long step = std::lround(time_ / eta); step < last; ++step) {
+    backend_.velocity(*density_, *density_, *velocity, options_.positivity);
+    backend_.drift(*density_, *drift, options_.positivity);
+    ++statistics_.strang_steps;
+    time_ = static_cast<double>(step + 1) * eta;
+    if ((step + 1) % 64 == 0) {
+      absorb_created(*density_);
+      measure_roughness();
+    }
+    for (std::size_t p = 0; p < errors_.size(); ++p) {
+      errors_[p].space = errors_[p].space * std::exp(-eta / tables_.relaxation_time[p]) + roughness_[p];
+    }
+    poll(time_);
+  }
+  absorb_created(*density_);
+}
+
+// --- fixed step --------------------------------------------------------------------------------------------------------
+
+/// `count` steps of length H/level; half sweeps of neighbouring steps are one sweep.
+void Integrator::strang_steps(Field& field, WindowPlans& plans, int level, long count) {
+  for (long s = 0; s < count; ++s) {
+    backend_.drift(field, plans.drift(level), options_.positivity);
+    if (s + 1 < count) backend_.velocity(field, field, plans.velocity(level), options_.positivity);
+    ++statistics_.strang_steps;
+  }
+}
+
+void Integrator::advance_fixed(double time, const std::function<void(double)>& poll) {
+  const double length = time - time_;
+  if (!(length > 0.0)) return;
+  const auto steps = static_cast<long>(std::ceil(length / *options_.step - 1e-9));
+  // The copy takes half as many steps, or twice as many where there is only one.
+  const long copy_steps = steps > 1 ? (steps + 1) / 2 : 2;
+  if (levels_.empty()) {
+    levels_.push_back(backend_.allocate(mesh_.shape()));
+    backend_.copy(*density_, *levels_[0]);
+  }
+  const double begin = time_;
+  const auto run = [&](Field& field, long count, const std::function<void(double)>& tell) {
+    WindowPlans plans(backend_, mesh_, tables_, length / static_cast<double>(count));
+    backend_.velocity(field, field, plans.velocity(2), options_.positivity);
+    constexpr long chunk = 16;
+    for (long done = 0; done < count;) {
+      const long now = std::min(chunk, count - done);
+      strang_steps(field, plans, 1, now);
+      done += now;
+      const double share = static_cast<double>(done) / static_cast<double>(count);
+      if (done == count) backend_.velocity(field, field, plans.velocity(2), options_.positivity);
+      try {
+        tell(share);
+      } catch (...) {  // leave a density that is one: with its last half sweep
+        if (done < count) backend_.velocity(field, field, plans.velocity(2), options_.positivity);
+        if (&field == density_.get()) time_ = begin + length * share;
+        throw;
+      }
+      if (done < count) backend_.velocity(field, field, plans.velocity(1), options_.positivity);
+    }
+    absorb_created(field);
+  };
+  measure_roughness();
+  run(*density_, steps, [&](double share) { poll(begin + length * 2.0 / 3.0 * share); });
+  time_ = time;
+  run(*levels_[0], copy_steps, [&](double share) { poll(begin + length * (2.0 + share) / 3.0); });
+  ++statistics_.windows;
+  const double ratio = static_cast<double>(steps) / static_cast<double>(copy_steps);
+  const std::array<const Field*, 2> pair{density_.get(), levels_[0].get()};
+  const std::array<double, 2> difference{1.0, -1.0};
+  const auto norm = backend_.combination_norm(pair, difference);
+  for (std::size_t p = 0; p < errors_.size(); ++p) {
+    require_finite(norm[p]);
+    errors_[p].time = norm[p] * mesh_.plane(static_cast<int>(p)).cell_area() / std::abs(1.0 - ratio * ratio);
+    errors_[p].space = errors_[p].space * std::exp(-length / tables_.relaxation_time[p]) +
+                       static_cast<double>(steps) * roughness_[p];
+  }
+  measure_roughness();
+}
+
+// --- extrapolation ------------------------------------------------------------------------------------------------------
+
+/// P_level: the window crossed in `level` Strang steps.
+void Integrator::cross(int level, WindowPlans& plans) {
+  const auto index = static_cast<std::size_t>(level) - 1;
+  if (levels_.size() <= index) levels_.push_back(backend_.allocate(mesh_.shape()));
+  Field& field = *levels_[index];
+  backend_.velocity(*density_, field, plans.velocity(2 * level), options_.positivity);
+  strang_steps(field, plans, level, level);
+  backend_.velocity(field, field, plans.velocity(2 * level), options_.positivity);
+}
+
+std::vector<double> Integrator::level_norm(int count, std::span<const double> coefficients) {
+  std::vector<const Field*> fields;
+  for (int l = 0; l < count; ++l) fields.push_back(levels_[static_cast<std::size_t>(l)].get());
+  auto norm = backend_.combination_norm(fields, coefficients.first(static_cast<std::size_t>(count)));
+  for (std::size_t p = 0; p < norm.size(); ++p) {
+    require_finite(norm[p]);
+    norm[p] *= mesh_.plane(static_cast<int>(p)).cell_area();
+  }
+  return norm;
+}
+
+/// Crosses a window with `target` levels and judges it. True if the estimated error is within the tolerance, or as small
+/// as the grid allows.
+bool Integrator::try_window(WindowPlans& plans, int target, Attempt& attempt, const std::function<void(double)>& poll) {
+  for (int level = 1; level <= target; ++level) {
+    cross(level, plans);
+    poll(time_ + plans.length() * 0.5 * level * (level + 1) / (0.5 * target * (target + 1)));
+  }
+  const auto before = level_norm(target - 1, difference_coefficients(target - 1));
+  attempt.levels = target;
+  attempt.difference = level_norm(target, difference_coefficients(target));
+  attempt.estimate.clear();
+  attempt.outlook = {plans.length(), std::vector<double>(most_levels + 1, infinity)};
+  auto& ratio = attempt.outlook.ratio;
+  for (int k = std::max(fewest_levels, target - 2); k <= std::min(most_levels, target + 1); ++k) ratio[static_cast<std::size_t>(k)] = 0.0;
+  bool accepted = true;
+  const double squared = static_cast<double>(target) * target;
+  for (std::size_t p = 0; p < before.size(); ++p) {
+    const double difference = attempt.difference[p];
+    // err(T_KK) ≈ K² d_K · d_K / d_{K−1}, where columns converge; at most d_K itself (docs/method.md, eq. 26).
+    const double estimate = std::min(difference, squared * difference * difference / std::max(before[p], 1e-300));
+    attempt.estimate.push_back(estimate);
+    const double allowed = options_.tolerance * plans.length() / tables_.relaxation_time[p];
+    const double floor = roughness_[p] * target * (target + 1);
+    if (!(estimate <= allowed)) {
+      if (estimate <= floor) statistics_.grid_limited = true;
+      accepted = accepted && estimate <= floor;
+    }
+    const double scale = std::max(allowed, floor);
+    const auto note = [&](int k, double error) {
+      if (k >= fewest_levels && k <= most_levels) {
+        ratio[static_cast<std::size_t>(k)] = std::max(ratio[static_cast<std::size_t>(k)], error / scale);
+      }
+    };
+    note(target - 2, (target - 1.0) * (target - 1.0) * before[p]);
+    note(target - 1, squared * difference);
+    note(target, estimate);
+    note(target + 1, estimate * estimate / ((target + 1.0) * (target + 1.0) * std::max(difference, 1e-300)));
+  }
+  return accepted;
+}
+
+/// density = P_K + S(T_KK − P_K); the error field crosses the window in one step and takes up the new error.
+void Integrator::accept(const Attempt& attempt, WindowPlans& plans) {
+  if (!error_) {
+    error_ = backend_.allocate(mesh_.shape());
+    backend_.fill_zero(*error_);
+  }
+  if (statistics_.windows > 0) {
+    backend_.velocity(*error_, *error_, plans.velocity(2), Positivity::none);
+    backend_.drift(*error_, plans.drift(1), Positivity::none);
+    backend_.velocity(*error_, *error_, plans.velocity(2), Positivity::none);
+    ++statistics_.strang_steps;
+  }
+  const int count = attempt.levels;
+  std::vector<Field*> fields;
+  for (int l = 0; l < count; ++l) fields.push_back(levels_[static_cast<std::size_t>(l)].get());
+  std::vector<double> scale;
+  for (std::size_t p = 0; p < attempt.estimate.size(); ++p) {
+    scale.push_back(attempt.difference[p] > 0.0 ? attempt.estimate[p] / attempt.difference[p] : 0.0);
+  }
+  const auto combination = extrapolation_coefficients(1, count);
+  const auto difference = difference_coefficients(count);
+  const auto used = static_cast<std::size_t>(count);
+  backend_.extrapolate(mesh_, fields, std::span(combination).first(used), std::span(difference).first(used), scale, *error_,
+                       *density_, options_.positivity);
+  absorb_created(*density_);
+  ++statistics_.windows;
+  for (std::size_t p = 0; p < errors_.size(); ++p) {
+    errors_[p].space = errors_[p].space * std::exp(-plans.length() / tables_.relaxation_time[p]) +
+                       roughness_[p] * 0.5 * count * (count + 1);
+  }
+  measure_roughness();
+}
+
+void Integrator::advance_extrapolated(double time, const std::function<void(double)>& poll) {
+  if (outlook_.ratio.empty()) {
+    outlook_ = first_outlook();
+    measure_roughness();
+  }
+  double growth = 4.0;
+  while (time - time_ > 1e-12 * std::max(time, 1e-300)) {
+    const double remaining = time - time_;
+    const FirstWindow window = best_window(remaining, outlook_, growth);
+    if (!plans_ || std::abs(plans_->length() - window.length) > 1e-9 * window.length) {
+      plans_ = std::make_unique<WindowPlans>(backend_, mesh_, tables_, window.length);
+    }
+    Attempt attempt;
+    const bool accepted = try_window(*plans_, window.levels, attempt, poll);
+    outlook_ = attempt.outlook;
+    if (!accepted) {
+      ++statistics_.rejected;
+      growth = 0.9;
+      if (window.length < 1e-9 * tables_.relaxation_time[0]) {
+        throw Error(ExitCode::numerical, fmt::format("the step became {:.2g} at t = {:.6g}", window.length, time_), {},
+                    "the tolerance cannot be met; loosen evolve.tolerance, or give more cells");
+      }
+      continue;
+    }
+    accept(attempt, *plans_);
+    growth = 4.0;
+    time_ = remaining <= window.length * (1.0 + 1e-9) ? time : time_ + window.length;
+    poll(time_);
+  }
+}
+
+// --- choice of window and levels --------------------------------------------------------------------------------------------
+
+/// Before anything was computed: the error of a window of a harmonic oscillator of rate ω, c_K (ωH)^{2K+1}, measured on
+/// quadratic cases with densities as wide as the stationary one.
+Integrator::Outlook Integrator::first_outlook() const {
+  constexpr std::array<double, most_levels + 1> constant{0.0, 0.0, 0.0, 3e-4, 3e-6, 4e-8, 3e-10};
+  Outlook outlook{infinity, std::vector<double>(most_levels + 1, infinity)};
+  for (const double rate : tables_.rate) outlook.length = std::min(outlook.length, 1.0 / rate);
+  for (int k = fewest_levels; k <= most_levels; ++k) {
+    double worst = 0.0;
+    for (std::size_t p = 0; p < tables_.rate.size(); ++p) {
+      const double angle = tables_.rate[p] * outlook.length;
+      const double allowed = options_.tolerance * outlook.length / tables_.relaxation_time[p];
+      worst = std::max(worst, constant[static_cast<std::size_t>(k)] * std::pow(angle, 2 * k + 1) / allowed);
+    }
+    outlook.ratio[static_cast<std::size_t>(k)] = worst;
+  }
+  return outlook;
+}
+
+/// The cheapest way to cover `remaining` with equal windows.
+Integrator::FirstWindow Integrator::best_window(double remaining, const Outlook& outlook, double largest_growth) const {
+  double longest = remaining;
+  for (const double gamma : tables_.friction) longest = std::min(longest, 1.0 / gamma);
+  if (mesh_.boundary() == ThetaBoundary::reflecting) {
+    for (int p = 0; p < mesh_.planes(); ++p) {
+      longest = std::min(longest, 0.4 * mesh_.plane(p).theta.length() / mesh_.plane(p).velocity.upper);
+    }
+  }
+  const double current = plans_ ? plans_->length() : 0.0;
+  const double plan_cost = 1500.0 / mesh_.velocity_cells();
+  FirstWindow best{remaining, fewest_levels};
+  double best_cost = infinity;
+  for (int k = fewest_levels; k <= most_levels; ++k) {
+    const double ratio = outlook.ratio[static_cast<std::size_t>(k)];
+    if (!std::isfinite(ratio)) continue;
+    const double growth = std::clamp(std::pow(0.4 / std::max(ratio, 1e-30), 0.5 / k), 0.1, largest_growth);
+    const double count = std::ceil(remaining / std::min(outlook.length * growth, longest) - 1e-6);
+    const double length = remaining / count;
+    const bool rebuild = std::abs(length - current) > 1e-9 * length;
+    const double cost = count * window_cost(k) + (rebuild ? plan_cost : 0.0);
+    if (cost < best_cost) {
+      best_cost = cost;
+      best = {length, k};
+    }
+    // The present length, if its plans still serve and k levels are enough for it.
+    const double present = current > 0.0 ? std::round(remaining / current) : 0.0;
+    if (present < 1.0 || std::abs(remaining - present * current) > 1e-9 * remaining || current > longest * (1.0 + 1e-9)) continue;
+    const double predicted = ratio * std::pow(current / outlook.length, 2 * k);
+    if (predicted < 0.7 && largest_growth > 1.0 && present * window_cost(k) < best_cost) {
+      best_cost = present * window_cost(k);
+      best = {current, k};
+    }
+  }
+  return best;
+}
+
+Integrator::FirstWindow Integrator::first_window(double time) const {
+  if (tables_.dynamics == Dynamics::sgd) return {tables_.learning_rate, 1};
+  if (options_.step) return {time / std::ceil(time / *options_.step - 1e-9), 1};
+  return best_window(time, first_outlook(), 4.0);
+}
+
+// --- health -----------------------------------------------------------------------------------------------------------------
+
+void Integrator::measure_roughness() {
+  const auto sums = backend_.roughness(*density_);
+  for (std::size_t p = 0; p < sums.size(); ++p) {
+    roughness_[p] = roughness_constant * (sums[p].theta + sums[p].velocity) * mesh_.plane(static_cast<int>(p)).cell_area();
+  }
+}
+
+/// Clipping may create a little mass in tails that hold none; scaling takes it back.
+void Integrator::absorb_created(Field& field) {
+  const auto departed = backend_.departed(field);
+  std::vector<double> factor;
+  bool any = false;
+  for (std::size_t p = 0; p < departed.size(); ++p) {
+    const double mass = initial_mass_[p] - departed[p].total();
+    factor.push_back(mass / (mass + departed[p].created));
+    any = any || departed[p].created > 1e-16 * mass;
+  }
+  if (any) backend_.absorb_created(field, factor);
+}
+
+void Integrator::require_finite(double value) {
+  if (std::isfinite(value)) return;
+  const auto sums = backend_.sum_lines(mesh_, *density_, {});
+  for (std::size_t l = 0; l < sums.size(); ++l) {
+    if (std::isfinite(sums[l].mass)) continue;
+    const int plane = static_cast<int>(l) / mesh_.theta_cells();
+    const int i = static_cast<int>(l) % mesh_.theta_cells();
+    const int j = static_cast<int>(sums[l].minimum_column);
+    throw Error(ExitCode::numerical, fmt::format("the density is not finite at t = {:.6g}", time_),
+                fmt::format("plane {}, cell ({}, {}), theta = {:.6g}, v = {:.6g}", plane + 1, i, j,
+                            mesh_.plane(plane).theta.center(i), mesh_.plane(plane).velocity.center(j)),
+                "use a smaller step or a smaller tolerance; please report the spec");
+  }
+  throw Error(ExitCode::numerical, fmt::format("the window after t = {:.6g} gives values that are not finite", time_), {},
+              "use a smaller step or a smaller tolerance; please report the spec");
+}
+
+std::vector<ErrorEstimate> Integrator::errors() const {
+  auto result = errors_;
+  if (error_ && statistics_.windows > 0 && !options_.step) {
+    const std::array<const Field*, 1> field{error_.get()};
+    const std::array<double, 1> one{1.0};
+    const auto norm = backend_.combination_norm(field, one);
+    for (std::size_t p = 0; p < result.size(); ++p) {
+      result[p].time = norm[p] * mesh_.plane(static_cast<int>(p)).cell_area();
+    }
+  }
+  return result;
+}
+
+}  // namespace underdamp

@@ -1,0 +1,105 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "kernels/backend.hpp"
+#include "solver/tables.hpp"
+
+/// Time integration of a batch of planes. A numerical analyst should read this file and integrator.cpp first
+/// (docs/method.md, sections 3 and 4).
+///
+///   Langevin, tolerance   windows of length H, each crossed with 1, 2, … K Strang steps V(τ/2) X(τ) V(τ/2), τ = H/l, and
+///                         extrapolated in τ²; window and K follow from the estimated error
+///   Langevin, fixed step  V(τ/2) X(τ) V(τ) X(τ) … V(τ/2), next to a copy with twice the step that estimates the error
+///   SGD                   the map itself: V then X, no error in time
+namespace underdamp {
+
+struct IntegratorOptions {
+  double tolerance = 1e-6;      ///< L1 error per unit of relaxation time
+  std::optional<double> step;   ///< fixed Strang step
+  Positivity positivity = Positivity::limit;
+};
+
+/// What the integration of one plane has cost and how wrong it may be, in L1.
+struct ErrorEstimate {
+  double time = 0.0;   ///< of the step
+  double space = 0.0;  ///< of the grid
+};
+
+struct IntegratorStatistics {
+  long strang_steps = 0;      ///< taken, copies and rejected windows included; SGD: map steps
+  long windows = 0;           ///< accepted
+  long rejected = 0;
+  bool grid_limited = false;  ///< some window could not meet the tolerance because of the grid
+};
+
+class Integrator {
+ public:
+  Integrator(Backend& backend, PhaseMesh mesh, Tables tables, IntegratorOptions options);
+  ~Integrator();
+
+  /// Starts from a density, shape().cells() values; time 0.
+  void start(std::span<const double> density);
+
+  /// Advances to `time`. `poll` is called between sweeps of the field often enough for a progress bar; what it throws ends
+  /// the integration at the last accepted density. Throws Error (numerical) if the density is not finite any more.
+  void advance(double time, const std::function<void(double now)>& poll);
+
+  double time() const { return time_; }
+  const Field& density() const { return *density_; }
+  const PhaseMesh& mesh() const { return mesh_; }
+  const Tables& tables() const { return tables_; }
+  const IntegratorStatistics& statistics() const { return statistics_; }
+  std::vector<ErrorEstimate> errors() const;
+
+  /// Step that a run up to `time` would begin with: window length and number of levels (SGD: η and 1).
+  struct FirstWindow {
+    double length;
+    int levels;
+  };
+  FirstWindow first_window(double time) const;
+
+ private:
+  class WindowPlans;
+  struct Attempt;
+
+  void advance_sgd(double time, const std::function<void(double)>& poll);
+  void advance_fixed(double time, const std::function<void(double)>& poll);
+  void advance_extrapolated(double time, const std::function<void(double)>& poll);
+  void strang_steps(Field& field, WindowPlans& plans, int level, long count);
+  void cross(int level, WindowPlans& plans);
+  bool try_window(WindowPlans& plans, int target, Attempt& attempt, const std::function<void(double)>& poll);
+  void accept(const Attempt& attempt, WindowPlans& plans);
+  void measure_roughness();
+  void absorb_created(Field& field);
+  void require_finite(double value);
+  std::vector<double> level_norm(int count, std::span<const double> coefficients);
+
+  Backend& backend_;
+  PhaseMesh mesh_;
+  Tables tables_;
+  IntegratorOptions options_;
+  double time_ = 0.0;
+  std::unique_ptr<Field> density_;
+  std::unique_ptr<Field> error_;                 ///< signed estimate of the error of density_
+  std::vector<std::unique_ptr<Field>> levels_;
+  std::unique_ptr<WindowPlans> plans_;
+  std::vector<double> initial_mass_;             ///< [plane] Σ p at the start
+  std::vector<ErrorEstimate> errors_;
+  std::vector<double> roughness_;                ///< [plane] error of one step from the grid, L1
+  IntegratorStatistics statistics_;
+
+  /// Error of a window of `length` crossed with k levels, over its tolerance, for k = 3 … 6; largest over the planes.
+  struct Outlook {
+    double length = 0.0;
+    std::vector<double> ratio;
+  };
+  Outlook outlook_;
+  Outlook first_outlook() const;
+  FirstWindow best_window(double remaining, const Outlook& outlook, double largest_growth) const;
+};
+
+}  // namespace underdamp

@@ -1,0 +1,34 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "kernels/backend.hpp"
+#include "solver/initial_state.hpp"
+#include "solver/tables.hpp"
+
+/// Numbers read off a density (docs/method.md, section 7).
+namespace underdamp {
+
+struct Observables {
+  double mass = 0.0;
+  Vector2 mean{};             ///< of (θ, v), of the normalised density
+  Matrix2 covariance{};
+  double expected_loss = 0.0; ///< E L_λ
+  double entropy = 0.0;       ///< −∫ p ln p
+  double entropy_production = 0.0;  ///< ∫ J_irr² / (D p), 1/time
+  double minimum = 0.0;       ///< smallest cell value
+  std::array<int, 2> minimum_cell{};
+  Departed departed;          ///< probability lost through each wall
+};
+
+/// Of each plane. The entropy production leaves out cells below 1e-14 of the mean density of the box.
+std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const Tables& tables, const Field& density);
+
+/// ∫ p dv at the θ cell centres of plane p, and ∫ p dθ at the v cell centres.
+struct Marginals {
+  std::vector<double> theta;
+  std::vector<double> velocity;
+};
+std::vector<Marginals> marginals(Backend& backend, const PhaseMesh& mesh, const Field& density);
+
+}  // namespace underdamp

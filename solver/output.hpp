@@ -1,0 +1,51 @@
+#pragma once
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "solver/evolve.hpp"
+#include "solver/report.hpp"
+
+namespace underdamp {
+
+/// The output directory of a run (docs/user-guide.md lists the files). Every file is complete at every moment; a batch has
+/// one sub-directory for each plane and the whole at the top.
+class RunOutput {
+ public:
+  /// Creates the directory and removes pictures of an earlier run there. Throws Error (input_output).
+  RunOutput(const Simulation& simulation, std::filesystem::path directory);
+
+  const std::filesystem::path& directory() const { return directory_; }
+  /// The file to open in ParaView, or the summary where there are no pictures.
+  std::filesystem::path main_file() const;
+
+  /// Picture, history and marginals of a frame.
+  void write_frame(const Frame& frame);
+  /// Everything that is collected over frames, and summary.json.
+  void finish(const Json& summary);
+
+ private:
+  struct PlaneFiles {
+    std::filesystem::path folder;
+    std::string history;
+    std::string marginals;
+    std::vector<std::pair<double, std::string>> pictures;  ///< time, file name
+  };
+
+  void add_history(const Frame& frame);
+  void add_marginals(const Frame& frame);
+  void write_pictures(const Frame& frame);
+  void write_collected();
+  std::string history_row(const Frame& frame, int p) const;
+
+  const Simulation& simulation_;
+  std::filesystem::path directory_;
+  std::vector<PlaneFiles> planes_;
+  std::string history_;  ///< of the whole batch
+  std::vector<Vector2> start_mean_;
+  std::size_t marginal_rows_ = 0;
+  std::chrono::steady_clock::time_point last_written_{};
+};
+
+}  // namespace underdamp

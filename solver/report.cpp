@@ -1,0 +1,293 @@
+#include "solver/report.hpp"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "generated/version.hpp"
+#include "solver/progress.hpp"
+
+namespace underdamp {
+namespace {
+
+/// A number for one plane, a list for several; what is not finite becomes null.
+template <class Value>
+Json per_plane(int planes, const Value& value) {
+  if (planes == 1) return value(0);
+  Json list = Json::array();
+  for (int p = 0; p < planes; ++p) list.push_back(value(p));
+  return list;
+}
+
+Json interval_json(const std::optional<Interval>& interval) {
+  if (!interval) return "auto";
+  return Json::array({interval->lower, interval->upper});
+}
+
+Json loss_json(const LossSpec& loss) {
+  switch (loss.kind) {
+    case LossKind::quadratic:
+      return {{"kind", "quadratic"}, {"hessian", loss.hessian}, {"minimum", loss.minimum}};
+    case LossKind::polynomial:
+      return {{"kind", "polynomial"}, {"coefficients", loss.coefficients}};
+    case LossKind::expression:
+      return {{"kind", "expression"}, {"formula", loss.formula}};
+    case LossKind::table:
+      return {{"kind", "table"}, {"file", loss.file}, {"columns", loss.columns}};
+    case LossKind::dataset:
+      break;
+  }
+  Json modes = loss.modes;
+  if (loss.modes.empty()) modes = "all";
+  return {{"kind", "dataset"}, {"file", loss.file}, {"target", loss.target}, {"standardize", loss.standardize}, {"modes", modes}};
+}
+
+Json noise_json(const NoiseSpec& noise) {
+  switch (noise.kind) {
+    case NoiseKind::hessian:
+      return {{"kind", "hessian"}, {"sigma2", noise.sigma2}};
+    case NoiseKind::isotropic:
+      return {{"kind", "isotropic"}, {"sigma2", noise.sigma2}};
+    case NoiseKind::constant:
+      return {{"kind", "constant"}, {"covariance", Json::array({Json::array({noise.covariance})})}};
+    case NoiseKind::expression:
+      return {{"kind", "expression"}, {"formula", noise.formula}};
+    case NoiseKind::table:
+      return {{"kind", "table"}, {"file", noise.file}, {"columns", noise.columns}};
+    case NoiseKind::dataset:
+      return {{"kind", "dataset"}};
+    case NoiseKind::temperature:
+      break;
+  }
+  return nullptr;
+}
+
+Json initial_json(const InitialSpec& initial) {
+  switch (initial.kind) {
+    case InitialKind::gaussian:
+      return {{"kind", "gaussian"}, {"mean", initial.mean}, {"covariance", initial.covariance}};
+    case InitialKind::stationary:
+      return {{"kind", "stationary"}};
+    case InitialKind::uniform:
+      return {{"kind", "uniform"}, {"theta", interval_json(initial.theta)}, {"velocity", interval_json(initial.velocity)}};
+    case InitialKind::file:
+      break;
+  }
+  return {{"kind", "file"}, {"file", initial.file}};
+}
+
+Json evolve_json(const EvolveSpec& evolve) {
+  Json json{{"until", evolve.until}};
+  if (evolve.steps) json["steps"] = *evolve.steps;
+  json["tolerance"] = evolve.tolerance;
+  if (evolve.step) json["step"] = *evolve.step;
+  if (evolve.every) {
+    json["every"] = *evolve.every;
+  } else {
+    json["frames"] = evolve.frames.value_or(1);
+  }
+  json["positivity"] = evolve.limit_positivity ? "limit" : "none";
+  return json;
+}
+
+const char* boundary_name(ThetaBoundary boundary) {
+  switch (boundary) {
+    case ThetaBoundary::open:
+      return "open";
+    case ThetaBoundary::periodic:
+      return "periodic";
+    case ThetaBoundary::reflecting:
+      break;
+  }
+  return "reflecting";
+}
+
+/// Cell-steps per second of one core that the estimate of the run time counts with (benchmarks/results).
+constexpr double nominal_rate = 1.5e8;
+
+double estimated_seconds(const Simulation& simulation) {
+  const auto windows = simulation.first_windows();
+  if (windows.empty()) return 0.0;
+  const double cells = static_cast<double>(simulation.mesh().shape().cells());
+  const double time = simulation.spec().evolve->until;
+  double steps = 0.0;
+  for (const auto& window : windows) {
+    const double per_window = window.levels == 1 ? (simulation.spec().evolve->step ? 1.5 : 1.0)
+                                                 : 0.5 * window.levels * (window.levels + 1) + 2.0;
+    steps += std::ceil(time / window.length) * per_window;
+  }
+  return steps / static_cast<double>(windows.size()) * cells / nominal_rate / simulation.backend().describe().concurrency;
+}
+
+std::string describe_plane(const Simulation& simulation, int p) {
+  const Model& model = simulation.model();
+  const Derived d = model.derived(p);
+  const PhasePlane& plane = simulation.mesh().plane(p);
+  const Resolution r = resolution(plane, model.stationary_covariance(p));
+  std::string text;
+  if (!model.plane(p).name.empty()) {
+    text += fmt::format("\n{} (Hessian eigenvalue {:.6g})\n", model.plane(p).name,
+                        simulation.model().dataset()->modes()[static_cast<std::size_t>(model.plane(p).mode) - 1].eigenvalue);
+  }
+  text += fmt::format("  minimum        theta = {:.6g}, curvature {:.6g}\n", model.plane(p).minimum, model.plane(p).curvature);
+  text += fmt::format("  damping        zeta = {:.4g} ({}), omega = {:.5g}, relaxation time {:.4g}\n", d.zeta,
+                      d.zeta < 1.0 ? "oscillates" : "does not oscillate", d.omega, d.relaxation_time);
+  text += fmt::format("  stationary     std theta = {:.5g}, std v = {:.5g}\n", d.std_theta, d.std_v);
+  text += fmt::format("  box            theta [{:.5g}, {:.5g}], v [{:.5g}, {:.5g}]\n", plane.theta.lower, plane.theta.upper,
+                      plane.velocity.lower, plane.velocity.upper);
+  text += fmt::format("                 {}\n", simulation.box_reasons()[static_cast<std::size_t>(p)]);
+  text += fmt::format("  resolution     {:.1f} cells per std of theta, {:.1f} of v (stationary)\n", r.theta, r.velocity);
+  return text;
+}
+
+}  // namespace
+
+Json resolved_spec(const Spec& spec) {
+  Json json{{"title", spec.title}, {"dynamics", spec.dynamics == Dynamics::sgd ? "sgd" : "langevin"}};
+  if (spec.optimizer) {
+    json["optimizer"] = {{"learning_rate", spec.optimizer->learning_rate},
+                         {"momentum", spec.optimizer->momentum},
+                         {"batch_size", spec.optimizer->batch_size},
+                         {"weight_decay", spec.optimizer->weight_decay}};
+  }
+  if (spec.langevin) {
+    json["langevin"] = {{"friction", spec.langevin->friction}};
+    if (spec.langevin->temperature) json["langevin"]["temperature"] = *spec.langevin->temperature;
+  }
+  json["loss"] = loss_json(spec.loss);
+  if (const Json noise = noise_json(spec.noise); !noise.is_null()) json["noise"] = noise;
+  json["grid"] = {{"cells", spec.grid.cells},
+                  {"theta", interval_json(spec.grid.theta)},
+                  {"velocity", interval_json(spec.grid.velocity)},
+                  {"theta_boundary", boundary_name(spec.grid.boundary)}};
+  json["initial"] = initial_json(spec.initial);
+  if (spec.evolve) json["evolve"] = evolve_json(*spec.evolve);
+  json["output"] = {{"directory", spec.output.directory},
+                    {"fields", Json::array({"density"})},
+                    {"precision", spec.output.float64 ? "float64" : "float32"}};
+  return json;
+}
+
+Json derived_values(const Model& model) {
+  const int planes = model.planes();
+  const auto value = [&](double Derived::* member) {
+    return per_plane(planes, [&](int p) { return Json(model.derived(p).*member); });
+  };
+  return {{"k", value(&Derived::k)},
+          {"gamma", value(&Derived::gamma)},
+          {"zeta", value(&Derived::zeta)},
+          {"std_theta", value(&Derived::std_theta)},
+          {"std_v", value(&Derived::std_v)},
+          {"kappa", value(&Derived::kappa)},
+          {"omega", value(&Derived::omega)},
+          {"relaxation_time", value(&Derived::relaxation_time)}};
+}
+
+std::string describe_plan(const Simulation& simulation) {
+  const Spec& spec = simulation.spec();
+  const Derived d = simulation.model().derived(0);
+  const FieldShape shape = simulation.mesh().shape();
+  std::string text = spec.title + "\n";
+  text += fmt::format("  dynamics       {}, k = {:.6g}, gamma = {:.6g}, kappa = {:.6g}\n",
+                      spec.dynamics == Dynamics::sgd ? "the SGD map" : "Langevin", d.k, d.gamma, d.kappa);
+  text += fmt::format("  device         {}\n", simulation.backend().describe().name);
+  text += fmt::format("  grid           {} × {} cells{}\n", shape.theta_cells, shape.velocity_cells,
+                      shape.planes > 1 ? fmt::format(", {} planes", shape.planes) : "");
+  for (int p = 0; p < shape.planes; ++p) text += describe_plane(simulation, p);
+  if (shape.planes > 1) text += "\n";
+  if (spec.evolve) {
+    const auto window = simulation.first_windows().front();
+    text += fmt::format("  evolve         until t = {:.6g}{}, {} frames\n", spec.evolve->until,
+                        spec.evolve->steps ? fmt::format(" ({} SGD steps)", *spec.evolve->steps) : "",
+                        simulation.frame_times().size());
+    if (window.levels > 1) {
+      text += fmt::format("  step           begins with windows of {:.4g}, {} levels, tolerance {:.2g}\n", window.length,
+                          window.levels, spec.evolve->tolerance);
+    } else {
+      text += fmt::format("  step           {:.6g}, fixed\n", window.length);
+    }
+    const bool batch = simulation.backend().describe().kind == DeviceKind::cuda;
+    const double fields = spec.dynamics == Dynamics::sgd ? 1.0 : (window.levels == 1 ? 2.0 : window.levels + 3.0);
+    const double cells = static_cast<double>(shape.cells());
+    const double bytes = 8.0 * (batch ? fields * cells : cells + (fields - 1.0) * cells);
+    text += fmt::format("  memory         about {:.3g} MiB for {:.0f} fields\n", bytes / 1048576.0, fields);
+    text += fmt::format("  time           about {} (a rough guess)\n", duration_text(estimated_seconds(simulation)));
+  }
+  return text;
+}
+
+Json summary(const Simulation& simulation, const Frame& last, const RunSummary& run) {
+  const int planes = simulation.mesh().planes();
+  const FieldShape shape = simulation.mesh().shape();
+  const double cells = static_cast<double>(shape.theta_cells) * shape.velocity_cells;
+  const auto statistics = simulation.statistics();
+  const auto errors = simulation.errors();
+  const auto at = [](const auto& list, int p) -> const auto& { return list[static_cast<std::size_t>(p)]; };
+  const auto observable = [&](auto&& member) { return per_plane(planes, [&](int p) { return Json(member(at(last.observables, p))); }); };
+  double plane_steps = 0.0;
+  for (const auto& s : statistics) plane_steps += static_cast<double>(s.strang_steps);
+
+  Json json;
+  json["version"] = version;
+  json["commit"] = commit;
+  json["state"] = run.state;
+  json["device"] = simulation.backend().describe().name;
+  json["spec"] = resolved_spec(simulation.spec());
+  json["derived"] = derived_values(simulation.model());
+  json["box"] = {{"theta", per_plane(planes, [&](int p) {
+                    const Axis& a = simulation.mesh().plane(p).theta;
+                    return Json::array({a.lower, a.upper});
+                  })},
+                 {"velocity", per_plane(planes, [&](int p) {
+                    const Axis& a = simulation.mesh().plane(p).velocity;
+                    return Json::array({a.lower, a.upper});
+                  })},
+                 {"reason", per_plane(planes, [&](int p) { return Json(at(simulation.box_reasons(), p)); })}};
+  json["solver_seconds"] = simulation.solver_seconds();
+  json["wall_seconds"] = run.wall_seconds;
+  json["steps"] = per_plane(planes, [&](int p) { return Json(at(statistics, p).strang_steps); });
+  json["windows"] = per_plane(planes, [&](int p) { return Json(at(statistics, p).windows); });
+  json["rejected_windows"] = per_plane(planes, [&](int p) { return Json(at(statistics, p).rejected); });
+  json["cells"] = static_cast<long>(cells);
+  json["planes"] = planes;
+  json["cell_steps_per_second"] = simulation.solver_seconds() > 0.0 ? plane_steps * cells / simulation.solver_seconds() : 0.0;
+  json["time"] = last.time;
+  json["time_error_estimate"] = per_plane(planes, [&](int p) { return Json(at(errors, p).time); });
+  json["space_error_estimate"] = per_plane(planes, [&](int p) { return Json(at(errors, p).space); });
+  json["accuracy_limited_by"] = per_plane(planes, [&](int p) {
+    return Json(at(errors, p).space > at(errors, p).time ? "grid" : "step");
+  });
+  json["mass"] = observable([](const Observables& o) { return o.mass; });
+  json["leak"] = {{"theta_min", observable([](const Observables& o) { return o.departed.theta_min; })},
+                  {"theta_max", observable([](const Observables& o) { return o.departed.theta_max; })},
+                  {"v_min", observable([](const Observables& o) { return o.departed.velocity_min; })},
+                  {"v_max", observable([](const Observables& o) { return o.departed.velocity_max; })}};
+  json["minimum"] = observable([](const Observables& o) { return o.minimum; });
+  json["mean"] = observable([](const Observables& o) { return o.mean; });
+  json["covariance"] = observable([](const Observables& o) { return o.covariance; });
+  json["expected_loss"] = observable([](const Observables& o) { return o.expected_loss; });
+  json["entropy"] = observable([](const Observables& o) { return o.entropy; });
+  json["entropy_production"] = observable([](const Observables& o) { return o.entropy_production; });
+  json["warnings"] = run.warnings;
+  return json;
+}
+
+Json plane_summary(const Json& whole, int plane) {
+  const auto planes = whole.at("planes").get<std::size_t>();
+  const auto pick = [&](const Json& value) -> Json {
+    return value.is_array() && value.size() == planes ? value[static_cast<std::size_t>(plane)] : value;
+  };
+  Json json = whole;
+  for (auto& [key, value] : json.items()) {
+    if (key == "spec" || key == "warnings") continue;
+    if (value.is_object()) {
+      for (auto& [inner, entry] : value.items()) entry = pick(entry);
+    } else {
+      value = pick(value);
+    }
+  }
+  json["planes"] = 1;
+  return json;
+}
+
+}  // namespace underdamp

@@ -1,0 +1,34 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "solver/evolve.hpp"
+
+/// Texts and JSON about a run: docs/user-guide.md lists every key.
+namespace underdamp {
+
+using Json = nlohmann::ordered_json;
+
+/// The spec with all defaults filled in, under the key names of the spec file.
+Json resolved_spec(const Spec& spec);
+
+/// k, gamma, zeta, … of all planes; numbers for one plane, lists for a batch.
+Json derived_values(const Model& model);
+
+/// Everything that `check` prints: derived quantities, box and why, resolution, first step, memory, time.
+std::string describe_plan(const Simulation& simulation);
+
+/// What the run prints at its end and summary.json holds.
+struct RunSummary {
+  double wall_seconds = 0.0;
+  std::vector<std::string> warnings;
+  std::string state = "finished";  ///< finished, interrupted or failed
+};
+Json summary(const Simulation& simulation, const Frame& last, const RunSummary& run);
+
+/// The entries of one plane alone, for its sub-directory.
+Json plane_summary(const Json& whole, int plane);
+
+}  // namespace underdamp

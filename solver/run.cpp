@@ -1,0 +1,153 @@
+#include "solver/run.hpp"
+
+#include <chrono>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "generated/version.hpp"
+#include "meshes/error.hpp"
+#include "solver/checkpoint.hpp"
+#include "solver/evolve.hpp"
+#include "solver/output.hpp"
+#include "solver/progress.hpp"
+#include "solver/vtk_writer.hpp"
+
+namespace underdamp {
+namespace {
+
+struct Interrupted {};
+
+class Run {
+ public:
+  Run(const Spec& spec, Backend& backend, const RunOptions& options)
+      : options_(options),
+        simulation_(spec, backend),
+        directory_(options.output.empty() ? std::filesystem::path(spec.output.directory) : options.output) {
+    if (!spec.evolve) {
+      throw Error(ExitCode::bad_input, "there is nothing to do: no [evolve]", spec.file + ":1:1",
+                  "add [evolve] with until = … or steps = …");
+    }
+    for (int p = 0; p < simulation_.mesh().planes(); ++p) {
+      add_warnings(resolution_warnings(spec, simulation_.model(), simulation_.mesh(), p));
+    }
+    if (!has_vtk()) add_warnings({"this build has no VTK: no pictures are written"});
+    simulation_.start();
+  }
+
+  RunResult execute() {
+    RunOutput output(simulation_, directory_);
+    std::filesystem::remove(directory_ / "checkpoint.h5");
+    RunResult result;
+    std::string state = "finished";
+    try {
+      evolve(output);
+    } catch (const Interrupted&) {
+      state = "interrupted";
+      result.was_interrupted = true;
+      save("interrupted");
+      last_ = simulation_.observe(frames_);
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::numerical) save(error.what());
+      add_warnings({error.what()});
+      output.finish(summary("failed"));
+      throw;
+    }
+    check_leaks();
+    result.summary = summary(state);
+    output.finish(result.summary);
+    result.directory = directory_;
+    result.main_file = output.main_file();
+    return result;
+  }
+
+ private:
+  void evolve(RunOutput& output) {
+    Progress progress(simulation_.spec().name, simulation_.spec().evolve->until, options_.quiet);
+    last_ = simulation_.observe(0);
+    output.write_frame(last_);
+    for (const double time : simulation_.frame_times()) {
+      simulation_.advance(time, [&](double now) {
+        if (options_.interrupted != nullptr && *options_.interrupted != 0) throw Interrupted{};
+        progress.update(now);
+      });
+      last_ = simulation_.observe(++frames_);
+      require_healthy();
+      output.write_frame(last_);
+    }
+  }
+
+  /// Mass, finiteness and positivity of the frame that was read last.
+  void require_healthy() const {
+    for (std::size_t p = 0; p < last_.observables.size(); ++p) {
+      const Observables& o = last_.observables[p];
+      const PhasePlane& plane = simulation_.mesh().plane(static_cast<int>(p));
+      const std::string where =
+          fmt::format("plane {}, cell ({}, {}), theta = {:.6g}, v = {:.6g}", p + 1, o.minimum_cell[0], o.minimum_cell[1],
+                      plane.theta.center(o.minimum_cell[0]), plane.velocity.center(o.minimum_cell[1]));
+      if (!std::isfinite(o.mass)) {
+        throw Error(ExitCode::numerical, fmt::format("the density is not finite at t = {:.6g}", last_.time), where,
+                    "use a smaller step or tolerance; the state was saved in checkpoint.h5");
+      }
+      if (o.departed.total() > leak_error) {
+        const auto texts = leak_warnings(simulation_.model(), simulation_.mesh(), static_cast<int>(p), o.departed);
+        std::string text;
+        for (const auto& line : texts) text += (text.empty() ? "" : "; ") + line;
+        throw Error(ExitCode::numerical, fmt::format("at t = {:.6g} {}", last_.time, text), {},
+                    "enlarge the box (grid.theta, grid.velocity); the state was saved in checkpoint.h5");
+      }
+    }
+  }
+
+  void check_leaks() {
+    for (std::size_t p = 0; p < last_.observables.size(); ++p) {
+      add_warnings(leak_warnings(simulation_.model(), simulation_.mesh(), static_cast<int>(p), last_.observables[p].departed));
+    }
+    const auto statistics = simulation_.statistics();
+    const auto errors = simulation_.errors();
+    for (std::size_t p = 0; p < statistics.size(); ++p) {
+      if (!statistics[p].grid_limited) continue;
+      add_warnings({fmt::format("{}the grid limits the accuracy, not the step: its error is about {:.1e}; more cells reduce it "
+                                "quickly (error ~ cells^-11)",
+                                simulation_.model().plane(static_cast<int>(p)).name.empty()
+                                    ? ""
+                                    : simulation_.model().plane(static_cast<int>(p)).name + ": ",
+                                errors[p].space)});
+    }
+  }
+
+  void save(const std::string& reason) const {
+    Checkpoint checkpoint{version, resolved_spec(simulation_.spec()).dump(), reason, simulation_.time(), frames_, {}, {}};
+    for (int p = 0; p < simulation_.mesh().planes(); ++p) {
+      checkpoint.planes.push_back(simulation_.mesh().plane(p));
+      checkpoint.density.push_back(simulation_.density(p));
+    }
+    write_checkpoint(directory_ / "checkpoint.h5", checkpoint);
+  }
+
+  Json summary(const std::string& state) const {
+    const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    return underdamp::summary(simulation_, last_, {wall, warnings_, state});
+  }
+
+  void add_warnings(const std::vector<std::string>& texts) {
+    for (const auto& text : texts) {
+      warnings_.push_back(text);
+      if (!options_.quiet) fmt::print(stderr, "warning: {}\n", text);
+    }
+  }
+
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  RunOptions options_;
+  Simulation simulation_;
+  std::filesystem::path directory_;
+  std::vector<std::string> warnings_;
+  Frame last_;
+  int frames_ = 0;
+};
+
+}  // namespace
+
+RunResult run(const Spec& spec, Backend& backend, const RunOptions& options) { return Run(spec, backend, options).execute(); }
+
+}  // namespace underdamp

@@ -1,0 +1,123 @@
+#pragma once
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "meshes/phase_mesh.hpp"
+#include "solver/diagnostics.hpp"
+
+/// The typed form of a spec file. Defaults are the member initialisers below; only spec.cpp knows key names.
+/// Every key is described in docs/spec.md.
+namespace underdamp {
+
+enum class Dynamics { langevin, sgd };
+
+/// [optimizer]: SGD with momentum.
+struct OptimizerSpec {
+  double learning_rate = 0.0;  ///< η
+  double momentum = 0.0;       ///< β
+  double batch_size = 1.0;     ///< S
+  double weight_decay = 0.0;   ///< λ
+};
+
+/// [langevin]: the plain Kramers equation.
+struct LangevinSpec {
+  double friction = 0.0;              ///< γ
+  std::optional<double> temperature;  ///< D = friction · temperature; absent if [noise] gives D
+};
+
+enum class LossKind { quadratic, polynomial, expression, table, dataset };
+
+struct LossSpec {
+  LossKind kind = LossKind::quadratic;
+  double hessian = 1.0;
+  double minimum = 0.0;
+  std::vector<double> coefficients;  ///< polynomial: c0, c1, …
+  std::string formula;               ///< expression in x
+  std::string file;                  ///< table, dataset: path, resolved against the folder of the spec
+  std::array<std::string, 2> columns{"theta", "loss"};
+  std::string target;                ///< dataset: column to be predicted
+  bool standardize = true;
+  std::vector<int> modes;            ///< dataset: Hessian modes from 1, largest eigenvalue first; empty: all
+};
+
+enum class NoiseKind { hessian, isotropic, constant, expression, table, dataset, temperature };
+
+struct NoiseSpec {
+  NoiseKind kind = NoiseKind::isotropic;
+  double sigma2 = 1.0;
+  double covariance = 1.0;
+  std::string formula;
+  std::string file;
+  std::array<std::string, 2> columns{"theta", "noise"};
+};
+
+struct Interval {
+  double lower;
+  double upper;
+};
+
+struct GridSpec {
+  std::array<int, 2> cells{128, 128};  ///< θ, v
+  std::optional<Interval> theta;       ///< absent: auto
+  std::optional<Interval> velocity;
+  ThetaBoundary boundary = ThetaBoundary::open;
+};
+
+enum class InitialKind { gaussian, stationary, uniform, file };
+
+struct InitialSpec {
+  InitialKind kind = InitialKind::stationary;
+  std::array<double, 2> mean{0.0, 0.0};
+  std::array<std::array<double, 2>, 2> covariance{{{1.0, 0.0}, {0.0, 1.0}}};
+  std::optional<Interval> theta;     ///< uniform: range, default the box
+  std::optional<Interval> velocity;
+  std::string file;
+};
+
+struct EvolveSpec {
+  double until = 0.0;                ///< time; steps · η where `steps` was given
+  std::optional<long> steps;         ///< SGD steps
+  double tolerance = 1e-6;           ///< L1 error per unit of relaxation time
+  std::optional<double> step;        ///< fixed Strang step
+  std::optional<int> frames;         ///< equally spaced outputs after the start
+  std::optional<double> every;       ///< time between outputs
+  bool limit_positivity = true;
+};
+
+enum class OutputField { density, current, modified_loss, current_reversible, current_irreversible, stream_function, generator };
+
+struct OutputSpec {
+  std::string directory;
+  std::vector<OutputField> fields{OutputField::density};
+  bool float64 = false;
+};
+
+struct Spec {
+  std::string file;
+  std::string name;  ///< file name without extension
+  std::string title;
+  Dynamics dynamics = Dynamics::langevin;
+  std::optional<OptimizerSpec> optimizer;
+  std::optional<LangevinSpec> langevin;
+  LossSpec loss;
+  NoiseSpec noise;
+  GridSpec grid;
+  InitialSpec initial;
+  std::optional<EvolveSpec> evolve;
+  OutputSpec output;
+  std::map<std::string, std::string> where;  ///< dotted key → file:line:column
+
+  /// Place of a key for messages: its own, else that of its table, else the file.
+  std::string place(const std::string& key) const;
+};
+
+/// Reads and validates a spec. Throws SpecError with every problem found.
+Spec read_spec(const std::string& path);
+
+/// The same from text; `path` names it in messages and anchors relative file names.
+Spec parse_spec(const std::string& text, const std::string& path);
+
+}  // namespace underdamp

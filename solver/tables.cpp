@@ -1,0 +1,105 @@
+#include "solver/tables.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "meshes/error.hpp"
+
+namespace underdamp {
+namespace {
+
+std::vector<double> part(const std::vector<double>& values, std::size_t parts, std::size_t p) {
+  if (values.empty()) return {};
+  const auto size = static_cast<std::ptrdiff_t>(values.size() / parts);
+  const auto first = values.begin() + size * static_cast<std::ptrdiff_t>(p);
+  return {first, first + size};
+}
+
+void require_finite(const Spec& spec, const Model& model, int p, double theta) {
+  const double loss = model.loss(p, theta);
+  const double gradient = model.gradient(p, theta);
+  if (!std::isfinite(loss) || !std::isfinite(gradient)) {
+    throw Error(ExitCode::bad_input,
+                fmt::format("loss: {} is {:.4g} with derivative {:.4g} at x = {:.6g}", model.plane(p).loss->describe(), loss,
+                            gradient, theta),
+                spec.place("loss"), "change the loss, or restrict grid.theta to where it is defined");
+  }
+  const double noise = model.plane(p).noise->value(theta);
+  if (!std::isfinite(noise) || noise < 0.0) {
+    throw Error(ExitCode::bad_input,
+                fmt::format("noise: {} is {:.4g} at x = {:.6g}", model.plane(p).noise->describe(), noise, theta),
+                spec.place("noise"), "a variance is finite and at least 0 everywhere in the box");
+  }
+}
+
+void require_resolved_velocity(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
+  const Axis& theta = mesh.plane(p).theta;
+  double largest = 0.0;
+  for (int i = 0; i < theta.cells; ++i) largest = std::max(largest, model.diffusion(p, theta.center(i)) / model.gamma());
+  const double width = mesh.plane(p).velocity.width();
+  if (std::sqrt(largest) >= width) return;
+  const double cells = 4.0 * mesh.velocity_cells() * width / std::sqrt(largest);
+  throw Error(ExitCode::bad_input,
+              fmt::format("grid.cells: the velocity grid is too coarse: the standard deviation of v is {:.3g} cells",
+                          std::sqrt(largest) / width),
+              spec.place("grid.cells"), fmt::format("use at least {:.0f} velocity cells, or a smaller box", std::ceil(cells)));
+}
+
+}  // namespace
+
+VelocityLaw Tables::velocity_law(double duration) const {
+  VelocityLaw law;
+  const std::size_t rows = force.size() / friction.size();
+  for (const double gamma : friction) law.contraction.push_back(std::exp(-gamma * duration));
+  for (std::size_t l = 0; l < force.size(); ++l) {
+    const double gamma = friction[l / rows];
+    law.kick.push_back(force[l] * -std::expm1(-gamma * duration) / gamma);
+    law.variance.push_back(diffusion[l] / gamma * -std::expm1(-2.0 * gamma * duration));
+  }
+  return law;
+}
+
+VelocityLaw Tables::sgd_law() const { return {std::vector<double>(friction.size(), momentum), kick, step_variance}; }
+
+Tables Tables::only(int p) const {
+  Tables t = *this;
+  const std::size_t parts = friction.size();
+  const auto index = static_cast<std::size_t>(p);
+  for (auto* values : {&t.friction, &t.force, &t.diffusion, &t.loss, &t.relaxation_time, &t.rate, &t.kick, &t.step_variance}) {
+    *values = part(*values, parts, index);
+  }
+  return t;
+}
+
+Tables tabulate(const Spec& spec, const Model& model, const PhaseMesh& mesh) {
+  Tables t;
+  t.dynamics = model.dynamics();
+  t.learning_rate = model.learning_rate();
+  t.momentum = model.momentum();
+  for (int p = 0; p < mesh.planes(); ++p) {
+    const Axis& axis = mesh.plane(p).theta;
+    double rate = 0.5 * model.gamma();
+    for (int i = 0; i < axis.cells; ++i) {
+      const double theta = axis.center(i);
+      require_finite(spec, model, p, theta);
+      t.force.push_back(model.force(p, theta));
+      t.diffusion.push_back(model.diffusion(p, theta));
+      t.loss.push_back(model.loss(p, theta));
+      t.kick.push_back(-model.gradient(p, theta));
+      t.step_variance.push_back(model.step_variance(p, theta));
+    }
+    for (int i = 1; i < axis.cells; ++i) {
+      const auto l = t.force.size() - static_cast<std::size_t>(i);
+      rate = std::max(rate, std::sqrt(std::abs(t.force[l] - t.force[l - 1]) / axis.width()));
+    }
+    require_resolved_velocity(spec, model, mesh, p);
+    t.friction.push_back(model.gamma());
+    t.relaxation_time.push_back(model.derived(p).relaxation_time);
+    t.rate.push_back(rate);
+  }
+  return t;
+}
+
+}  // namespace underdamp

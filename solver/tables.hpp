@@ -1,0 +1,38 @@
+#pragma once
+#include <vector>
+
+#include "kernels/velocity_table.hpp"
+#include "meshes/phase_mesh.hpp"
+#include "solver/model.hpp"
+#include "solver/spec.hpp"
+
+namespace underdamp {
+
+/// The model on the cells of a mesh: all that sweeps need to know of it.
+struct Tables {
+  Dynamics dynamics = Dynamics::langevin;
+  std::vector<double> friction;         ///< [plane] γ
+  std::vector<double> force;            ///< [line] −k L'_λ(θ_i), velocity/time
+  std::vector<double> diffusion;        ///< [line] D(θ_i), velocity²/time
+  std::vector<double> loss;             ///< [line] L_λ(θ_i)
+  std::vector<double> relaxation_time;  ///< [plane]
+  std::vector<double> rate;             ///< [plane] fastest rate max(√(k |L''|), γ/2) in the box
+  // The SGD map v ← β v + kick + noise, θ ← θ + η v.
+  double learning_rate = 0.0;
+  double momentum = 0.0;
+  std::vector<double> kick;             ///< [line] −L'_λ(θ_i)
+  std::vector<double> step_variance;    ///< [line] Σ(θ_i)/S
+
+  /// V(τ) of the Langevin equation.
+  VelocityLaw velocity_law(double duration) const;
+  /// One velocity update of SGD.
+  VelocityLaw sgd_law() const;
+  /// Those of plane p alone.
+  Tables only(int p) const;
+};
+
+/// Evaluates loss and noise at all θ cell centres. Throws Error (bad_input) naming x where one is not finite or the noise is
+/// negative, and if the velocity cells are wider than the standard deviation of v.
+Tables tabulate(const Spec& spec, const Model& model, const PhaseMesh& mesh);
+
+}  // namespace underdamp

@@ -1,0 +1,28 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "meshes/phase_mesh.hpp"
+#include "solver/initial_state.hpp"
+
+/// Pictures for ParaView. The only place that knows VTK; a build without it has vtk_writer_absent.cpp instead.
+namespace underdamp {
+
+/// True if this build can write pictures.
+bool has_vtk();
+
+/// One cell array. Values are in the order of FieldView for scalars; a vector has `components` numbers per cell.
+struct CellArray {
+  std::string name;
+  int components = 1;
+  std::vector<double> values;
+};
+
+/// Writes a .vti: x = θ, y = v, cells of the plane, cell data. Throws Error (input_output). Without VTK it does nothing.
+void write_vti(const std::filesystem::path& path, const PhasePlane& plane, const std::vector<CellArray>& arrays, bool float64);
+
+/// Reads the array "density" of a .vti written by write_vti. Throws Error (bad_input).
+GridDensity read_vti_density(const std::string& file);
+
+}  // namespace underdamp

@@ -1,0 +1,15 @@
+#include "meshes/error.hpp"
+#include "solver/vtk_writer.hpp"
+
+namespace underdamp {
+
+bool has_vtk() { return false; }
+
+void write_vti(const std::filesystem::path&, const PhasePlane&, const std::vector<CellArray>&, bool) {}
+
+GridDensity read_vti_density(const std::string& file) {
+  throw Error(ExitCode::bad_input, "this build has no VTK and cannot read .vti files", file,
+              "give a CSV with columns theta, v, density, or build with -DUNDERDAMP_VTK=ON");
+}
+
+}  // namespace underdamp
