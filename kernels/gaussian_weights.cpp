@@ -42,6 +42,14 @@ std::array<double, nodes> raw_moments(const KickLaw& law) {
   return moment;
 }
 
+/// He_0 … He_6 at z.
+using HermiteValues = std::array<double, 7>;
+HermiteValues hermite(double z) {
+  HermiteValues he{1.0, z};
+  for (std::size_t n = 2; n < he.size(); ++n) he[n] = z * he[n - 1] - static_cast<double>(n - 1) * he[n - 2];
+  return he;
+}
+
 bool is_sampled(const KickLaw& law) { return law.variance >= sampled_from * sampled_from; }
 
 int half_width_of(const KickLaw& law) {
@@ -86,27 +94,40 @@ std::array<double, nodes> moment_stencil(const KickLaw& law) {
 }
 
 std::vector<double> sampled_kernel(const KickLaw& law, int half_width) {
-  const double s2 = law.variance;
-  const double s = std::sqrt(s2);
-  const double he4 = law.fourth_cumulant / (24.0 * s2 * s2);
-  const double he6 = law.sixth_cumulant / (720.0 * s2 * s2 * s2);
+  const double s = std::sqrt(law.variance);
+  const double step = 1.0 / s;
   std::vector<double> weights(static_cast<std::size_t>(2 * half_width + 1));
   // exp(−z²/2) by its two-term recurrence: g_{m+1} = g_m r_m, r_{m+1} = r_m q. Both factors stay within range.
-  const double step = 1.0 / s;
-  double z = (-half_width - law.mean) * step;
-  double gaussian = std::exp(-0.5 * z * z);
-  double ratio = std::exp(-step * (z + 0.5 * step));
+  const double first = (-half_width - law.mean) * step;
+  double gaussian = std::exp(-0.5 * first * first);
+  double ratio = std::exp(-step * (first + 0.5 * step));
   const double ratio_of_ratios = std::exp(-step * step);
-  double sum = 0.0;
+  HermiteValues found{};  // Σ g He_n: what sampling and cutting off made of the moments
   for (int m = -half_width; m <= half_width; ++m) {
-    const double z2 = ((m - law.mean) * step) * ((m - law.mean) * step);
-    const double correction =
-        1.0 + he4 * ((z2 - 6.0) * z2 + 3.0) + he6 * (((z2 - 15.0) * z2 + 45.0) * z2 - 15.0);
-    const double weight = gaussian * correction;
-    weights[static_cast<std::size_t>(m + half_width)] = weight;
-    sum += weight;
+    weights[static_cast<std::size_t>(m + half_width)] = gaussian;
+    const HermiteValues he = hermite((m - law.mean) * step);
+    for (std::size_t n = 0; n < he.size(); ++n) found[n] += gaussian * he[n];
     gaussian *= ratio;
     ratio *= ratio_of_ratios;
+  }
+  // E He_n of the law wanted, n = 0 … 6, and the coefficients of Σ c_n He_n/n! that lead there: found and wanted differ by
+  // 1e-5 at most, so that the first order in the difference is exact to rounding.
+  const double s4 = law.variance * law.variance;
+  const HermiteValues wanted{1.0, 0.0, 0.0, 0.0, law.fourth_cumulant / s4, 0.0, law.sixth_cumulant / (s4 * law.variance)};
+  HermiteValues coefficient{};
+  double factorial = 1.0;
+  for (std::size_t n = 0; n < wanted.size(); ++n) {
+    if (n > 0) factorial *= static_cast<double>(n);
+    coefficient[n] = n == 0 ? 1.0 : (wanted[n] - found[n] / found[0]) / factorial;
+  }
+  double sum = 0.0;
+  for (int m = -half_width; m <= half_width; ++m) {
+    const HermiteValues he = hermite((m - law.mean) * step);
+    double factor = 0.0;
+    for (std::size_t n = 0; n < he.size(); ++n) factor += coefficient[n] * he[n];
+    double& weight = weights[static_cast<std::size_t>(m + half_width)];
+    weight *= factor;
+    sum += weight;
   }
   for (double& weight : weights) weight /= sum;
   return weights;

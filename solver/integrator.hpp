@@ -33,7 +33,6 @@ struct IntegratorStatistics {
   long strang_steps = 0;      ///< taken, copies and rejected windows included; SGD: map steps
   long windows = 0;           ///< accepted
   long rejected = 0;
-  bool grid_limited = false;  ///< some window could not meet the tolerance because of the grid
 };
 
 class Integrator {
@@ -69,9 +68,10 @@ class Integrator {
   void advance_sgd(double time, const std::function<void(double)>& poll);
   void advance_fixed(double time, const std::function<void(double)>& poll);
   void advance_extrapolated(double time, const std::function<void(double)>& poll);
-  void strang_steps(Field& field, WindowPlans& plans, int level, long count);
+  void strang_steps(Field& field, WindowPlans& plans, int level, long count, Positivity positivity);
   void cross(int level, WindowPlans& plans);
-  bool try_window(WindowPlans& plans, int target, Attempt& attempt, const std::function<void(double)>& poll);
+  bool try_window(WindowPlans& plans, int levels, Attempt& attempt, const std::function<void(double)>& poll);
+  bool judge(double length, int levels, Attempt& attempt);
   void accept(const Attempt& attempt, WindowPlans& plans);
   void measure_roughness();
   void absorb_created(Field& field);
@@ -89,6 +89,7 @@ class Integrator {
   std::unique_ptr<WindowPlans> plans_;
   std::vector<double> initial_mass_;             ///< [plane] Σ p at the start
   std::vector<ErrorEstimate> errors_;
+  std::vector<double> spread_;                   ///< [plane] distance and narrowness of the start, in stationary deviations
   std::vector<double> roughness_;                ///< [plane] error of one step from the grid, L1
   IntegratorStatistics statistics_;
 

@@ -53,7 +53,7 @@ class Run {
       output.finish(summary("failed"));
       throw;
     }
-    check_leaks();
+    check_accuracy();
     result.summary = summary(state);
     output.finish(result.summary);
     result.directory = directory_;
@@ -99,20 +99,17 @@ class Run {
     }
   }
 
-  void check_leaks() {
+  void check_accuracy() {
     for (std::size_t p = 0; p < last_.observables.size(); ++p) {
       add_warnings(leak_warnings(simulation_.model(), simulation_.mesh(), static_cast<int>(p), last_.observables[p].departed));
     }
-    const auto statistics = simulation_.statistics();
     const auto errors = simulation_.errors();
-    for (std::size_t p = 0; p < statistics.size(); ++p) {
-      if (!statistics[p].grid_limited) continue;
-      add_warnings({fmt::format("{}the grid limits the accuracy, not the step: its error is about {:.1e}; more cells reduce it "
-                                "quickly (error ~ cells^-11)",
-                                simulation_.model().plane(static_cast<int>(p)).name.empty()
-                                    ? ""
-                                    : simulation_.model().plane(static_cast<int>(p)).name + ": ",
-                                errors[p].space)});
+    for (std::size_t p = 0; p < errors.size(); ++p) {
+      if (!(errors[p].space > simulation_.spec().evolve->tolerance)) continue;
+      const std::string& name = simulation_.model().plane(static_cast<int>(p)).name;
+      add_warnings({fmt::format("{}the grid limits the accuracy, not the step: its error is about {:.1e}, more than the tolerance {:.1e}; "
+                                "it falls with the eleventh power of the number of cells",
+                                name.empty() ? "" : name + ": ", errors[p].space, simulation_.spec().evolve->tolerance)});
     }
   }
 

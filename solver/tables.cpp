@@ -67,7 +67,8 @@ Tables Tables::only(int p) const {
   Tables t = *this;
   const std::size_t parts = friction.size();
   const auto index = static_cast<std::size_t>(p);
-  for (auto* values : {&t.friction, &t.force, &t.diffusion, &t.loss, &t.relaxation_time, &t.rate, &t.kick, &t.step_variance}) {
+  for (auto* values : {&t.friction, &t.force, &t.diffusion, &t.loss, &t.relaxation_time, &t.rate, &t.minimum, &t.std_theta,
+                       &t.std_v, &t.kick, &t.step_variance}) {
     *values = part(*values, parts, index);
   }
   return t;
@@ -96,7 +97,11 @@ Tables tabulate(const Spec& spec, const Model& model, const PhaseMesh& mesh) {
     }
     require_resolved_velocity(spec, model, mesh, p);
     t.friction.push_back(model.gamma());
-    t.relaxation_time.push_back(model.derived(p).relaxation_time);
+    const Derived derived = model.derived(p);
+    t.relaxation_time.push_back(derived.relaxation_time);
+    t.minimum.push_back(model.plane(p).minimum);
+    t.std_theta.push_back(derived.std_theta);
+    t.std_v.push_back(derived.std_v);
     t.rate.push_back(rate);
   }
   return t;

@@ -17,6 +17,9 @@ struct Tables {
   std::vector<double> loss;             ///< [line] L_λ(θ_i)
   std::vector<double> relaxation_time;  ///< [plane]
   std::vector<double> rate;             ///< [plane] fastest rate max(√(k |L''|), γ/2) in the box
+  std::vector<double> minimum;          ///< [plane] θ*
+  std::vector<double> std_theta;        ///< [plane] of the stationary Gaussian
+  std::vector<double> std_v;
   // The SGD map v ← β v + kick + noise, θ ← θ + η v.
   double learning_rate = 0.0;
   double momentum = 0.0;
