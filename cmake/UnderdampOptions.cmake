@@ -2,7 +2,6 @@
 add_library(underdamp_options INTERFACE)
 target_include_directories(underdamp_options INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/generated>)
-target_compile_features(underdamp_options INTERFACE cxx_std_20)
 
 set(cxx_only $<COMPILE_LANGUAGE:CXX>)
 target_compile_options(underdamp_options INTERFACE

@@ -1,5 +1,5 @@
 #pragma once
-#include <array>
+#include <cstddef>
 
 #include "kernels/pack.hpp"
 #include "meshes/field_view.hpp"
@@ -17,10 +17,6 @@ namespace underdamp {
 inline constexpr int maximum_levels = 6;
 inline constexpr int filter_reach = 6;
 inline constexpr int segment_rows = 64;  ///< rows of a column that are clipped together
-
-/// (−δ²/4)^6 as weights of the offsets 0 … 6: (−1)^m binom(12, 6 − m) / 4^6.
-inline constexpr std::array<double, filter_reach + 1> filter_weights{
-    924.0 / 4096.0, -792.0 / 4096.0, 495.0 / 4096.0, -220.0 / 4096.0, 66.0 / 4096.0, -12.0 / 4096.0, 1.0 / 4096.0};
 
 struct LevelPointers {
   const double* level[maximum_levels];
@@ -130,8 +126,12 @@ struct FilterAndClip {
   template <class P>
   UNDERDAMP_HD P filtered(const double* column, int i) const {
     const auto row = [&](int r) { return P::load(column + static_cast<std::ptrdiff_t>(row_inside(r)) * velocity_cells); };
-    P removed = filter_weights[0] * row(i);
-    for (int m = 1; m <= filter_reach; ++m) removed = removed + filter_weights[m] * (row(i - m) + row(i + m));
+    // (−δ²/4)^6 as weights of the offsets 0 … 6: (−1)^m binom(12, 6 − m) / 4^6.
+    constexpr double weights[filter_reach + 1] = {924.0 / 4096.0, -792.0 / 4096.0, 495.0 / 4096.0, -220.0 / 4096.0,
+                                                  66.0 / 4096.0,  -12.0 / 4096.0,  1.0 / 4096.0};
+    P removed = weights[0] * row(i);
+    UNDERDAMP_UNROLL
+    for (int m = 1; m <= filter_reach; ++m) removed = removed + weights[m] * (row(i - m) + row(i + m));
     return row(i) - removed;
   }
 

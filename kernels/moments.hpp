@@ -17,6 +17,23 @@ struct LineSums {
   double minimum_column;      ///< column of the minimum, or of the first value that is not finite
 };
 
+/// Smallest of some values and where it is; the first one that is not finite counts as smaller than any number.
+struct SmallestValue {
+  double value;
+  int position;
+
+  UNDERDAMP_HD void take(double other, int other_position) {
+    const bool finite = value - value == 0.0;
+    const bool other_finite = other - other == 0.0;
+    const bool better = other_finite ? finite && (other < value || (other == value && other_position < position))
+                                     : finite || other_position < position;
+    if (better) {
+      value = other;
+      position = other_position;
+    }
+  }
+};
+
 /// Coefficients of J_irr,v = −γ v p − D ∂_v p; `friction` 0 and `diffusion` null leave `dissipation` 0.
 struct DissipationView {
   const double* friction;   ///< [plane] γ
@@ -53,16 +70,10 @@ struct SumLines {
         return current * current / (diffusion * p[j]);
       });
     }
-    line.once([&] {
-      int where = 0;
-      for (int j = 1; j < n; ++j) {
-        if (p[where] - p[where] != 0.0) break;  // not finite: stop here
-        if (!(p[j] >= p[where])) where = j;
-      }
-      result.minimum = p[where];
-      result.minimum_column = where;
-      sums[l] = result;
-    });
+    const SmallestValue least = line.smallest(n, [&](int j) { return p[j]; });
+    result.minimum = least.value;
+    result.minimum_column = least.position;
+    line.once([&] { sums[l] = result; });
     line.barrier();
   }
 

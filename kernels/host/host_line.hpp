@@ -1,5 +1,5 @@
 #pragma once
-#include "kernels/host/host_pack.hpp"
+#include "kernels/moments.hpp"
 
 namespace underdamp {
 
@@ -26,6 +26,13 @@ class HostLine {
     }
     for (int k = 0; j < count; ++j, ++k) partial[k] += value(j);
     return ((partial[0] + partial[1]) + (partial[2] + partial[3])) + ((partial[4] + partial[5]) + (partial[6] + partial[7]));
+  }
+
+  template <class Value>
+  UNDERDAMP_HD SmallestValue smallest(int count, Value&& value) const {
+    SmallestValue least{value(0), 0};
+    for (int j = 1; j < count; ++j) least.take(value(j), j);
+    return least;
   }
 
   template <class Body>
