@@ -141,8 +141,10 @@ std::vector<KernelLevel> convolution_levels(std::span<const KickLaw> laws) {
   };
   std::vector<KernelLevel> levels;
   int stride = 1;
-  constexpr double level_variance = cascade_level_deviation * cascade_level_deviation;
   while (smallest() > cascade_from * cascade_from) {
+    // Images of a dilated kernel fall on scales that the levels before it damp. The finest scales hold little anyway.
+    const double deviation = stride < 4 ? fine_level_deviation : coarse_level_deviation;
+    const double level_variance = deviation * deviation;
     std::vector<KickLaw> level = rest;
     for (KickLaw& law : level) law.variance = level_variance;
     levels.push_back(one_level(level, stride));

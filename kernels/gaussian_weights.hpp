@@ -11,7 +11,7 @@
 ///   s < 1.15   moment stencil   weight_m = E[ℓ_m(X)], ℓ_m the Lagrange basis of the nodes −6 … 6
 ///   s ≥ 1.15   sampled kernel   weight_m ∝ exp(−z²/2) Σ_{n≤6} c_n He_n(z)/n!, z = (m − f)/s, with c_n such that Σ weight He_n(z)
 ///                               is what the law says: 0 but for n = 0 (1), 4 (κ₄/s⁴) and 6 (κ₆/s⁶)
-///   s > 3.2    cascade          s² = Σ_m (2^m s_m)²: level m convolves with stride 2^m and s_m = 1.5, the last takes the rest
+///   s > 3.2    cascade          s² = Σ_m (2^m s_m)²: level m convolves with stride 2^m, the last takes the rest
 namespace underdamp {
 
 /// Mean, variance, fourth and sixth cumulant of a kick, in cells, cells², cells⁴, cells⁶.
@@ -31,7 +31,8 @@ KickLaw box_compensation(double contraction);
 inline constexpr int moment_half_width = 6;           ///< the moment stencil has 13 nodes
 inline constexpr double sampled_from = 1.15;          ///< s from which the sampled kernel is the more accurate one
 inline constexpr double cascade_from = 3.2;           ///< s from which two levels cost less than one
-inline constexpr double cascade_level_deviation = 1.5;
+inline constexpr double fine_level_deviation = 1.5;   ///< s_0, s_1
+inline constexpr double coarse_level_deviation = 2.0; ///< s_m, m ≥ 2: narrow data stay exact to 1e-9 under wide kicks
 inline constexpr double sampled_reach = 7.0;          ///< half-width of a sampled kernel in units of s: 3e-12 of the mass
 
 /// E[ℓ_m(X)] for the 13 nodes. Exact for polynomials of degree 12 whatever the sign of the variance.

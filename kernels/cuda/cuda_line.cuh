@@ -105,7 +105,7 @@ class CudaBundle : public CudaBlock {
 
   template <int count>
   __device__ void write(P (&values)[count], int j, int spacing, int, int, double* target) const {
-#pragma unroll
+    UNDERDAMP_UNROLL
     for (int k = 0; k < count; ++k) target[j + k * spacing] = values[k].value;
   }
 

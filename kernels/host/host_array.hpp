@@ -31,6 +31,11 @@ class HostArray {
     }
     size_ = count;
   }
+  friend void swap(HostArray& a, HostArray& b) noexcept {
+    std::swap(a.data_, b.data_);
+    std::swap(a.size_, b.size_);
+    std::swap(a.capacity_, b.capacity_);
+  }
   T* data() const { return data_; }
   std::size_t size() const { return size_; }
 

@@ -1,0 +1,235 @@
+#include "emulated_device.hpp"
+
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <random>
+#include <stdexcept>
+#include <vector>
+
+#include "kernels/backend_ops.hpp"
+#include "kernels/host/host_array.hpp"
+
+// What nvcc knows and g++ does not. Blocks run one after the other, so that static stands for shared memory.
+#define __device__
+#define __shared__ static
+struct EmulatedIndex {
+  unsigned x = 0, y = 0, z = 0;
+};
+static EmulatedIndex threadIdx;
+static EmulatedIndex blockDim;
+static void __syncthreads();
+static int __syncthreads_or(int condition);
+static double __shfl_down_sync(unsigned, double value, int distance);
+using std::max;
+using std::min;
+
+#include "kernels/cuda/cuda_columns.cuh"
+#include "kernels/cuda/cuda_line.cuh"
+
+namespace {
+
+/// The threads of one block as coroutines.
+class EmulatedBlock {
+ public:
+  EmulatedBlock() : random_(12345) {}
+
+  void run(unsigned width, unsigned height, const std::function<void()>& body) {
+    body_ = body;
+    blockDim = {width, height, 1};
+    const unsigned count = width * height;
+    threads_.resize(count);
+    shuffle_.assign(count, 0.0);
+    for (unsigned t = 0; t < count; ++t) start(t);
+    std::vector<unsigned> order(count);
+    for (unsigned t = 0; t < count; ++t) order[t] = t;
+    for (unsigned running = count; running > 0;) {
+      std::shuffle(order.begin(), order.end(), random_);
+      any_ = next_any_;
+      next_any_ = 0;
+      for (const unsigned t : order) {
+        if (threads_[t].done) continue;
+        current_ = t;
+        threadIdx = {t % width, t / width, 0};
+        swapcontext(&scheduler_, &threads_[t].context);
+        if (threads_[t].done) --running;
+      }
+    }
+    for (const Thread& thread : threads_) {
+      if (thread.barriers != threads_[0].barriers) throw std::logic_error("threads of a block met different numbers of barriers");
+    }
+  }
+
+  void barrier() {
+    ++threads_[current_].barriers;
+    swapcontext(&threads_[current_].context, &scheduler_);
+  }
+
+  int barrier_or(int condition) {
+    next_any_ |= condition;
+    barrier();
+    return any_;
+  }
+
+  /// All threads call it together; two barriers keep successive calls apart.
+  double shuffle_down(double value, int distance) {
+    const unsigned mine = current_;
+    shuffle_[mine] = value;
+    barrier();
+    const unsigned lane = mine % 32 + static_cast<unsigned>(distance);
+    const double result = lane < 32 && mine + static_cast<unsigned>(distance) < shuffle_.size()
+                              ? shuffle_[mine + static_cast<unsigned>(distance)]
+                              : value;
+    barrier();
+    return result;
+  }
+
+ private:
+  struct Thread {
+    ucontext_t context{};
+    std::vector<char> stack = std::vector<char>(128 * 1024);
+    bool done = false;
+    long barriers = 0;
+  };
+
+  static void enter();
+
+  void start(unsigned t) {
+    Thread& thread = threads_[t];
+    thread.done = false;
+    thread.barriers = 0;
+    getcontext(&thread.context);
+    thread.context.uc_stack.ss_sp = thread.stack.data();
+    thread.context.uc_stack.ss_size = thread.stack.size();
+    thread.context.uc_link = &scheduler_;
+    makecontext(&thread.context, &EmulatedBlock::enter, 0);
+  }
+
+  std::mt19937 random_;
+  std::function<void()> body_;
+  std::vector<Thread> threads_;
+  std::vector<double> shuffle_;
+  ucontext_t scheduler_{};
+  unsigned current_ = 0;
+  int any_ = 0;
+  int next_any_ = 0;
+};
+
+EmulatedBlock emulated_block;
+
+void EmulatedBlock::enter() {
+  emulated_block.body_();
+  emulated_block.threads_[emulated_block.current_].done = true;
+}
+
+}  // namespace
+
+static void __syncthreads() { emulated_block.barrier(); }
+static int __syncthreads_or(int condition) { return emulated_block.barrier_or(condition); }
+static double __shfl_down_sync(unsigned, double value, int distance) { return emulated_block.shuffle_down(value, distance); }
+
+namespace underdamp::testing {
+namespace {
+
+/// The launches of CudaLauncher, block after block.
+class EmulatedLauncher {
+ public:
+  template <class T>
+  using Array = HostArray<T>;
+  static constexpr int lanes = 1;
+  static constexpr unsigned threads = 64;
+
+  DeviceDescription describe() const { return {DeviceKind::cuda, "emulated GPU", 1, 0}; }
+  void synchronize() {}
+
+  template <class T>
+  void upload(const T* from, std::size_t count, T* to) const {
+    if (count > 0) std::memcpy(to, from, count * sizeof(T));
+  }
+  template <class T>
+  void download(const T* from, std::size_t count, T* to) const {
+    upload(from, count, to);
+  }
+  void copy(const double* from, std::size_t count, double* to) const { upload(from, count, to); }
+  void zero(double* to, std::size_t count) const { std::memset(to, 0, count * sizeof(double)); }
+
+  double* drift_target(const HostArray<double>& cells) {
+    spare_.resize(cells.size());
+    return spare_.data();
+  }
+  void finish_drift(HostArray<double>& cells) { swap(cells, spare_); }
+
+  template <class Body>
+  void for_each_line(const char*, int lines, const Body& body) const {
+    for (int l = 0; l < lines; ++l) {
+      emulated_block.run(threads, 1, [&] {
+        CudaLine line;
+        body(line, l);
+      });
+    }
+  }
+
+  template <class Body>
+  void for_each_bundle(const char*, int bundles, int cells, int margin, const Body& body) const {
+    const int stride = cells + 2 * margin + 1;
+    // Shared memory holds anything at first: not-a-number shows what is read before it was written.
+    std::vector<double> memory(static_cast<std::size_t>(Body::scratch_arrays) * static_cast<std::size_t>(stride));
+    for (int b = 0; b < bundles; ++b) {
+      std::fill(memory.begin(), memory.end(), std::nan(""));
+      emulated_block.run(threads, 1, [&] {
+        CudaBundle bundle(memory.data(), stride);
+        body(bundle, b);
+      });
+    }
+  }
+
+  template <class Body>
+  void for_each_column_group(const char*, const ColumnSource& source, const Body& body) const {
+    const FieldShape& shape = source.shape;
+    std::vector<double> tile(static_cast<std::size_t>(CudaColumns::staged_rows) * CudaColumns::lanes, std::nan(""));
+    for (int plane = 0; plane < shape.planes; ++plane) {
+      for (int row = 0; row < shape.theta_cells; row += CudaColumns::tile_rows) {
+        for (int column = 0; column < shape.velocity_cells; column += CudaColumns::lanes) {
+          emulated_block.run(CudaColumns::lanes, CudaColumns::strips, [&] {
+            CudaColumns columns(tile.data(), source.rows_of(plane), plane, column, row);
+            body(columns);
+          });
+        }
+      }
+    }
+  }
+
+  template <class Body>
+  void for_each_segment(const char*, const FieldShape& shape, const Body& body) const {
+    for (int plane = 0; plane < shape.planes; ++plane) {
+      for (int row = 0; row < shape.theta_cells; row += segment_rows) {
+        for (int column = 0; column < shape.velocity_cells; ++column) {
+          body.template operator()<ScalarPack>(plane, column, row, std::min(row + segment_rows, shape.theta_cells), 1);
+        }
+      }
+    }
+  }
+
+  template <class Body>
+  void for_each_column(const char*, int columns, const Body& body) const {
+    for (int c = 0; c < columns; ++c) body(c);
+  }
+
+  template <class Body>
+  void for_each_value(const char*, std::size_t count, const Body& body) const {
+    for (std::size_t k = 0; k < count; ++k) body(k);
+  }
+
+ private:
+  HostArray<double> spare_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_emulated_backend() {
+  return std::make_unique<BackendOps<EmulatedLauncher>>(std::make_unique<EmulatedLauncher>());
+}
+
+}  // namespace underdamp::testing

@@ -1,0 +1,449 @@
+#include <cmath>
+
+#include "meshes/error.hpp"
+#include "reference_sweeps.hpp"
+#include "test_support.hpp"
+
+namespace underdamp {
+namespace {
+
+using testing::bumpy_density;
+
+/// One body over all devices: the host, the emulated GPU, and a real GPU where there is one.
+class Sweeps : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    backend_ = testing::make_device(GetParam());
+    if (!backend_) {
+      if (std::getenv("UNDERDAMP_REQUIRE_GPU") != nullptr) FAIL() << "a GPU is required but none works";
+      GTEST_SKIP() << "no " << GetParam() << " device";
+    }
+  }
+
+  std::vector<double> drifted(const PhaseMesh& mesh, const std::vector<double>& values, const std::vector<double>& duration,
+                              Positivity positivity, Departed* departed = nullptr) {
+    auto field = backend_->allocate(mesh.shape());
+    backend_->upload(values, *field);
+    const auto plan = backend_->plan_drift(mesh, duration);
+    backend_->drift(*field, *plan, positivity);
+    return download(*field, departed);
+  }
+
+  std::vector<double> kicked(const PhaseMesh& mesh, const std::vector<double>& values, const VelocityLaw& law,
+                             Positivity positivity, Departed* departed = nullptr, bool in_place = true) {
+    auto field = backend_->allocate(mesh.shape());
+    auto other = backend_->allocate(mesh.shape());
+    backend_->upload(values, *field);
+    const auto plan = backend_->plan_velocity(mesh, law);
+    backend_->velocity(*field, in_place ? *field : *other, *plan, positivity);
+    return download(in_place ? *field : *other, departed);
+  }
+
+  std::vector<double> download(const Field& field, Departed* departed) {
+    std::vector<double> result(field.shape().cells());
+    backend_->download(field, result);
+    if (departed != nullptr) {
+      *departed = {};
+      for (const Departed& d : backend_->departed(field)) {
+        departed->theta_min += d.theta_min;
+        departed->theta_max += d.theta_max;
+        departed->velocity_min += d.velocity_min;
+        departed->velocity_max += d.velocity_max;
+        departed->created += d.created;
+      }
+    }
+    return result;
+  }
+
+  std::unique_ptr<Backend> backend_;
+};
+
+/// Shapes that are no multiples of anything, and a batch with a box of its own for each plane.
+PhaseMesh one_plane(ThetaBoundary boundary = ThetaBoundary::open) {
+  return PhaseMesh(std::vector<PhasePlane>{{{-1.0, 1.3, 83}, {-2.0, 2.0, 43}}}, boundary);
+}
+PhaseMesh three_planes() {
+  return PhaseMesh(std::vector<PhasePlane>{
+      {{-1.0, 1.3, 37}, {-2.0, 1.0, 61}}, {{0.0, 0.1, 37}, {-0.3, 0.4, 61}}, {{-5.0, 5.0, 37}, {-9.0, 9.0, 61}}});
+}
+
+VelocityLaw law_of(const PhaseMesh& mesh, double contraction, double deviation_in_cells, double kick_in_cells) {
+  VelocityLaw law;
+  for (int p = 0; p < mesh.planes(); ++p) law.contraction.push_back(contraction);
+  for (int l = 0; l < mesh.shape().lines(); ++l) {
+    const double width = mesh.plane(l / mesh.theta_cells()).velocity.width();
+    const double x = (l % mesh.theta_cells()) / static_cast<double>(mesh.theta_cells()) - 0.4;
+    law.kick.push_back(kick_in_cells * x * width);
+    // A bundle takes its cascade from its narrowest line, so lines that need one are given equal noise.
+    const double s = deviation_in_cells * (deviation_in_cells < 3.0 ? 1.0 + 0.3 * x : 1.0) * width;
+    law.variance.push_back(s * s);
+  }
+  return law;
+}
+
+double total(const std::vector<double>& values) {
+  double sum = 0.0;
+  for (const double v : values) sum += v;
+  return sum;
+}
+
+TEST_P(Sweeps, DriftByWholeCellsMovesCells) {
+  // h_θ = 1, v_12 = 1.5, τ = 2: column 12 moves by three cells; its cells 13, 14, 15 leave through θ_max.
+  const PhaseMesh mesh(std::vector<PhasePlane>{{{0.0, 16.0, 16}, {-11.0, 5.0, 16}}});
+  std::vector<double> values(256, 0.0);
+  for (int i = 0; i < 16; ++i) values[static_cast<std::size_t>(i * 16 + 12)] = i + 1.0;
+  Departed left;
+  const auto result = drifted(mesh, values, {2.0}, Positivity::limit, &left);
+  for (int i = 0; i < 16; ++i) EXPECT_NEAR(result[static_cast<std::size_t>(i * 16 + 12)], i < 3 ? 0.0 : i - 2.0, 1e-14) << i;
+  EXPECT_NEAR(left.theta_max, 14.0 + 15.0 + 16.0, 1e-13);
+  EXPECT_NEAR(left.theta_min, 0.0, 1e-13);
+}
+
+TEST_P(Sweeps, DriftEqualsTheReference) {
+  const auto mesh = one_plane();
+  const auto values = bumpy_density(mesh, 1);
+  for (const double duration : {0.003, -0.05, 0.4, 30.0}) {
+    for (const bool limited : {true, false}) {
+      const auto expected = testing::reference_drift(mesh, values, {duration}, limited);
+      Departed left;
+      const auto result = drifted(mesh, values, {duration}, limited ? Positivity::limit : Positivity::none, &left);
+      EXPECT_FIELDS_NEAR(result, expected.values, 3e-14);
+      EXPECT_NEAR(left.theta_min, expected.left_lower, 1e-12);
+      EXPECT_NEAR(left.theta_max, expected.left_upper, 1e-12);
+      EXPECT_NEAR(total(result) + left.total(), total(values), 1e-11);
+    }
+  }
+}
+
+TEST_P(Sweeps, DriftOfABatchUsesEachPlanesBox) {
+  const auto mesh = three_planes();
+  const auto values = bumpy_density(mesh, 2);
+  const std::vector<double> duration{0.1, 0.02, 0.3};
+  EXPECT_FIELDS_NEAR(drifted(mesh, values, duration, Positivity::limit), testing::reference_drift(mesh, values, duration, true).values, 3e-14);
+}
+
+TEST_P(Sweeps, PeriodicAndReflectingWallsLoseNothing) {
+  for (const ThetaBoundary boundary : {ThetaBoundary::periodic, ThetaBoundary::reflecting}) {
+    const auto mesh = one_plane(boundary);
+    auto values = bumpy_density(mesh, 3);
+    for (double& v : values) v += 0.1;  // plenty at the walls
+    for (const double duration : {0.02, 0.3, 0.9}) {
+      Departed left;
+      const auto result = drifted(mesh, values, {duration}, Positivity::limit, &left);
+      EXPECT_FIELDS_NEAR(result, testing::reference_drift(mesh, values, {duration}, true).values, 3e-14);
+      EXPECT_NEAR(total(result), total(values), 1e-10);
+      EXPECT_EQ(left.total(), 0.0);
+    }
+  }
+}
+
+TEST_P(Sweeps, TooLongAStepBetweenReflectingWallsIsRefused) {
+  const auto mesh = one_plane(ThetaBoundary::reflecting);
+  const std::vector<double> duration{30.0};
+  EXPECT_THROW(static_cast<void>(backend_->plan_drift(mesh, duration)), Error);
+}
+
+TEST_P(Sweeps, KickByOneCellWithoutNoise) {
+  // e = 1, c_i = h_v: every line moves up by one cell, its last cell leaves.
+  const auto mesh = one_plane();
+  const auto values = bumpy_density(mesh, 4);
+  VelocityLaw law{{1.0}, std::vector<double>(83, mesh.plane(0).velocity.width()), std::vector<double>(83, 0.0)};
+  Departed left;
+  const auto result = kicked(mesh, values, law, Positivity::limit, &left);
+  double lost = 0.0;
+  std::vector<double> expected(values.size(), 0.0);
+  for (std::size_t i = 0; i < 83; ++i) {
+    for (std::size_t j = 1; j < 43; ++j) expected[i * 43 + j] = values[i * 43 + j - 1];
+    lost += values[i * 43 + 42];
+  }
+  EXPECT_FIELDS_NEAR(result, expected, 1e-14);
+  EXPECT_NEAR(left.velocity_max, lost, 1e-13);
+}
+
+TEST_P(Sweeps, VelocityEqualsTheReference) {
+  const auto mesh = one_plane();
+  const auto values = bumpy_density(mesh, 5);
+  for (const double contraction : {1.0, 0.99, 0.7, 0.4}) {
+    for (const double deviation : {0.1, 0.9, 2.0, 6.0}) {
+      for (const double kick : {0.5, 40.0, -300.0}) {
+        for (const bool limited : {true, false}) {
+          const auto law = law_of(mesh, contraction, deviation, kick);
+          const auto expected = testing::reference_velocity(mesh, values, law, limited);
+          Departed left;
+          const auto result = kicked(mesh, values, law, limited ? Positivity::limit : Positivity::none, &left);
+          EXPECT_FIELDS_NEAR(result, expected.values, 5e-14) << contraction << " " << deviation << " " << kick << limited;
+          EXPECT_NEAR(left.velocity_min, expected.left_lower, 5e-12);
+          EXPECT_NEAR(left.velocity_max, expected.left_upper, 5e-12);
+          EXPECT_NEAR(total(result) + left.total() - left.created, total(values), 1e-11);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Sweeps, VelocityOutOfPlaceCarriesWhatDeparted) {
+  const auto mesh = one_plane();
+  const auto values = bumpy_density(mesh, 6);
+  const auto law = law_of(mesh, 0.9, 2.0, 60.0);
+  Departed inside, outside;
+  const auto in_place = kicked(mesh, values, law, Positivity::limit, &inside, true);
+  const auto out_of_place = kicked(mesh, values, law, Positivity::limit, &outside, false);
+  EXPECT_FIELDS_NEAR(out_of_place, in_place, 0.0);
+  EXPECT_EQ(outside.velocity_max, inside.velocity_max);
+}
+
+TEST_P(Sweeps, VelocityOfABatch) {
+  const auto mesh = three_planes();
+  const auto values = bumpy_density(mesh, 7);
+  VelocityLaw law = law_of(mesh, 0.95, 1.5, 5.0);
+  law.contraction = {0.95, 0.8, 0.99};
+  EXPECT_FIELDS_NEAR(kicked(mesh, values, law, Positivity::limit), testing::reference_velocity(mesh, values, law, true).values, 5e-14);
+}
+
+TEST_P(Sweeps, LimitKeepsNarrowDataNonNegative) {
+  // One full cell, half-cell shifts and little noise: without the limit the stencil undershoots, with it nothing is negative
+  // and nothing is lost.
+  const auto mesh = one_plane();
+  std::vector<double> values(mesh.shape().cells(), 0.0);
+  values[40 * 43 + 20] = 1.0;
+  VelocityLaw law{{0.99}, std::vector<double>(83, 0.5 * mesh.plane(0).velocity.width()), std::vector<double>(83, 1e-4)};
+  const auto loose = kicked(mesh, values, law, Positivity::none);
+  EXPECT_LT(*std::min_element(loose.begin(), loose.end()), -1e-3);
+  Departed left;
+  const auto tight = kicked(mesh, values, law, Positivity::limit, &left);
+  EXPECT_GE(*std::min_element(tight.begin(), tight.end()), 0.0);
+  EXPECT_NEAR(total(tight) + left.total() - left.created, 1.0, 1e-14);
+  const auto drifted_loose = drifted(mesh, values, {0.02}, Positivity::none);
+  EXPECT_LT(*std::min_element(drifted_loose.begin(), drifted_loose.end()), -1e-3);
+  const auto drifted_tight = drifted(mesh, values, {0.02}, Positivity::limit);
+  EXPECT_GE(*std::min_element(drifted_tight.begin(), drifted_tight.end()), 0.0);
+  EXPECT_NEAR(total(drifted_tight), 1.0, 1e-14);
+}
+
+TEST_P(Sweeps, StrongContractionKeepsAllMoments) {
+  // e = 0.2 and e = 0 deposit: mean and variance of v become e·mean + c and e² var + s², to the accuracy of the kernel.
+  const PhaseMesh mesh(std::vector<PhasePlane>{{{-1.0, 1.0, 16}, {-8.0, 8.0, 128}}});
+  std::vector<double> values(mesh.shape().cells());
+  for (std::size_t k = 0; k < values.size(); ++k) {
+    const double v = mesh.plane(0).velocity.center(static_cast<int>(k % 128));
+    values[k] = std::exp(-0.5 * (v - 0.5) * (v - 0.5));
+  }
+  for (const double e : {0.2, 0.0}) {
+    const VelocityLaw law{{e}, std::vector<double>(16, 0.77), std::vector<double>(16, 0.81)};
+    Departed left;
+    const auto result = kicked(mesh, values, law, Positivity::limit, &left);
+    double mass = 0.0, mean = 0.0, second = 0.0;
+    for (std::size_t k = 0; k < result.size(); ++k) {
+      const double v = mesh.plane(0).velocity.center(static_cast<int>(k % 128));
+      mass += result[k];
+      mean += result[k] * v;
+      second += result[k] * v * v;
+    }
+    mean /= mass;
+    EXPECT_NEAR(mass + left.total(), total(values), 1e-10);
+    EXPECT_NEAR(mean, 0.5 * e + 0.77, 1e-10);
+    EXPECT_NEAR(second / mass - mean * mean, e * e + 0.81, 1e-9);
+  }
+}
+
+TEST_P(Sweeps, CascadeEqualsOneWideKernel) {
+  // A wide kick in one step against the exact convolution of a Gaussian: s = 3.3 … 50 cells on data of 3.5 to 20 cells.
+  const PhaseMesh mesh(std::vector<PhasePlane>{{{-1.0, 1.0, 16}, {-300.0, 300.0, 600}}});
+  for (const double width : {3.5, 6.0, 20.0}) {
+    for (const double s : {3.3, 5.8, 12.0, 23.0, 46.0}) {
+      const auto gaussian = [](double x, double variance) {
+        return std::exp(-0.5 * x * x / variance) / std::sqrt(2.0 * 3.14159265358979323846 * variance);
+      };
+      std::vector<double> values(mesh.shape().cells());
+      std::vector<double> expected(values.size());
+      for (std::size_t k = 0; k < values.size(); ++k) {
+        const double v = mesh.plane(0).velocity.center(static_cast<int>(k % 600));
+        values[k] = gaussian(v, width * width);
+        expected[k] = gaussian(v - 0.3, width * width + s * s);
+      }
+      const VelocityLaw law{{1.0}, std::vector<double>(16, 0.3), std::vector<double>(16, s * s)};
+      const auto result = kicked(mesh, values, law, Positivity::limit);
+      double l1 = 0.0;
+      for (std::size_t k = 0; k < values.size(); ++k) l1 += std::abs(result[k] - expected[k]) / 16.0;
+      EXPECT_LT(l1, 5e-10) << "data of " << width << " cells, s = " << s;
+    }
+  }
+}
+
+TEST_P(Sweeps, ExtrapolationCombinesFiltersAndClips) {
+  const auto mesh = three_planes();
+  const auto first = bumpy_density(mesh, 8);
+  const auto second = bumpy_density(mesh, 9);
+  auto a = backend_->allocate(mesh.shape());
+  auto b = backend_->allocate(mesh.shape());
+  auto error = backend_->allocate(mesh.shape());
+  auto density = backend_->allocate(mesh.shape());
+  const std::array<double, 2> combination{-1.0 / 3.0, 4.0 / 3.0};
+  const std::array<double, 2> difference{-1.0, 1.0};
+  const std::array<double, 3> scale{0.5, 1.0, 2.0};
+  for (const Positivity positivity : {Positivity::none, Positivity::limit}) {
+    backend_->upload(first, *a);
+    backend_->upload(second, *b);
+    backend_->fill_zero(*error);
+    const std::array<Field*, 2> levels{a.get(), b.get()};
+    backend_->extrapolate(mesh, levels, combination, difference, scale, *error, *density, positivity);
+    Departed left;
+    const auto result = download(*density, &left);
+    const auto errors = download(*error, nullptr);
+    // By definition: D = Σ a_l P_l − P_K; the filter takes (−δ²/4)^6 D away along θ, mirrored in the walls.
+    constexpr std::array<double, 7> taps{924, -792, 495, -220, 66, -12, 1};
+    std::vector<double> expected(result.size());
+    std::vector<double> expected_error(result.size());
+    const auto correction = [&](int p, int i, int j) {
+      i = i < 0 ? -1 - i : (i >= 37 ? 73 - i : i);
+      const auto k = static_cast<std::size_t>((p * 37 + i) * 61 + j);
+      return (first[k] * combination[0] + second[k] * combination[1]) - second[k];
+    };
+    for (int p = 0; p < 3; ++p) {
+      for (int i = 0; i < 37; ++i) {
+        for (int j = 0; j < 61; ++j) {
+          const auto k = static_cast<std::size_t>((p * 37 + i) * 61 + j);
+          double removed = taps[0] * correction(p, i, j);
+          for (int m = 1; m <= 6; ++m) removed += taps[static_cast<std::size_t>(m)] * (correction(p, i - m, j) + correction(p, i + m, j));
+          expected[k] = second[k] + correction(p, i, j) - removed / 4096.0;
+          expected_error[k] = scale[static_cast<std::size_t>(p)] * (second[k] - first[k]);
+        }
+      }
+    }
+    EXPECT_FIELDS_NEAR(errors, expected_error, 1e-15);
+    EXPECT_NEAR(total(result) - left.created, total(expected), 1e-11);
+    if (positivity == Positivity::none) {
+      EXPECT_FIELDS_NEAR(result, expected, 1e-14);
+      EXPECT_LT(*std::min_element(expected.begin(), expected.end()), 0.0);  // so that clipping has something to do
+    } else {
+      EXPECT_GE(*std::min_element(result.begin(), result.end()), 0.0);
+      for (std::size_t k = 0; k < result.size(); ++k) {
+        if (expected[k] < 0.0) {
+          EXPECT_EQ(result[k], 0.0);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Sweeps, ClippingAnEmptySegmentCountsWhatItCreates) {
+  const auto mesh = one_plane();
+  const std::vector<double> negative(mesh.shape().cells(), -1e-3);
+  auto first = backend_->allocate(mesh.shape());
+  auto second = backend_->allocate(mesh.shape());
+  auto error = backend_->allocate(mesh.shape());
+  auto density = backend_->allocate(mesh.shape());
+  backend_->upload(negative, *first);
+  backend_->upload(negative, *second);
+  const std::array<Field*, 2> levels{first.get(), second.get()};
+  const std::array<double, 2> combination{0.0, 1.0};
+  const std::array<double, 2> none{0.0, 0.0};
+  const std::array<double, 1> scale{0.0};
+  backend_->extrapolate(mesh, levels, combination, none, scale, *error, *density, Positivity::limit);
+  Departed left;
+  const auto result = download(*density, &left);
+  EXPECT_EQ(*std::max_element(result.begin(), result.end()), 0.0);
+  EXPECT_NEAR(left.created, 1e-3 * 83 * 43, 1e-12);
+  const std::array<double, 1> factor{0.5};
+  backend_->absorb_created(*density, factor);
+  EXPECT_EQ(backend_->departed(*density)[0].created, 0.0);
+}
+
+TEST_P(Sweeps, SumsAreThoseOfTheDensity) {
+  const auto mesh = three_planes();
+  auto values = bumpy_density(mesh, 10);
+  values[5 * 61 + 17] = -0.25;
+  auto field = backend_->allocate(mesh.shape());
+  backend_->upload(values, *field);
+  const std::vector<double> friction{0.5, 1.0, 2.0};
+  const std::vector<double> diffusion(111, 0.3);
+  const auto lines = backend_->sum_lines(mesh, *field, {friction, diffusion, 1e-3});
+  const auto columns = backend_->sum_columns(*field);
+  ASSERT_EQ(lines.size(), 111U);
+  for (std::size_t l : {0U, 5U, 40U, 110U}) {
+    const int p = static_cast<int>(l) / 37;
+    const Axis& v = mesh.plane(p).velocity;
+    LineSums expected{};
+    for (int j = 0; j < 61; ++j) {
+      const auto at = [&](int c) { return c >= 0 && c < 61 ? values[l * 61 + static_cast<std::size_t>(c)] : 0.0; };
+      const double x = at(j);
+      expected.mass += x;
+      expected.velocity += x * v.center(j);
+      expected.velocity_squared += x * v.center(j) * v.center(j);
+      if (x > 0.0) expected.entropy -= x * std::log(x);
+      const double slope = (45.0 * (at(j + 1) - at(j - 1)) - 9.0 * (at(j + 2) - at(j - 2)) + (at(j + 3) - at(j - 3))) / 60.0 / v.width();
+      const double current = friction[static_cast<std::size_t>(p)] * v.center(j) * x + 0.3 * slope;
+      if (x > 1e-3) expected.dissipation += current * current / (0.3 * x);
+    }
+    EXPECT_NEAR(lines[l].mass, expected.mass, 1e-12);
+    EXPECT_NEAR(lines[l].velocity, expected.velocity, 1e-11);
+    EXPECT_NEAR(lines[l].velocity_squared, expected.velocity_squared, 1e-10);
+    EXPECT_NEAR(lines[l].entropy, expected.entropy, 1e-12);
+    EXPECT_NEAR(lines[l].dissipation, expected.dissipation, 1e-9 * std::abs(expected.dissipation));
+  }
+  EXPECT_EQ(lines[5].minimum, -0.25);
+  EXPECT_EQ(lines[5].minimum_column, 17.0);
+  double column = 0.0;
+  for (std::size_t i = 0; i < 37; ++i) column += values[(37 + i) * 61 + 9];
+  EXPECT_NEAR(columns[61 + 9], column, 1e-13);
+  const std::array<const Field*, 1> one{field.get()};
+  const std::array<double, 1> two{-2.0};
+  double norm = 0.0;
+  for (std::size_t k = 0; k < 37 * 61; ++k) norm += 2.0 * std::abs(values[k]);
+  EXPECT_NEAR(backend_->combination_norm(one, two)[0], norm, 1e-11);
+}
+
+TEST_P(Sweeps, NotANumberIsFoundAndKept) {
+  const auto mesh = one_plane();
+  auto values = bumpy_density(mesh, 11);
+  values[30 * 43 + 7] = std::nan("");
+  auto field = backend_->allocate(mesh.shape());
+  backend_->upload(values, *field);
+  const auto lines = backend_->sum_lines(mesh, *field, {});
+  EXPECT_TRUE(std::isnan(lines[30].mass));
+  EXPECT_EQ(lines[30].minimum_column, 7.0);
+  const std::array<const Field*, 1> one{field.get()};
+  const std::array<double, 1> unit{1.0};
+  EXPECT_TRUE(std::isnan(backend_->combination_norm(one, unit)[0]));
+  const auto plan = backend_->plan_velocity(mesh, law_of(mesh, 0.9, 0.5, 0.2));
+  backend_->velocity(*field, *field, *plan, Positivity::limit);  // limiting and clipping must not hide it
+  EXPECT_TRUE(std::isnan(backend_->combination_norm(one, unit)[0]));
+  const std::vector<double> duration{0.01};
+  const auto drift = backend_->plan_drift(mesh, duration);
+  backend_->drift(*field, *drift, Positivity::limit);
+  EXPECT_TRUE(std::isnan(backend_->combination_norm(one, unit)[0]));
+}
+
+TEST_P(Sweeps, RoughnessByHand) {
+  // A single one: the twelfth difference is (−1)^m binom(12, m), absolute values add up to 4096 along each axis.
+  const auto mesh = one_plane();
+  std::vector<double> values(mesh.shape().cells(), 0.0);
+  values[40 * 43 + 20] = 1.0;
+  auto field = backend_->allocate(mesh.shape());
+  backend_->upload(values, *field);
+  const auto sums = backend_->roughness(*field);
+  EXPECT_NEAR(sums[0].theta, 4096.0, 1e-9);
+  EXPECT_NEAR(sums[0].velocity, 4096.0, 1e-9);
+}
+
+TEST_P(Sweeps, DevicesAgree) {
+  if (GetParam() == "host") GTEST_SKIP() << "compared with itself";
+  const auto mesh = three_planes();
+  const auto values = bumpy_density(mesh, 12);
+  const auto law = law_of(mesh, 0.9, 1.7, 9.0);
+  const std::vector<double> duration{0.1, 0.02, 0.3};
+  const auto here = kicked(mesh, drifted(mesh, values, duration, Positivity::limit), law, Positivity::limit);
+  backend_ = testing::make_device("host");
+  const auto there = kicked(mesh, drifted(mesh, values, duration, Positivity::limit), law, Positivity::limit);
+#ifdef UNDERDAMP_STRICT_FP
+  EXPECT_FIELDS_NEAR(here, there, 0.0);  // no contraction on either side: bit for bit
+#else
+  EXPECT_FIELDS_NEAR(here, there, 1e-15);
+#endif
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, Sweeps, ::testing::Values("host", "emulated", "cuda"),
+                         [](const auto& instance) { return instance.param; });
+
+}  // namespace
+}  // namespace underdamp

@@ -1,0 +1,192 @@
+#include <cmath>
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "kernels/drift_table.hpp"
+#include "kernels/gaussian_weights.hpp"
+#include "kernels/remap.hpp"
+#include "kernels/velocity_table.hpp"
+#include "meshes/error.hpp"
+
+namespace underdamp {
+namespace {
+
+double moment(const std::vector<double>& weights, int half_width, int power) {
+  double sum = 0.0;
+  for (int m = -half_width; m <= half_width; ++m) sum += weights[static_cast<std::size_t>(m + half_width)] * std::pow(m, power);
+  return sum;
+}
+
+/// Flux part for cell values p_c given by a function.
+template <class F>
+double flux(double a, int b, F p) {
+  const auto w = remap_weights(a);
+  double sum = 0.0;
+  for (int k = 0; k < remap_cells; ++k) sum += w[static_cast<std::size_t>(k)] * p(b - remap_reach + k);
+  return sum;
+}
+
+TEST(RemapWeights, ConstantLineGivesTheFraction) {  // C(b + a) − C(b) = a for p = 1
+  for (const double a : {0.0, 0.125, 0.5, 0.999}) EXPECT_NEAR(flux(a, 0, [](int) { return 1.0; }), a, 1e-15);
+}
+
+TEST(RemapWeights, LinearLineByHand) {
+  // p_c = c: Σ_{c<b} c = b(b − 1)/2, so F = ((b+a)(b+a−1) − b(b−1))/2; b = 3, a = 1/4: (3.25·2.25 − 6)/2 = 0.65625.
+  EXPECT_NEAR(flux(0.25, 3, [](int c) { return static_cast<double>(c); }), 0.65625, 1e-14);
+}
+
+TEST(RemapWeights, ExactForTheTenthPower) {
+  // p_c = (c+1)^11 − c^11 has C(y) = y^11: degree Q = 11 is reproduced.
+  const auto p = [](int c) { return std::pow(c + 1.0, 11) - std::pow(static_cast<double>(c), 11); };
+  EXPECT_NEAR(flux(0.5, 1, p), std::pow(1.5, 11) - 1.0, 1e-7);
+}
+
+TEST(RemapWeights, MirrorSymmetric) {  // the mirrored line at 1 − a: w_k(a) + w_{Q−1−k}(1 − a) = 1 at the centre, else 0
+  const auto w = remap_weights(0.3);
+  const auto mirrored = remap_weights(0.7);
+  for (int k = 0; k < remap_cells; ++k) {
+    const double expected = k == remap_reach ? 1.0 : 0.0;
+    EXPECT_NEAR(w[static_cast<std::size_t>(k)] + mirrored[static_cast<std::size_t>(remap_cells - 1 - k)], expected, 1e-15);
+  }
+}
+
+TEST(RemapWeights, VanishAtZero) {
+  for (const double w : remap_weights(0.0)) EXPECT_EQ(w, 0.0);
+}
+
+TEST(BoxCompensation, ByHand) {  // e = 1/2: −(3/4)/12, (15/16)/120, −(63/64)/252
+  const KickLaw law = box_compensation(0.5);
+  EXPECT_EQ(law.mean, 0.0);
+  EXPECT_NEAR(law.variance, -0.0625, 1e-16);
+  EXPECT_NEAR(law.fourth_cumulant, 0.0078125, 1e-16);
+  EXPECT_NEAR(law.sixth_cumulant, -0.00390625, 1e-16);
+}
+
+TEST(MomentStencil, IsADeltaWithoutNoise) {
+  const auto w = moment_stencil({0.0, 0.0, 0.0, 0.0});
+  for (int m = 0; m < 13; ++m) EXPECT_NEAR(w[static_cast<std::size_t>(m)], m == 6 ? 1.0 : 0.0, 1e-15);
+}
+
+TEST(MomentStencil, MomentsByHand) {
+  // N(1/2, 1/4): E X² = 1/2, E X³ = μ³ + 3μσ² = 1/8 + 3/8, E X⁴ = 3σ⁴ + 6σ²μ² + μ⁴ = 3/16 + 3/8 + 1/16 = 5/8.
+  const auto w = moment_stencil({0.5, 0.25, 0.0, 0.0});
+  const std::vector<double> weights(w.begin(), w.end());
+  EXPECT_NEAR(moment(weights, 6, 0), 1.0, 1e-14);
+  EXPECT_NEAR(moment(weights, 6, 1), 0.5, 1e-14);
+  EXPECT_NEAR(moment(weights, 6, 2), 0.5, 1e-13);
+  EXPECT_NEAR(moment(weights, 6, 3), 0.5, 1e-13);
+  EXPECT_NEAR(moment(weights, 6, 4), 0.625, 1e-12);
+}
+
+TEST(MomentStencil, HigherCumulantsByHand) {
+  // κ₂ = 1, κ₄ = 0.1, κ₆ = −0.01: E X⁴ = 3 + 0.1; E X⁶ = 15 + 15·0.1 − 0.01.
+  const auto w = moment_stencil({0.0, 1.0, 0.1, -0.01});
+  const std::vector<double> weights(w.begin(), w.end());
+  EXPECT_NEAR(moment(weights, 6, 4), 3.1, 1e-12);
+  EXPECT_NEAR(moment(weights, 6, 6), 16.49, 1e-10);
+}
+
+TEST(MomentStencil, NegativeVarianceKeepsItsMoments) {
+  const auto w = moment_stencil({0.2, -0.05, 0.0, 0.0});
+  const std::vector<double> weights(w.begin(), w.end());
+  EXPECT_NEAR(moment(weights, 6, 2), -0.05 + 0.04, 1e-14);
+}
+
+TEST(SampledKernel, MomentsAreThoseOfTheLaw) {
+  const KickLaw law{0.3, 2.25, 0.004, -0.002};
+  const auto w = sampled_kernel(law, 11);
+  EXPECT_NEAR(moment(w, 11, 0), 1.0, 1e-15);
+  EXPECT_NEAR(moment(w, 11, 1), 0.3, 1e-13);
+  EXPECT_NEAR(moment(w, 11, 2), 2.25 + 0.09, 1e-12);
+  // Central fourth moment 3σ⁴ + κ₄.
+  double fourth = 0.0;
+  for (int m = -11; m <= 11; ++m) fourth += w[static_cast<std::size_t>(m + 11)] * std::pow(m - 0.3, 4);
+  EXPECT_NEAR(fourth, 3.0 * 2.25 * 2.25 + 0.004, 1e-10);
+}
+
+TEST(ConvolutionLevels, CascadeAddsUpToTheVariance) {
+  for (const double s : {1.2, 3.1, 3.3, 8.0, 23.0, 100.0}) {
+    const std::array<KickLaw, 1> law{KickLaw{-0.25, s * s, 0.0, 0.0}};
+    double variance = 0.0;
+    double mean = 0.0;
+    std::size_t taps = 0;
+    for (const KernelLevel& level : convolution_levels(law)) {
+      const double first = moment(level.weights, level.half_width, 1) * level.stride;
+      mean += first;
+      variance += moment(level.weights, level.half_width, 2) * level.stride * level.stride - first * first;
+      taps += level.weights.size();
+      for (const double w : level.weights) EXPECT_GE(w, 0.0);
+    }
+    EXPECT_NEAR(mean, -0.25, 1e-12);
+    EXPECT_NEAR(variance, s * s, 1e-10 * s * s);
+    EXPECT_LE(taps, 200U);
+  }
+}
+
+TEST(ConvolutionLevels, WideLanesShareTheLevelsOfTheNarrowest) {
+  const std::array<KickLaw, 2> laws{KickLaw{0.0, 4.0, 0.0, 0.0}, KickLaw{0.0, 25.0, 0.0, 0.0}};
+  const auto levels = convolution_levels(laws);
+  ASSERT_EQ(levels.size(), 1U);  // s = 2 needs no cascade, so s = 5 gets none either
+  double variance = 0.0;
+  const int h = levels[0].half_width;
+  for (int m = -h; m <= h; ++m) variance += levels[0].weights[static_cast<std::size_t>(2 * (m + h) + 1)] * m * m;
+  EXPECT_NEAR(variance, 25.0, 1e-9);
+}
+
+TEST(DriftTable, OffsetsByHand) {
+  // h_θ = 0.5, v_j = −3.75, −3.25, …; τ = 0.4: δ_0 = −3, a whole number; δ_1 = −2.6 = −β − a with β = 2, a = 0.6.
+  const PhaseMesh mesh(std::vector<PhasePlane>{{{0.0, 8.0, 16}, {-4.0, 4.0, 16}}});
+  const double tau = 0.4;
+  const DriftTable table = make_drift_table(mesh, {&tau, 1});
+  EXPECT_EQ(table.offset[0], 3);
+  EXPECT_EQ(table.offset[1], 2);
+  const auto expected = remap_weights(0.6);
+  for (int k = 0; k < remap_cells; ++k) {
+    EXPECT_NEAR(table.weights[static_cast<std::size_t>(k * table.weight_stride + 1)], expected[static_cast<std::size_t>(k)], 1e-14);
+  }
+}
+
+TEST(VelocityTable, ContractionEdgesByHand) {
+  // v ∈ [−8, 8], 16 cells, e = 1/2: edge e is pulled back to 8 + 2(e − 8) = 2e − 8; every target gains one whole cell more.
+  const PhaseMesh mesh(std::vector<PhasePlane>{{{0.0, 1.0, 16}, {-8.0, 8.0, 16}}});
+  const VelocityLaw law{{0.5}, std::vector<double>(16, 0.0), std::vector<double>(16, 1.0)};
+  const VelocityTable table = make_velocity_table(mesh, law, 4);
+  ASSERT_FALSE(table.deposits);
+  for (int e = 0; e <= 16; ++e) EXPECT_EQ(table.contractions[0].base[static_cast<std::size_t>(e)], 2 * e - 8);
+  EXPECT_EQ(table.contractions[0].whole_cells.size(), 16U);
+  EXPECT_EQ(table.bundles_per_plane, 4);
+}
+
+TEST(VelocityTable, IdentityContractionHasNoWholeCells) {
+  const PhaseMesh mesh(std::vector<PhasePlane>{{{0.0, 1.0, 16}, {-1.3, 2.9, 37}}});
+  const VelocityLaw law{{1.0}, std::vector<double>(16, 0.0), std::vector<double>(16, 1.0)};
+  const VelocityTable table = make_velocity_table(mesh, law, 8);
+  EXPECT_TRUE(table.contractions[0].whole_cells.empty());
+  for (int e = 0; e <= 37; ++e) EXPECT_EQ(table.contractions[0].base[static_cast<std::size_t>(e)], e);
+}
+
+TEST(VelocityTable, KickIsSplitBeforeTheContraction) {
+  // h_v = 1, kick 3.1, e = 1/2: 6.2 cells before the contraction, six of them whole; 3.1 − 6/2 = 0.1 is left for the kernel.
+  const PhaseMesh mesh(std::vector<PhasePlane>{{{0.0, 1.0, 16}, {-8.0, 8.0, 16}}});
+  const VelocityLaw law{{0.5}, std::vector<double>(16, 3.1), std::vector<double>(16, 4.0)};
+  const VelocityTable table = make_velocity_table(mesh, law, 1);
+  EXPECT_EQ(table.shift[0], 6);
+  const LevelEntry level = table.levels[0];
+  double mean = 0.0;
+  for (int m = -level.half_width; m <= level.half_width; ++m) {
+    mean += m * table.weights[static_cast<std::size_t>(level.weights + m + level.half_width)];
+  }
+  EXPECT_NEAR(mean, 0.1, 1e-12);
+}
+
+TEST(VelocityTable, RefusesWhatItCannotDo) {
+  const PhaseMesh mesh(std::vector<PhasePlane>{{{0.0, 1.0, 16}, {1.0, 5.0, 16}}});
+  const std::vector<double> lines(16, 1.0);
+  EXPECT_THROW(make_velocity_table(mesh, {{1.5}, lines, lines}, 1), Error);
+  EXPECT_THROW(make_velocity_table(mesh, {{std::nan("")}, lines, lines}, 1), Error);
+  EXPECT_THROW(make_velocity_table(mesh, {{0.1}, lines, lines}, 1), Error);  // deposit, but v = 0 lies outside
+}
+
+}  // namespace
+}  // namespace underdamp

@@ -1,0 +1,86 @@
+#include "test_support.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "emulated_device.hpp"
+#include "kernels/host/host_backend.hpp"
+#include "kernels/make_backend.hpp"
+
+namespace underdamp::testing {
+
+::testing::AssertionResult fields_near(std::span<const double> computed, std::span<const double> expected, double tolerance) {
+  if (computed.size() != expected.size()) {
+    return ::testing::AssertionFailure() << computed.size() << " cells against " << expected.size();
+  }
+  double worst = 0.0;
+  std::size_t where = 0;
+  for (std::size_t k = 0; k < computed.size(); ++k) {
+    const double difference = std::abs(computed[k] - expected[k]);
+    if (!(difference <= worst)) {  // a NaN is taken up
+      worst = difference;
+      where = k;
+      if (std::isnan(difference)) break;
+    }
+  }
+  if (worst <= tolerance) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << "cell " << where << ": " << computed[where] << " against " << expected[where]
+                                       << ", difference " << worst << " > " << tolerance;
+}
+
+const std::vector<TestDevice>& all_devices() {
+  static const std::vector<TestDevice> devices = [] {
+    std::vector<TestDevice> list{{"host", [] { return make_host_backend(); }}, {"emulated", [] { return make_emulated_backend(); }}};
+    list.push_back({"cuda", [] {
+                      std::string explanation;
+                      return make_cuda_backend(explanation);
+                    }});
+    return list;
+  }();
+  return devices;
+}
+
+std::unique_ptr<Backend> make_device(const std::string& name) {
+  for (const TestDevice& device : all_devices()) {
+    if (device.name == name) return device.make();
+  }
+  return nullptr;
+}
+
+std::vector<double> bumpy_density(const PhaseMesh& mesh, unsigned seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<double> noise(0.2, 1.0);
+  std::vector<double> values;
+  for (int p = 0; p < mesh.planes(); ++p) {
+    for (int i = 0; i < mesh.theta_cells(); ++i) {
+      for (int j = 0; j < mesh.velocity_cells(); ++j) {
+        const double x = (i + 0.5) / mesh.theta_cells() - 0.5;
+        const double y = (j + 0.5) / mesh.velocity_cells() - 0.5;
+        values.push_back(noise(random) * std::exp(-20.0 * (x * x + y * y)));
+      }
+    }
+  }
+  return values;
+}
+
+Spec spec_from(const std::string& text) { return parse_spec(text, "test.toml"); }
+
+Outcome run_to_end(Simulation& simulation) {
+  simulation.start();
+  for (const double time : simulation.frame_times()) simulation.advance(time, [](double) {});
+  return {simulation.density(0), simulation.observe(1), simulation.errors(), simulation.statistics()};
+}
+
+TemporaryDirectory::TemporaryDirectory() {
+  std::string name = (std::filesystem::temp_directory_path() / "underdamp-test-XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory");
+  path_ = name;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code code;
+  std::filesystem::remove_all(path_, code);
+}
+
+}  // namespace underdamp::testing
