@@ -133,7 +133,7 @@ std::vector<double> sampled_kernel(const KickLaw& law, int half_width) {
   return weights;
 }
 
-std::vector<KernelLevel> convolution_levels(std::span<const KickLaw> laws) {
+std::vector<KernelLevel> convolution_levels(std::span<const KickLaw> laws, bool cascade) {
   std::vector<KickLaw> rest(laws.begin(), laws.end());
   const auto smallest = [&] {
     return std::min_element(rest.begin(), rest.end(),
@@ -141,7 +141,7 @@ std::vector<KernelLevel> convolution_levels(std::span<const KickLaw> laws) {
   };
   std::vector<KernelLevel> levels;
   int stride = 1;
-  while (smallest() > cascade_from * cascade_from) {
+  while (cascade && smallest() > cascade_from * cascade_from) {
     // Images of a dilated kernel fall on scales that the levels before it damp. The finest scales hold little anyway.
     const double deviation = stride < 4 ? fine_level_deviation : coarse_level_deviation;
     const double level_variance = deviation * deviation;

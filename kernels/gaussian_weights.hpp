@@ -50,7 +50,8 @@ struct KernelLevel {
 };
 
 /// The levels that together convolve lane by lane with `laws`, |mean| ≤ 1/2. The first has stride 1 and carries the means;
-/// their number follows from the smallest variance, so that no lane is left with less than its last level needs.
-std::vector<KernelLevel> convolution_levels(std::span<const KickLaw> laws);
+/// their number follows from the smallest variance, so that no lane is left with less than its last level needs. A cascade
+/// relies on data that the grid resolves; without `cascade` there is one level, right for any data.
+std::vector<KernelLevel> convolution_levels(std::span<const KickLaw> laws, bool cascade = true);
 
 }  // namespace underdamp

@@ -257,6 +257,15 @@ class StartTube {
   double energy_ = 0.0;
 };
 
+/// Between the two limits the stationary region grows with ζ; the weight fits noise that rises quadratically, from above.
+Region blend(const Region& weak, const Region& strong, double zeta) {
+  const double w = zeta * zeta / (zeta * zeta + 0.25);
+  const auto mix = [w](const Interval& a, const Interval& b) {
+    return Interval{(1.0 - w) * a.lower + w * b.lower, (1.0 - w) * a.upper + w * b.upper};
+  };
+  return {mix(weak.theta, strong.theta), mix(weak.velocity, strong.velocity)};
+}
+
 bool is_linear(const Spec& spec) {
   const bool quadratic = spec.loss.kind == LossKind::quadratic || spec.loss.kind == LossKind::dataset;
   const bool constant_noise = spec.noise.kind != NoiseKind::expression && spec.noise.kind != NoiseKind::table;
@@ -280,10 +289,7 @@ Region required_region(const Spec& spec, const Model& model, int p) {
     return region;
   }
   const Landscape landscape = survey(model, p);
-  Region stationary = overdamped_region(landscape);
-  const Region weak = underdamped_region(landscape);
-  include(stationary.theta, weak.theta);
-  include(stationary.velocity, weak.velocity);
+  const Region stationary = blend(underdamped_region(landscape), overdamped_region(landscape), d.zeta);
   // Energy bounds what the start can reach: its own plus what noise adds.
   const double hottest = *std::max_element(landscape.temperature.begin(), landscape.temperature.end());
   const double energy = tube.highest_energy() + exponent_at_wall * hottest;

@@ -31,11 +31,12 @@ IntegratorOptions options_of(const Spec& spec) {
 
 }  // namespace
 
-Simulation::Simulation(const Spec& spec, Backend& backend) : spec_(spec), backend_(backend) {
+Simulation::Simulation(const Spec& spec, Backend& backend, double largest_loss) : spec_(spec), backend_(backend) {
   model_ = std::make_unique<Model>(spec_);
   mesh_ = std::make_unique<PhaseMesh>(make_mesh(spec_, *model_, &box_reasons_));
   tables_ = std::make_unique<Tables>(tabulate(spec_, *model_, *mesh_));
-  const auto options = options_of(spec_);
+  auto options = options_of(spec_);
+  options.largest_loss = largest_loss;
   if (backend_.describe().kind == DeviceKind::cuda) {
     groups_.push_back(std::make_unique<Integrator>(backend_, *mesh_, *tables_, options));
     return;

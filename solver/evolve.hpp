@@ -14,6 +14,12 @@
 
 namespace underdamp {
 
+/// Below this many cells per standard deviation results lose their accuracy; a warning says so.
+inline constexpr double fewest_cells_per_deviation = 4.0;
+/// Mass that leaves the box: above the first a warning, above the second an error.
+inline constexpr double leak_warning = 1e-8;
+inline constexpr double leak_error = 1e-3;
+
 /// Everything about one plane at one output time.
 struct Frame {
   int index = 0;                      ///< 0: the start
@@ -29,7 +35,8 @@ class Simulation {
  public:
   /// Builds model, mesh and start. Throws Error (bad_input) for everything that is wrong with them, before any memory is
   /// taken; Error (device) if the device cannot hold the fields.
-  Simulation(const Spec& spec, Backend& backend);
+  /// `largest_loss`: share of the mass that may leave the box before the evolution stops with an Error (numerical).
+  Simulation(const Spec& spec, Backend& backend, double largest_loss = leak_error);
 
   const Spec& spec() const { return spec_; }
   const Model& model() const { return *model_; }
@@ -80,12 +87,6 @@ struct Resolution {
   double least() const { return theta < velocity ? theta : velocity; }
 };
 Resolution resolution(const PhasePlane& plane, const Matrix2& covariance);
-
-/// Below this many cells per standard deviation results lose their accuracy; a warning says so.
-inline constexpr double fewest_cells_per_deviation = 4.0;
-/// Mass that leaves the box: above the first a warning, above the second an error.
-inline constexpr double leak_warning = 1e-8;
-inline constexpr double leak_error = 1e-3;
 
 /// Warnings about the resolution of a plane, before it runs.
 std::vector<std::string> resolution_warnings(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);

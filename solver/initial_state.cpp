@@ -142,7 +142,8 @@ InitialMoments initial_moments(const Spec& spec, const Model& model, int p) {
   const InitialSpec& initial = spec.initial;
   switch (initial.kind) {
     case InitialKind::gaussian:
-      return {initial.mean, initial.covariance};
+      return {initial.mean.value_or(Vector2{model.plane(p).minimum, 0.0}),
+              initial.covariance.value_or(model.stationary_covariance(p))};
     case InitialKind::stationary:
       return stationary_moments(model, p);
     case InitialKind::file:

@@ -124,6 +124,7 @@ void Integrator::start(std::span<const double> density) {
   backend_.upload(density, *density_);
   time_ = 0.0;
   statistics_ = {};
+  lost_ = 0.0;
   const auto planes = static_cast<std::size_t>(mesh_.planes());
   errors_.assign(planes, {});
   roughness_.assign(planes, 0.0);
@@ -445,7 +446,7 @@ void Integrator::measure_roughness() {
   }
 }
 
-/// Clipping may create a little mass in tails that hold none; scaling takes it back.
+/// Clipping may create a little mass in tails that hold none; scaling takes it back. Also looks at what has left the box.
 void Integrator::absorb_created(Field& field) {
   const auto departed = backend_.departed(field);
   std::vector<double> factor;
@@ -453,9 +454,14 @@ void Integrator::absorb_created(Field& field) {
   for (std::size_t p = 0; p < departed.size(); ++p) {
     const double mass = initial_mass_[p] - departed[p].total();
     factor.push_back(mass / (mass + departed[p].created));
-    any = any || departed[p].created > 1e-16 * mass;
+    any = any || std::abs(departed[p].created) > 1e-16 * mass;  // an extrapolated count may be negative
+    lost_ = std::max(lost_, departed[p].total() / initial_mass_[p]);
   }
   if (any) backend_.absorb_created(field, factor);
+  if (lost_ > options_.largest_loss) {
+    throw Error(ExitCode::numerical, fmt::format("{:.2e} of the probability left the box until t = {:.6g}", lost_, time_), {},
+                "enlarge the box (grid.theta, grid.velocity)");
+  }
 }
 
 void Integrator::require_finite(double value) {

@@ -21,6 +21,7 @@ struct IntegratorOptions {
   double tolerance = 1e-6;      ///< L1 error per unit of relaxation time
   std::optional<double> step;   ///< fixed Strang step
   Positivity positivity = Positivity::limit;
+  double largest_loss = 1.0;    ///< share of the mass that may leave the box; more is an Error (numerical)
 };
 
 /// What the integration of one plane has cost and how wrong it may be, in L1.
@@ -87,6 +88,7 @@ class Integrator {
   std::unique_ptr<Field> error_;                 ///< signed estimate of the error of density_
   std::vector<std::unique_ptr<Field>> levels_;
   std::unique_ptr<WindowPlans> plans_;
+  double lost_ = 0.0;                            ///< largest share of the mass of a plane that has left the box
   std::vector<double> initial_mass_;             ///< [plane] Σ p at the start
   std::vector<ErrorEstimate> errors_;
   std::vector<double> spread_;                   ///< [plane] distance and narrowness of the start, in stationary deviations

@@ -17,10 +17,10 @@ std::shared_ptr<const Function> constant(double value) { return make_polynomial(
 Interval search_window(const Spec& spec) {
   if (spec.grid.theta) return *spec.grid.theta;
   Interval window{-1.0, 1.0};
-  if (spec.initial.kind == InitialKind::gaussian) {
-    const double reach = 7.0 * std::sqrt(spec.initial.covariance[0][0]);
-    window.lower = std::min(window.lower, spec.initial.mean[0] - reach);
-    window.upper = std::max(window.upper, spec.initial.mean[0] + reach);
+  if (spec.initial.kind == InitialKind::gaussian && spec.initial.mean) {
+    const double reach = spec.initial.covariance ? 7.0 * std::sqrt((*spec.initial.covariance)[0][0]) : 0.0;
+    window.lower = std::min(window.lower, (*spec.initial.mean)[0] - reach);
+    window.upper = std::max(window.upper, (*spec.initial.mean)[0] + reach);
   }
   return window;
 }

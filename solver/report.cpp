@@ -62,10 +62,17 @@ Json noise_json(const NoiseSpec& noise) {
   return nullptr;
 }
 
+Json gaussian_json(const InitialSpec& initial) {
+  Json json{{"kind", "gaussian"}};
+  if (initial.mean) json["mean"] = *initial.mean;
+  if (initial.covariance) json["covariance"] = *initial.covariance;
+  return json;
+}
+
 Json initial_json(const InitialSpec& initial) {
   switch (initial.kind) {
     case InitialKind::gaussian:
-      return {{"kind", "gaussian"}, {"mean", initial.mean}, {"covariance", initial.covariance}};
+      return gaussian_json(initial);
     case InitialKind::stationary:
       return {{"kind", "stationary"}};
     case InitialKind::uniform:

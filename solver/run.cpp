@@ -48,10 +48,8 @@ class Run {
       save("interrupted");
       last_ = simulation_.observe(frames_);
     } catch (const Error& error) {
-      if (error.code() == ExitCode::numerical) save(error.what());
-      add_warnings({error.what()});
-      output.finish(summary("failed"));
-      throw;
+      if (error.code() != ExitCode::numerical) throw;
+      fail(error, output);
     }
     check_accuracy();
     result.summary = summary(state);
@@ -75,6 +73,24 @@ class Run {
       require_healthy();
       output.write_frame(last_);
     }
+  }
+
+  /// Saves the state, writes everything that is known, and reports what went wrong as precisely as the state allows.
+  [[noreturn]] void fail(const Error& error, RunOutput& output) {
+    save(error.what());
+    last_ = simulation_.observe(frames_);
+    const auto finish = [&](const Error& cause) {
+      warnings_.push_back(cause.what());
+      output.finish(summary("failed"));
+    };
+    try {
+      require_healthy();
+    } catch (const Error& cause) {
+      finish(cause);
+      throw;
+    }
+    finish(error);
+    throw error;
   }
 
   /// Mass, finiteness and positivity of the frame that was read last.

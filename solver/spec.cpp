@@ -494,10 +494,8 @@ class SpecParser {
                                               {"file", InitialKind::file}},
                                              InitialKind::gaussian);
     if (initial.kind == InitialKind::gaussian) {
-      if (!table.has("mean")) table.missing("mean", "[theta, velocity]");
-      if (!table.has("covariance")) table.missing("covariance", "[[var_theta, cov], [cov, var_v]]");
       if (const auto mean = table.numbers("mean", 2, "two numbers [theta, velocity]"); mean.size() == 2) {
-        initial.mean = {mean[0], mean[1]};
+        initial.mean = {{mean[0], mean[1]}};
       } else if (mean.size() > 2) {
         problems_.add(spec_.place("initial.mean"), "initial.mean", "more than two numbers", "expected [theta, velocity]");
       }
@@ -522,7 +520,7 @@ class SpecParser {
                     "expected [[var_theta, cov], [cov, var_v]] with var > 0 and cov² < var_theta·var_v");
       return;
     }
-    spec_.initial.covariance = {{{rows[0][0], rows[0][1]}, {rows[1][0], rows[1][1]}}};
+    spec_.initial.covariance = {{{{rows[0][0], rows[0][1]}, {rows[1][0], rows[1][1]}}}};
   }
 
   void read_evolve() {

@@ -70,8 +70,8 @@ enum class InitialKind { gaussian, stationary, uniform, file };
 
 struct InitialSpec {
   InitialKind kind = InitialKind::stationary;
-  std::array<double, 2> mean{0.0, 0.0};
-  std::array<std::array<double, 2>, 2> covariance{{{1.0, 0.0}, {0.0, 1.0}}};
+  std::optional<std::array<double, 2>> mean;                       ///< gaussian: absent: the minimum, v = 0
+  std::optional<std::array<std::array<double, 2>, 2>> covariance;  ///< gaussian: absent: that of the stationary Gaussian
   std::optional<Interval> theta;     ///< uniform: range, default the box
   std::optional<Interval> velocity;
   std::string file;

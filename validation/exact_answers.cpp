@@ -96,7 +96,8 @@ double covariance_error(const Matrix2& computed, const Matrix2& exact) {
   for (std::size_t a = 0; a < 2; ++a) {
     for (std::size_t b = 0; b < 2; ++b) {
       const double error = std::abs(computed[a][b] - exact[a][b]) / std::sqrt(exact[a][a] * exact[b][b]);
-      if (!(error <= worst)) worst = error;  // a NaN stays
+      if (std::isnan(error)) return error;
+      worst = std::max(worst, error);
     }
   }
   return worst;

@@ -1,0 +1,362 @@
+#include <cmath>
+#include <fstream>
+
+#include "meshes/error.hpp"
+#include "solver/box.hpp"
+#include "solver/checkpoint.hpp"
+#include "solver/dataset.hpp"
+#include "solver/function.hpp"
+#include "solver/model.hpp"
+#include "solver/progress.hpp"
+#include "solver/vtk_writer.hpp"
+#include "test_support.hpp"
+#include "validation/exact_answers.hpp"
+
+namespace underdamp {
+namespace {
+
+using testing::spec_from;
+
+const std::string optimizer = "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n";
+
+std::string error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_input);
+    return error.what();
+  }
+  ADD_FAILURE() << "no error";
+  return {};
+}
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+#define EXPECT_CONTAINS(text, part) EXPECT_TRUE(contains(text, part)) << "\"" << (part) << "\" is not in:\n" << (text)
+
+TEST(Function, PolynomialByHand) {  // 1 − 2x + 3x³ at x = 2: 21, derivative −2 + 9x² = 34, second 18x = 36
+  const auto f = make_polynomial({1.0, -2.0, 0.0, 3.0});
+  EXPECT_DOUBLE_EQ(f->value(2.0), 21.0);
+  EXPECT_DOUBLE_EQ(f->derivative(2.0), 34.0);
+  EXPECT_DOUBLE_EQ(f->second_derivative(2.0), 36.0);
+}
+
+TEST(Function, ExpressionDerivatives) {
+  const auto f = make_expression("sin(3*x) + x^2", "here");
+  f->set_length(0.3);
+  EXPECT_NEAR(f->value(0.7), std::sin(2.1) + 0.49, 1e-15);
+  EXPECT_NEAR(f->derivative(0.7), 3.0 * std::cos(2.1) + 1.4, 1e-11);
+  EXPECT_NEAR(f->second_derivative(0.7), -9.0 * std::sin(2.1) + 2.0, 1e-8);
+}
+
+TEST(Function, BadExpressionsNameTheCharacter) {
+  EXPECT_CONTAINS(error_of([] { make_expression("x^2-1)^2", "s.toml:3:11"); }), "s.toml:3:11: \"x^2-1)^2\" is not a formula");
+  EXPECT_CONTAINS(error_of([] { make_expression("y + 1", "p"); }), "is not a formula");
+  EXPECT_CONTAINS(error_of([] { make_expression("x = 2", "p"); }), "assigns to a variable (at character 3)");
+  EXPECT_CONTAINS(error_of([] { make_expression("x, 2", "p"); }), "several values");
+  EXPECT_CONTAINS(error_of([] { make_expression("", "p"); }), "is not a formula");
+  EXPECT_NO_THROW(make_expression("(x<=1) ? x^2 : 2*x-1", "p"));
+}
+
+TEST(Function, SplineIsExactForCubics) {
+  std::vector<double> x{-1.0, -0.4, 0.1, 0.5, 1.3, 2.0};
+  std::vector<double> y;
+  const auto cubic = [](double t) { return 1.0 - t + 0.5 * t * t + 2.0 * t * t * t; };
+  for (const double t : x) y.push_back(cubic(t));
+  const auto spline = make_spline(x, y, "s");
+  for (const double t : {-0.9, 0.0, 0.77, 1.9}) {
+    EXPECT_NEAR(spline->value(t), cubic(t), 1e-13);
+    EXPECT_NEAR(spline->derivative(t), -1.0 + t + 6.0 * t * t, 1e-12);
+    EXPECT_NEAR(spline->second_derivative(t), 1.0 + 12.0 * t, 1e-11);
+  }
+  EXPECT_EQ(spline->domain()->upper, 2.0);
+  EXPECT_NEAR(spline->value(3.0), cubic(2.0) + 25.0, 1e-11);  // straight on beyond the end, slope −1 + 2 + 24
+}
+
+TEST(Model, DerivedQuantitiesByHand) {
+  // OU-1: η = 2/19, β = 0.9, S = 1, h = 2, σ² = 0.19: k = 10, γ = 1, D = 1, ω² = 20, κ = 0.19.
+  const Model model(spec_from("[optimizer]\nlearning_rate = 0.10526315789473684\nmomentum = 0.9\nbatch_size = 1\n"
+                              "[loss]\nkind = \"quadratic\"\nhessian = 2.0\n[noise]\nkind = \"isotropic\"\nsigma2 = 0.19\n"));
+  const Derived d = model.derived(0);
+  EXPECT_NEAR(d.k, 10.0, 1e-12);
+  EXPECT_NEAR(d.gamma, 1.0, 1e-12);
+  EXPECT_NEAR(model.diffusion(0, 0.3), 1.0, 1e-12);
+  EXPECT_NEAR(d.omega, std::sqrt(20.0), 1e-12);
+  EXPECT_NEAR(d.zeta, 1.0 / (2.0 * std::sqrt(20.0)), 1e-13);
+  EXPECT_NEAR(d.std_v, 1.0, 1e-12);
+  EXPECT_NEAR(d.std_theta, std::sqrt(0.05), 1e-13);
+  EXPECT_NEAR(d.kappa, 0.19, 1e-13);
+  EXPECT_NEAR(d.relaxation_time, 2.0, 1e-12);
+  EXPECT_NEAR(model.force(0, 0.5), -10.0, 1e-12);
+}
+
+TEST(Model, OverdampedRelaxationTime) {  // ω = 1, γ = 5: slow rate 5/2 − √(25/4 − 1)
+  const Model model(spec_from("[langevin]\nfriction = 5.0\ntemperature = 2.0\n[loss]\nkind = \"quadratic\"\n"));
+  const Derived d = model.derived(0);
+  EXPECT_NEAR(1.0 / d.relaxation_time, 2.5 - std::sqrt(5.25), 1e-12);
+  EXPECT_NEAR(d.kappa, 0.5, 1e-15);
+  EXPECT_NEAR(d.std_theta, std::sqrt(2.0), 1e-12);
+}
+
+TEST(Model, WeightDecayMovesTheMinimum) {  // h = 1, m = 2, λ = 1: minimum 1, curvature 2
+  const Model model(spec_from(optimizer + "weight_decay = 1.0\n[loss]\nkind = \"quadratic\"\nminimum = 2.0\n"
+                                          "[noise]\nkind = \"hessian\"\nsigma2 = 1.0\n"));
+  EXPECT_DOUBLE_EQ(model.plane(0).minimum, 1.0);
+  EXPECT_DOUBLE_EQ(model.plane(0).curvature, 2.0);
+  EXPECT_NEAR(model.gradient(0, 1.0), 0.0, 1e-15);
+}
+
+TEST(Model, StationaryCovarianceOfTheMapIsItsFixedPoint) {
+  const Model model(spec_from("dynamics = \"sgd\"\n" + optimizer + "[loss]\nkind = \"quadratic\"\nhessian = 3.0\n"
+                              "[noise]\nkind = \"isotropic\"\nsigma2 = 2.0\n"));
+  const Matrix2 exact = linear_sgd(model, 0).stationary().covariance;
+  EXPECT_LT(covariance_error(model.stationary_covariance(0), exact), 1e-13);
+}
+
+TEST(Model, FindsTheLowestOfSeveralMinima) {
+  const Model model(spec_from(optimizer + "[loss]\nkind = \"expression\"\nformula = \"(x^2-1)^2 + 0.2*x\"\n"
+                                          "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n"));
+  EXPECT_NEAR(model.plane(0).minimum, -1.024, 1e-3);
+  EXPECT_NEAR(model.gradient(0, model.plane(0).minimum), 0.0, 1e-6);
+}
+
+TEST(Model, RefusesWhatHasNoMinimumOrNoNoise) {
+  const std::string noise = "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n";
+  EXPECT_CONTAINS(error_of([&] { Model(spec_from(optimizer + "[loss]\nkind = \"expression\"\nformula = \"x^3\"\n" + noise)); }),
+                  "has no minimum");
+  EXPECT_CONTAINS(error_of([&] { Model(spec_from(optimizer + "[loss]\nkind = \"expression\"\nformula = \"sqrt(x)+x^2\"\n" + noise)); }),
+                  "not finite");
+  EXPECT_CONTAINS(error_of([&] {
+                    Model(spec_from(optimizer + "[loss]\nkind = \"quadratic\"\n[noise]\nkind = \"expression\"\nformula = \"x^2\"\n"));
+                  }),
+                  "the noise is 0 at the minimum");
+}
+
+// --- dataset ------------------------------------------------------------------------------------------------------------
+
+/// Two features, orthogonal after standardising: H = I.
+const std::string small_data = "x1,x2,y\n1,1,3\n-1,1,1\n1,-1,1\n-1,-1,-1\n";
+
+LossSpec dataset_spec(const std::filesystem::path& file, bool standardize) {
+  LossSpec loss;
+  loss.kind = LossKind::dataset;
+  loss.file = file.string();
+  loss.target = "y";
+  loss.standardize = standardize;
+  return loss;
+}
+
+TEST(Dataset, RegressionByHand) {
+  // Without standardising: y = 1 + x1 + x2 with no intercept: θ* = (1, 1), residual 1 everywhere, H = I,
+  // gradients −x_n, so Σ = I (the mean gradient is 0).
+  const testing::TemporaryDirectory folder;
+  std::ofstream(folder.path() / "d.csv") << small_data;
+  const Dataset data(dataset_spec(folder.path() / "d.csv", false), 0.0);
+  ASSERT_EQ(data.modes().size(), 2U);
+  for (const HessianMode& mode : data.modes()) {
+    EXPECT_NEAR(mode.eigenvalue, 1.0, 1e-14);
+    EXPECT_NEAR(mode.noise, 1.0, 1e-14);
+  }
+  const auto& u = data.eigenvectors();
+  EXPECT_NEAR(u(0, 0) * data.modes()[0].minimum + u(0, 1) * data.modes()[1].minimum, 1.0, 1e-14);
+}
+
+TEST(Dataset, StandardisedColumnsGiveACorrelationMatrix) {
+  // x2 = x1 + noise: correlation c gives eigenvalues 1 ± c.
+  const testing::TemporaryDirectory folder;
+  std::ofstream(folder.path() / "d.csv") << "a,b,y\n1,2,1\n2,1,2\n3,4,3\n4,3,5\n";
+  const Dataset data(dataset_spec(folder.path() / "d.csv", true), 0.0);
+  EXPECT_NEAR(data.modes()[0].eigenvalue, 1.6, 1e-13);  // c = 0.6 for (1,2,3,4) and (2,1,4,3)
+  EXPECT_NEAR(data.modes()[1].eigenvalue, 0.4, 1e-13);
+  EXPECT_NEAR(data.target().mean(), 0.0, 1e-14);
+  EXPECT_NEAR(data.target().squaredNorm() / 4.0, 1.0, 1e-13);
+}
+
+TEST(Dataset, ErrorsNameFileAndColumn) {
+  const testing::TemporaryDirectory folder;
+  const auto file = folder.path() / "d.csv";
+  std::ofstream(file) << "a,b,y\n1,5,1\n2,5,2\n3,5,4\n";
+  EXPECT_CONTAINS(error_of([&] { Dataset(dataset_spec(file, true), 0.0); }), "column \"b\" is constant");
+  std::ofstream(file) << "a,b,y\n1,,1\n2,,2\n";
+  EXPECT_CONTAINS(error_of([&] { Dataset(dataset_spec(file, true), 0.0); }), "column \"b\": an empty cell");
+  std::ofstream(file) << "y\n1\n2\n";
+  EXPECT_CONTAINS(error_of([&] { Dataset(dataset_spec(file, true), 0.0); }), "no column besides the target");
+  std::ofstream(file) << "a,z\n1,2\n2,1\n";
+  EXPECT_CONTAINS(error_of([&] { Dataset(dataset_spec(file, true), 0.0); }), "there is no column \"y\"");
+}
+
+TEST(Dataset, SingularHessianIsRefusedUnlessDecayHolds) {
+  const testing::TemporaryDirectory folder;
+  std::ofstream(folder.path() / "d.csv") << "a,b,y\n1,2,1\n2,4,2\n3,6,5\n4,8,3\n";  // b = 2a
+  const std::string data = "[loss]\nkind = \"dataset\"\ntarget = \"y\"\nfile = \"" + (folder.path() / "d.csv").string() + "\"\n";
+  EXPECT_CONTAINS(error_of([&] { Model(spec_from(optimizer + data)); }), "the Hessian is singular, mode 2 has eigenvalue 0");
+  EXPECT_NO_THROW(Model(spec_from(optimizer + data + "modes = [1]\n")));
+  EXPECT_CONTAINS(error_of([&] { Model(spec_from(optimizer + data + "modes = [3]\n")); }), "there is no mode 3");
+  EXPECT_CONTAINS(error_of([&] { Model(spec_from(optimizer + "weight_decay = 0.1\n" + data)); }), "not positive");  // no noise there
+}
+
+// --- box and start --------------------------------------------------------------------------------------------------------
+
+TEST(Box, QuadraticBoxIsSevenDeviationsOfTheExactGaussian) {
+  const Spec spec = spec_from("[langevin]\nfriction = 0.6\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
+                              "[initial]\nkind = \"gaussian\"\nmean = [2.0, 0.0]\ncovariance = [[0.09, 0.0], [0.0, 0.09]]\n"
+                              "[evolve]\nuntil = 4.0\n");
+  const Model model(spec);
+  const PlaneBox box = choose_box(spec, model, 0);
+  double upper = 0.0;
+  double lower = 0.0;
+  for (int s = 0; s <= 4000; ++s) {
+    const auto state = linear_langevin(model, 0).evolve({{2.0, 0.0}, {{{0.09, 0.0}, {0.0, 0.09}}}}, s * 1e-3);
+    upper = std::max(upper, state.mean[0] + 7.0 * std::sqrt(state.covariance[0][0]));
+    lower = std::min(lower, state.mean[0] - 7.0 * std::sqrt(state.covariance[0][0]));
+  }
+  EXPECT_NEAR(box.theta.upper, upper, 0.01);
+  EXPECT_NEAR(box.theta.lower, lower, 0.01);
+}
+
+TEST(Box, DoubleWellBoxHoldsTheGibbsState) {
+  const Spec spec = spec_from("[langevin]\nfriction = 1.0\ntemperature = 0.2\n[loss]\nkind = \"polynomial\"\n"
+                              "coefficients = [0.0, 0.0, -0.5, 0.0, 0.25]\n[initial]\nkind = \"gaussian\"\nmean = [1.0, 0.0]\n"
+                              "covariance = [[0.0025, 0.0], [0.0, 0.01]]\n[evolve]\nuntil = 1.0\n");
+  const Model model(spec);
+  const PlaneBox box = choose_box(spec, model, 0);
+  // exp(−U/T) at the wall is e^{−24.5} of the peak: (θ² − 1)²/4 = 4.9 at θ = √(1 + √19.6) = 2.3293.
+  EXPECT_NEAR(box.theta.upper, 2.3293, 0.03);
+  EXPECT_NEAR(box.theta.lower, -2.3293, 0.03);
+  EXPECT_NEAR(box.velocity.upper, std::sqrt(2.0 * 4.9), 0.03);
+}
+
+TEST(Box, StaysInsideATable) {
+  const testing::TemporaryDirectory folder;
+  std::ofstream file(folder.path() / "t.csv");
+  file << "theta,loss,noise\n";
+  for (int k = -20; k <= 20; ++k) file << 0.05 * k << "," << 0.00125 * k * k << ",1.0\n";
+  file.close();
+  const std::string name = (folder.path() / "t.csv").string();
+  const std::string text = "[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"table\"\nfile = \"" + name + "\"\n";
+  const Spec spec = spec_from(text);
+  const PlaneBox box = choose_box(spec, Model(spec), 0);
+  EXPECT_EQ(box.theta.upper, 1.0);
+  EXPECT_CONTAINS(box.reason, "cut to the range [-1, 1] of the table");
+  const Spec outside = spec_from(text + "[grid]\ntheta = [-2.0, 0.5]\nvelocity = [-5, 5]\n");
+  EXPECT_CONTAINS(error_of([&] { choose_box(outside, Model(outside), 0); }), "leaves the range [-1, 1]");
+}
+
+TEST(InitialState, GaussianIsSampledAtCentresAndNormalised) {
+  const Spec spec = spec_from("[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
+                              "[grid]\ncells = [64, 48]\ntheta = [-7, 7]\nvelocity = [-8, 8]\n"
+                              "[initial]\nkind = \"gaussian\"\nmean = [0.3, -0.2]\ncovariance = [[0.5, 0.1], [0.1, 0.6]]\n");
+  const Model model(spec);
+  const PhaseMesh mesh = make_mesh(spec, model);
+  const auto density = initial_density(spec, model, mesh, 0);
+  EXPECT_NEAR(density[30 * 48 + 20],
+              gaussian_density({0.3, -0.2}, {{{0.5, 0.1}, {0.1, 0.6}}}, mesh.plane(0).theta.center(30), mesh.plane(0).velocity.center(20)),
+              1e-12);
+  double mass = 0.0;
+  for (const double p : density) mass += p * mesh.plane(0).cell_area();
+  EXPECT_NEAR(mass, 1.0, 1e-13);
+}
+
+TEST(InitialState, GaussianDensityByHand) {  // at the mean: 1/(2π √det), det = 0.5·0.6 − 0.01
+  EXPECT_NEAR(gaussian_density({0, 0}, {{{0.5, 0.1}, {0.1, 0.6}}}, 0, 0), 1.0 / (6.283185307179586 * std::sqrt(0.29)), 1e-15);
+}
+
+TEST(InitialState, UniformAndFile) {
+  const testing::TemporaryDirectory folder;
+  const std::string base = "[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
+                           "[grid]\ncells = [32, 32]\ntheta = [-4, 4]\nvelocity = [-4, 4]\n";
+  const Spec uniform = spec_from(base + "[initial]\nkind = \"uniform\"\ntheta = [-1, 1]\nvelocity = [0, 2]\n");
+  const Model model(uniform);
+  const PhaseMesh mesh = make_mesh(uniform, model);
+  const auto density = initial_density(uniform, model, mesh, 0);
+  EXPECT_NEAR(density[16 * 32 + 20], 0.25, 1e-13);
+  EXPECT_EQ(density[2 * 32 + 20], 0.0);
+  // A smooth density written as CSV on another lattice comes back by interpolation.
+  std::ofstream file(folder.path() / "p.csv");
+  file.precision(17);
+  file << "theta,v,density\n";
+  for (int i = 0; i <= 80; ++i) {
+    for (int j = 0; j <= 80; ++j) {
+      const double x = -4.0 + 0.1 * i;
+      const double v = -4.0 + 0.1 * j;
+      file << x << "," << v << "," << gaussian_density({0.1, 0.2}, {{{0.5, 0.0}, {0.0, 0.5}}}, x, v) << "\n";
+    }
+  }
+  file.close();
+  const Spec from_file = spec_from(base + "[initial]\nkind = \"file\"\nfile = \"" + (folder.path() / "p.csv").string() + "\"\n");
+  const auto read = initial_density(from_file, model, mesh, 0);
+  EXPECT_NEAR(read[18 * 32 + 17],
+              gaussian_density({0.1, 0.2}, {{{0.5, 0.0}, {0.0, 0.5}}}, mesh.plane(0).theta.center(18), mesh.plane(0).velocity.center(17)),
+              1e-5);
+  EXPECT_NEAR(initial_moments(from_file, model, 0).mean[1], 0.2, 1e-6);
+}
+
+TEST(InitialState, OutsideTheBoxIsRefused) {
+  const Spec spec = spec_from("[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
+                              "[grid]\ntheta = [-1, 1]\nvelocity = [-5, 5]\n"
+                              "[initial]\nkind = \"gaussian\"\nmean = [9, 0]\ncovariance = [[0.1, 0], [0, 0.1]]\n");
+  const Model model(spec);
+  const PhaseMesh mesh = make_mesh(spec, model);
+  EXPECT_CONTAINS(error_of([&] { initial_density(spec, model, mesh, 0); }), "of the start lies in the box");
+}
+
+TEST(Tables, CoarseVelocityGridIsRefused) {
+  const Spec spec = spec_from("[langevin]\nfriction = 1.0\ntemperature = 0.01\n[loss]\nkind = \"quadratic\"\n"
+                              "[grid]\ncells = [64, 16]\ntheta = [-1, 1]\nvelocity = [-5, 5]\n");
+  const Model model(spec);
+  const PhaseMesh mesh = make_mesh(spec, model);
+  EXPECT_CONTAINS(error_of([&] { tabulate(spec, model, mesh); }), "the velocity grid is too coarse");
+}
+
+TEST(Tables, NonFiniteLossNamesThePlace) {
+  const Spec spec = spec_from(optimizer + "[loss]\nkind = \"expression\"\nformula = \"x^2 + 0*log(x+1)\"\n"
+                              "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n[grid]\ntheta = [-2, 2]\nvelocity = [-2, 2]\n");
+  EXPECT_CONTAINS(error_of([&] {
+                    const Model model(spec);
+                    tabulate(spec, model, make_mesh(spec, model));
+                  }),
+                  "x = -1.9");
+}
+
+// --- files ------------------------------------------------------------------------------------------------------------------
+
+TEST(Checkpoint, RoundTrip) {
+  const testing::TemporaryDirectory folder;
+  const PhasePlane plane{{-1.0, 2.0, 16}, {-3.0, 3.5, 17}};
+  Checkpoint written{"1.2.3", "{\"a\":1}", "why", 4.25, 7, {plane, plane}, {std::vector<double>(272, 0.5), std::vector<double>(272, -1e-300)}};
+  write_checkpoint(folder.path() / "checkpoint.h5", written);
+  const Checkpoint read = read_checkpoint(folder.path() / "checkpoint.h5");
+  EXPECT_EQ(read.version, "1.2.3");
+  EXPECT_EQ(read.spec, written.spec);
+  EXPECT_EQ(read.time, 4.25);
+  EXPECT_EQ(read.frames_written, 7);
+  EXPECT_EQ(read.planes, written.planes);
+  EXPECT_EQ(read.density, written.density);
+}
+
+TEST(Checkpoint, DamagedFileIsAnError) {
+  const testing::TemporaryDirectory folder;
+  std::ofstream(folder.path() / "checkpoint.h5") << "not HDF5";
+  EXPECT_THROW(static_cast<void>(read_checkpoint(folder.path() / "checkpoint.h5")), Error);
+}
+
+TEST(Vtk, PicturesComeBack) {
+  if (!has_vtk()) GTEST_SKIP() << "built without VTK";
+  const testing::TemporaryDirectory folder;
+  const PhasePlane plane{{-1.0, 2.0, 16}, {-3.0, 3.5, 17}};
+  std::vector<double> values;
+  for (int k = 0; k < 272; ++k) values.push_back(0.25 * k);
+  write_vti(folder.path() / "d.vti", plane, {{"density", 1, values}}, true);
+  const GridDensity grid = read_vti_density((folder.path() / "d.vti").string());
+  EXPECT_EQ(grid.values, values);
+  EXPECT_NEAR(grid.theta[3], plane.theta.center(3), 1e-14);
+  EXPECT_NEAR(grid.velocity[16], plane.velocity.center(16), 1e-14);
+}
+
+TEST(Progress, Durations) {
+  EXPECT_EQ(duration_text(0.0123), "12 ms");
+  EXPECT_EQ(duration_text(3.44), "3.4 s");
+  EXPECT_EQ(duration_text(72.0), "1 min 12 s");
+  EXPECT_EQ(duration_text(7500.0), "2 h 05 min");
+}
+
+}  // namespace
+}  // namespace underdamp

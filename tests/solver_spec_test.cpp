@@ -1,0 +1,218 @@
+#include <algorithm>
+#include <fstream>
+
+#include "meshes/error.hpp"
+#include "solver/csv.hpp"
+#include "solver/diagnostics.hpp"
+#include "test_support.hpp"
+
+namespace underdamp {
+namespace {
+
+using testing::spec_from;
+
+const std::string optimizer = "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n";
+const std::string quadratic = "[loss]\nkind = \"quadratic\"\n";
+const std::string isotropic = "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n";
+const std::string valid = optimizer + quadratic + isotropic;
+
+/// All texts of the problems that a spec has; fails if it has none.
+std::string problems_of(const std::string& text) {
+  try {
+    static_cast<void>(spec_from(text));
+  } catch (const SpecError& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_input);
+    return error.what();
+  }
+  ADD_FAILURE() << "accepted: " << text;
+  return {};
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+#define EXPECT_CONTAINS(text, part) EXPECT_TRUE(contains(text, part)) << "\"" << (part) << "\" is not in:\n" << (text)
+
+TEST(Spec, DefaultsAreFilledIn) {
+  const Spec spec = spec_from(valid);
+  EXPECT_EQ(spec.name, "test");
+  EXPECT_EQ(spec.dynamics, Dynamics::langevin);
+  EXPECT_EQ(spec.optimizer->weight_decay, 0.0);
+  EXPECT_EQ(spec.loss.hessian, 1.0);
+  EXPECT_EQ(spec.grid.cells[0], 128);
+  EXPECT_FALSE(spec.grid.theta.has_value());
+  EXPECT_FALSE(spec.evolve.has_value());
+  EXPECT_EQ(spec.output.directory, "out/test");
+  EXPECT_EQ(spec.initial.kind, InitialKind::stationary);
+}
+
+TEST(Spec, EveryKeyIsRead) {
+  const Spec spec = spec_from(
+      "title = \"t\"\ndynamics = \"sgd\"\n" + optimizer + "weight_decay = 0.5\n" +
+      "[loss]\nkind = \"quadratic\"\nhessian = 2\nminimum = -1.5\n[noise]\nkind = \"constant\"\ncovariance = [[0.25]]\n"
+      "[grid]\ncells = [64, 96]\ntheta = [-1, 1]\nvelocity = \"auto\"\ntheta_boundary = \"periodic\"\n"
+      "[initial]\nkind = \"gaussian\"\nmean = [0.1, 0.2]\ncovariance = [[0.01, 0.001], [0.001, 0.02]]\n"
+      "[evolve]\nsteps = 500\ntolerance = 1e-7\nframes = 5\npositivity = \"none\"\n"
+      "[output]\ndirectory = \"d\"\nfields = [\"density\"]\nprecision = \"float64\"\n");
+  EXPECT_EQ(spec.title, "t");
+  EXPECT_EQ(spec.dynamics, Dynamics::sgd);
+  EXPECT_EQ(spec.optimizer->weight_decay, 0.5);
+  EXPECT_EQ(spec.loss.minimum, -1.5);
+  EXPECT_EQ(spec.noise.covariance, 0.25);
+  EXPECT_EQ(spec.grid.cells[1], 96);
+  EXPECT_EQ(spec.grid.theta->lower, -1.0);
+  EXPECT_EQ(spec.grid.boundary, ThetaBoundary::periodic);
+  EXPECT_EQ((*spec.initial.covariance)[0][1], 0.001);
+  EXPECT_DOUBLE_EQ(spec.evolve->until, 50.0);
+  EXPECT_EQ(*spec.evolve->steps, 500);
+  EXPECT_FALSE(spec.evolve->limit_positivity);
+  EXPECT_TRUE(spec.output.float64);
+}
+
+TEST(Spec, UntilBecomesWholeSgdSteps) {
+  const Spec spec = spec_from("dynamics = \"sgd\"\n" + valid + "[evolve]\nuntil = 1.04\n");
+  EXPECT_EQ(*spec.evolve->steps, 10);
+  EXPECT_DOUBLE_EQ(spec.evolve->until, 1.0);
+}
+
+TEST(Spec, UnknownKeyNamesTheNearest) {
+  const std::string text = problems_of(optimizer + "momentun = 0.8\n" + quadratic + isotropic);
+  EXPECT_CONTAINS(text, "test.toml:5:1: optimizer.momentun: unknown key");
+  EXPECT_CONTAINS(text, "did you mean momentum?");
+  EXPECT_CONTAINS(problems_of(valid + "[evolv]\nuntil = 1\n"), "did you mean evolve?");
+}
+
+TEST(Spec, AllErrorsAreReportedAtOnce) {
+  const std::string text = problems_of(
+      "[optimizer]\nlearning_rate = -0.1\nmomentum = 1.0\nbatch_size = 0\n[loss]\nkind = \"quadratik\"\n"
+      "[noise]\nkind = \"isotropic\"\nsigma2 = nan\n[grid]\ncells = [3, 128]\ntheta = [1.0, 1.0]\n[evolve]\n");
+  EXPECT_CONTAINS(text, "test.toml:2:17: optimizer.learning_rate: found -0.1");
+  EXPECT_CONTAINS(text, "test.toml:3:12: optimizer.momentum: found 1.0");
+  EXPECT_CONTAINS(text, "a number in [0, 1)");
+  EXPECT_CONTAINS(text, "test.toml:4:14: optimizer.batch_size: found 0");
+  EXPECT_CONTAINS(text, "did you mean \"quadratic\"?");
+  EXPECT_CONTAINS(text, "noise.sigma2: found nan");
+  EXPECT_CONTAINS(text, "test.toml:11:10: grid.cells: found 3");
+  EXPECT_CONTAINS(text, "the interval [1, 1] has no width");
+  EXPECT_CONTAINS(text, "neither until nor steps is given");
+}
+
+TEST(Spec, RepeatedKeyIsAnError) {
+  EXPECT_CONTAINS(problems_of("title = \"a\"\ntitle = \"b\"\n" + valid), "test.toml:2:");
+}
+
+TEST(Spec, BrokenTomlNamesTheLine) { EXPECT_CONTAINS(problems_of("[optimizer\nlearning_rate = 1\n"), "test.toml:1:"); }
+
+TEST(Spec, WrongTypes) {
+  EXPECT_CONTAINS(problems_of("[optimizer]\nlearning_rate = \"fast\"\nmomentum = 0.9\nbatch_size = 1\n" + quadratic + isotropic),
+                  "optimizer.learning_rate: found");
+  EXPECT_CONTAINS(problems_of(valid + "[grid]\ncells = 64\n"), "two whole numbers");
+  EXPECT_CONTAINS(problems_of(valid + "[grid]\ncells = [64.5, 64]\n"), "a whole number from 16 to 16384");
+  EXPECT_CONTAINS(problems_of("optimizer = 3\n" + quadratic + isotropic), "a table [optimizer]");
+  EXPECT_CONTAINS(problems_of(valid + "[evolve]\nuntil = true\n"), "evolve.until: found true");
+}
+
+TEST(Spec, ExactlyOneOfOptimizerAndLangevin) {
+  EXPECT_CONTAINS(problems_of(quadratic + isotropic), "neither [optimizer] nor [langevin]");
+  EXPECT_CONTAINS(problems_of(valid + "[langevin]\nfriction = 1.0\n"), "both [optimizer] and [langevin]");
+}
+
+TEST(Spec, LangevinNeedsANoise) {
+  EXPECT_CONTAINS(problems_of("[langevin]\nfriction = 1.0\n" + quadratic), "langevin.temperature: nothing gives the noise");
+  EXPECT_CONTAINS(problems_of("[langevin]\nfriction = 1.0\ntemperature = 1.0\n" + quadratic + isotropic),
+                  "both langevin.temperature and [noise]");
+  EXPECT_CONTAINS(problems_of("dynamics = \"sgd\"\n[langevin]\nfriction = 1.0\ntemperature = 1.0\n" + quadratic), "dynamics");
+}
+
+TEST(Spec, SingularQuadraticIsRefused) {
+  EXPECT_CONTAINS(problems_of(optimizer + "[loss]\nkind = \"quadratic\"\nhessian = 0.0\n" + isotropic), "singular");
+  EXPECT_NO_THROW(static_cast<void>(spec_from(optimizer + "weight_decay = 0.1\n[loss]\nkind = \"quadratic\"\nhessian = 0.0\n" + isotropic)));
+}
+
+TEST(Spec, CovarianceMustBePositiveDefinite) {
+  const std::string start = valid + "[initial]\nkind = \"gaussian\"\nmean = [0, 0]\ncovariance = ";
+  EXPECT_CONTAINS(problems_of(start + "[[1, 2], [2, 1]]\n"), "positive definite");
+  EXPECT_CONTAINS(problems_of(start + "[[1, 0.1], [0.2, 1]]\n"), "positive definite");
+  EXPECT_CONTAINS(problems_of(start + "[[1, 0]]\n"), "[[var_theta, cov], [cov, var_v]]");
+}
+
+TEST(Spec, EvolveChoicesExcludeEachOther) {
+  EXPECT_CONTAINS(problems_of(valid + "[evolve]\nuntil = 1.0\nsteps = 10\n"), "both until and steps");
+  EXPECT_CONTAINS(problems_of(valid + "[evolve]\nuntil = 1.0\nframes = 3\nevery = 0.1\n"), "both frames and every");
+  EXPECT_CONTAINS(problems_of("dynamics = \"sgd\"\n" + valid + "[evolve]\nsteps = 5\nstep = 0.1\n"), "its own step");
+}
+
+TEST(Spec, ModesAreNumbersFromOne) {
+  const std::string data = "[loss]\nkind = \"dataset\"\nfile = \"d.csv\"\ntarget = \"y\"\nmodes = ";
+  EXPECT_CONTAINS(problems_of(optimizer + data + "[0]\n"), "a whole number from 1");
+  EXPECT_CONTAINS(problems_of(optimizer + data + "[1, 1]\n"), "listed twice");
+  EXPECT_CONTAINS(problems_of(optimizer + data + "\"most\"\n"), "\"all\" or a list");
+}
+
+TEST(Spec, FilesAreRelativeToTheSpec) {
+  const std::string text = optimizer + "[loss]\nkind = \"table\"\nfile = \"a.csv\"\n" + isotropic;
+  EXPECT_EQ(parse_spec(text, "some/folder/x.toml").loss.file, "some/folder/a.csv");
+}
+
+TEST(Spec, MissingFileIsBadInput) {
+  try {
+    static_cast<void>(read_spec("/no/such/spec.toml"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_input);
+    EXPECT_CONTAINS(std::string(error.what()), "/no/such/spec.toml");
+  }
+}
+
+TEST(Diagnostics, NearestNames) {
+  const std::vector<std::string> names{"learning_rate", "momentum", "batch_size"};
+  EXPECT_EQ(nearest_name("momentun", names), "momentum");
+  EXPECT_EQ(nearest_name("mometnum", names), "momentum");  // a swap counts once
+  EXPECT_EQ(nearest_name("batchsize", names), "batch_size");
+  EXPECT_EQ(nearest_name("zzz", names), "");
+  EXPECT_EQ(join_names({"a", "b", "c"}), "a, b or c");
+}
+
+// --- CSV -------------------------------------------------------------------------------------------------------------
+
+std::string csv_problem(const std::string& text, const std::string& column = "a") {
+  try {
+    static_cast<void>(CsvTable::parse(text, "d.csv").numbers(column));
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_input);
+    return error.what();
+  }
+  ADD_FAILURE() << "accepted: " << text;
+  return {};
+}
+
+TEST(Csv, ReadsQuotesAndLineEndings) {
+  const auto table = CsvTable::parse("\xEF\xBB\xBF\"a\", b ,\"c,d\"\r\n1,2,\"x \"\"y\"\"\"\r\n\r\n+3e-2, -4 ,z\n", "d.csv");
+  EXPECT_EQ(table.names(), (std::vector<std::string>{"a", "b", "c,d"}));
+  EXPECT_EQ(table.numbers("a"), (std::vector<double>{1.0, 0.03}));
+  EXPECT_EQ(table.numbers("b"), (std::vector<double>{2.0, -4.0}));
+}
+
+TEST(Csv, ErrorsNameLineAndColumn) {
+  EXPECT_CONTAINS(csv_problem("a,b\n1,2\n3,x\n", "b"), "d.csv:3:2: column \"b\": \"x\" is not a finite number");
+  EXPECT_CONTAINS(csv_problem("a,b\n1,2\n,4\n"), "d.csv:3:1: column \"a\": an empty cell");
+  EXPECT_CONTAINS(csv_problem("a,b\n1,2\nnan,4\n"), "d.csv:3:1");
+  EXPECT_CONTAINS(csv_problem("a,b\n1,2\n3\n"), "d.csv:3: this row has 1 cells, the header has 2");
+  EXPECT_CONTAINS(csv_problem("a,b\n1,2\n", "bb"), "did you mean \"b\"?");
+  EXPECT_CONTAINS(csv_problem("a,a\n1,2\n"), "two columns are called \"a\"");
+  EXPECT_CONTAINS(csv_problem("a,\n1,2\n"), "column 2 has no name");
+  EXPECT_CONTAINS(csv_problem("a\n"), "no rows");
+  EXPECT_CONTAINS(csv_problem(""), "empty");
+  EXPECT_CONTAINS(csv_problem("a\n\"1\n"), "not closed");
+}
+
+TEST(Csv, MissingFile) {
+  try {
+    static_cast<void>(CsvTable::read("/no/such/file.csv"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_input);
+    EXPECT_CONTAINS(std::string(error.what()), "there is no such file");
+  }
+}
+
+}  // namespace
+}  // namespace underdamp
