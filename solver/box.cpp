@@ -144,12 +144,12 @@ Region underdamped_region(const Landscape& l) {
   return {reach_of(l, energy), {-v, v}};
 }
 
-/// Deterministic flow of points of the start, and the covariance that noise adds along the path of its mean.
+/// Deterministic flow of points of the start, and the covariance that noise adds along each path.
 class StartTube {
  public:
   StartTube(const Spec& spec, const Model& model, int p) : model_(model), p_(p) {
     const InitialMoments start = initial_moments(spec, model, p);
-    points_.push_back(start.mean);
+    paths_.push_back({start.mean, {}});
     const auto& c = start.covariance;
     // Cholesky factor times a circle of seven standard deviations.
     const double a = std::sqrt(c[0][0]);
@@ -160,7 +160,7 @@ class StartTube {
       const double angle = 2.0 * std::numbers::pi * k / directions;
       const double x = box_deviations * std::cos(angle);
       const double y = box_deviations * std::sin(angle);
-      points_.push_back({start.mean[0] + a * x, start.mean[1] + b * x + d * y});
+      paths_.push_back({{start.mean[0] + a * x, start.mean[1] + b * x + d * y}, {}});
     }
     region_ = {{start.mean[0], start.mean[0]}, {start.mean[1], start.mean[1]}};
     record();
@@ -170,15 +170,18 @@ class StartTube {
   Region follow(double duration) {
     if (model_.dynamics() == Dynamics::sgd) {
       const auto steps = static_cast<long>(std::llround(duration / model_.learning_rate()));
-      for (long s = 0; s < std::min(steps, longest); ++s) sgd_step();
+      for (long s = 0; s < std::min(steps, longest); ++s) {
+        for (Path& path : paths_) sgd_step(path);
+        record();
+      }
       return region_;
     }
     double time = 0.0;
     for (long s = 0; s < longest && time < duration; ++s) {
       double rate = model_.gamma();
-      for (const Vector2& z : points_) rate = std::max(rate, std::sqrt(std::abs(model_.k() * model_.curvature(p_, z[0]))));
+      for (const Path& path : paths_) rate = std::max(rate, std::sqrt(std::abs(model_.k() * model_.curvature(p_, path.z[0]))));
       const double dt = std::min(0.05 / rate, duration - time);
-      langevin_step(dt);
+      for (Path& path : paths_) langevin_step(path, dt);
       time += dt;
       record();
     }
@@ -190,69 +193,72 @@ class StartTube {
  private:
   static constexpr long longest = 20000;
 
+  struct Path {
+    Vector2 z;                      ///< θ, v
+    std::array<double, 3> noise{};  ///< Var θ, Cov, Var v from noise alone
+  };
+
   Vector2 slope(const Vector2& z) const { return {z[1], model_.force(p_, z[0]) - model_.gamma() * z[1]}; }
 
-  void langevin_step(double dt) {
-    add_noise(dt, points_[0][0]);
-    for (Vector2& z : points_) {
-      const auto moved = [&](const Vector2& s, double h) { return Vector2{z[0] + h * s[0], z[1] + h * s[1]}; };
-      const Vector2 s1 = slope(z);
-      const Vector2 s2 = slope(moved(s1, 0.5 * dt));
-      const Vector2 s3 = slope(moved(s2, 0.5 * dt));
-      const Vector2 s4 = slope(moved(s3, dt));
-      for (std::size_t a = 0; a < 2; ++a) z[a] += dt / 6.0 * (s1[a] + 2.0 * s2[a] + 2.0 * s3[a] + s4[a]);
-    }
+  void langevin_step(Path& path, double dt) {
+    add_noise(path, dt);
+    Vector2& z = path.z;
+    const auto moved = [&](const Vector2& s, double h) { return Vector2{z[0] + h * s[0], z[1] + h * s[1]}; };
+    const Vector2 s1 = slope(z);
+    const Vector2 s2 = slope(moved(s1, 0.5 * dt));
+    const Vector2 s3 = slope(moved(s2, 0.5 * dt));
+    const Vector2 s4 = slope(moved(s3, dt));
+    for (std::size_t a = 0; a < 2; ++a) z[a] += dt / 6.0 * (s1[a] + 2.0 * s2[a] + 2.0 * s3[a] + s4[a]);
   }
 
   /// dC/dt = −A C − C Aᵀ + 2 diag(0, D), by the midpoint rule; a concave loss counts as flat, it does not hold forever.
-  void add_noise(double dt, double theta) {
-    const double stiffness = model_.k() * std::max(model_.curvature(p_, theta), 0.0);
+  void add_noise(Path& path, double dt) {
+    const double stiffness = model_.k() * std::max(model_.curvature(p_, path.z[0]), 0.0);
     const double friction = model_.gamma();
-    const double noise = 2.0 * model_.diffusion(p_, theta);
+    const double noise = 2.0 * model_.diffusion(p_, path.z[0]);
     const auto change = [&](const std::array<double, 3>& c) {
       return std::array<double, 3>{2.0 * c[1], c[2] - stiffness * c[0] - friction * c[1],
                                    -2.0 * stiffness * c[1] - 2.0 * friction * c[2] + noise};
     };
-    const auto first = change(noise_);
+    const auto first = change(path.noise);
     std::array<double, 3> middle{};
-    for (std::size_t a = 0; a < 3; ++a) middle[a] = noise_[a] + 0.5 * dt * first[a];
+    for (std::size_t a = 0; a < 3; ++a) middle[a] = path.noise[a] + 0.5 * dt * first[a];
     const auto second = change(middle);
-    for (std::size_t a = 0; a < 3; ++a) noise_[a] += dt * second[a];
+    for (std::size_t a = 0; a < 3; ++a) path.noise[a] += dt * second[a];
   }
 
-  void sgd_step() {
+  void sgd_step(Path& path) const {
     const double eta = model_.learning_rate();
     const double beta = model_.momentum();
-    const double h = std::max(model_.curvature(p_, points_[0][0]), 0.0);
-    const double added = model_.step_variance(p_, points_[0][0]);
+    const double h = std::max(model_.curvature(p_, path.z[0]), 0.0);
     // v' = β v − h θ + noise, θ' = θ + η v'
-    const double vv = beta * beta * noise_[2] - 2.0 * beta * h * noise_[1] + h * h * noise_[0] + added;
-    const double tv = beta * noise_[1] - h * noise_[0];
-    noise_ = {noise_[0] + 2.0 * eta * tv + eta * eta * vv, tv + eta * vv, vv};
-    for (Vector2& z : points_) {
-      const double v = beta * z[1] - model_.gradient(p_, z[0]);
-      z = {z[0] + eta * v, v};
-    }
-    record();
+    const auto& c = path.noise;
+    const double vv = beta * beta * c[2] - 2.0 * beta * h * c[1] + h * h * c[0] + model_.step_variance(p_, path.z[0]);
+    const double tv = beta * c[1] - h * c[0];
+    path.noise = {c[0] + 2.0 * eta * tv + eta * eta * vv, tv + eta * vv, vv};
+    const double v = beta * path.z[1] - model_.gradient(p_, path.z[0]);
+    path.z = {path.z[0] + eta * v, v};
   }
 
   void record() {
-    const Vector2& mean = points_[0];
-    const double theta_noise = box_deviations * box_deviations * std::max(noise_[0], 0.0);
-    const double v_noise = box_deviations * box_deviations * std::max(noise_[2], 0.0);
-    for (const Vector2& z : points_) {
-      const double dx = std::sqrt((z[0] - mean[0]) * (z[0] - mean[0]) + theta_noise);
-      const double dv = std::sqrt((z[1] - mean[1]) * (z[1] - mean[1]) + v_noise);
+    const Vector2& mean = paths_[0].z;
+    const double lowest = model_.loss(p_, model_.plane(p_).minimum);
+    for (const Path& path : paths_) {
+      const auto& z = path.z;
+      const auto reach = [&](double offset, double variance) {
+        return std::sqrt(offset * offset + box_deviations * box_deviations * std::max(variance, 0.0));
+      };
+      const double dx = reach(z[0] - mean[0], path.noise[0]);
+      const double dv = reach(z[1] - mean[1], path.noise[2]);
       include(region_.theta, {mean[0] - dx, mean[0] + dx});
       include(region_.velocity, {mean[1] - dv, mean[1] + dv});
-      energy_ = std::max(energy_, 0.5 * z[1] * z[1] + model_.k() * (model_.loss(p_, z[0]) - model_.loss(p_, model_.plane(p_).minimum)));
+      energy_ = std::max(energy_, 0.5 * z[1] * z[1] + model_.k() * (model_.loss(p_, z[0]) - lowest));
     }
   }
 
   const Model& model_;
   int p_;
-  std::vector<Vector2> points_;
-  std::array<double, 3> noise_{};  // Var θ, Cov, Var v from noise alone
+  std::vector<Path> paths_;
   Region region_{};
   double energy_ = 0.0;
 };

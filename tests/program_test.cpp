@@ -1,0 +1,297 @@
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "solver/checkpoint.hpp"
+#include "solver/vtk_writer.hpp"
+#include "test_support.hpp"
+
+/// The program as a user meets it: commands, messages, exit codes, files.
+namespace underdamp {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::TemporaryDirectory;
+
+const std::string program = UNDERDAMP_PROGRAM;
+const fs::path examples = fs::path(UNDERDAMP_SOURCE_FOLDER) / "examples";
+
+struct Result {
+  int code = -1;
+  std::string output;  ///< standard output and standard error
+};
+
+/// Runs a shell command in a folder.
+Result shell(const fs::path& folder, const std::string& command) {
+  Result result;
+  FILE* pipe = popen(("cd '" + folder.string() + "' && " + command + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) return result;
+  char buffer[4096];
+  while (std::fgets(buffer, sizeof buffer, pipe) != nullptr) result.output += buffer;
+  const int status = pclose(pipe);
+  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+Result underdamp(const fs::path& folder, const std::string& arguments) { return shell(folder, "'" + program + "' " + arguments); }
+
+std::string text_of(const fs::path& file) {
+  std::ifstream stream(file);
+  std::stringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+nlohmann::json json_of(const fs::path& file) { return nlohmann::json::parse(text_of(file)); }
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+#define EXPECT_CONTAINS(text, part) EXPECT_TRUE(contains(text, part)) << "\"" << (part) << "\" is not in:\n" << (text)
+
+const std::string small_spec =
+    "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n[loss]\nkind = \"quadratic\"\n"
+    "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n[grid]\ncells = [48, 48]\n[initial]\nkind = \"gaussian\"\nmean = [0.1, 0.0]\n"
+    "[evolve]\nuntil = 2.0\nframes = 4\n[output]\nprecision = \"float64\"\n";
+
+TEST(Program, HelpVersionAndUsage) {
+  const TemporaryDirectory folder;
+  EXPECT_EQ(underdamp(folder.path(), "--help").code, 0);
+  EXPECT_CONTAINS(underdamp(folder.path(), "--version").output, "underdamp ");
+  EXPECT_EQ(underdamp(folder.path(), "").code, 2);
+  EXPECT_EQ(underdamp(folder.path(), "rum x.toml").code, 2);
+  EXPECT_EQ(underdamp(folder.path(), "run").code, 2);
+  EXPECT_EQ(underdamp(folder.path(), "run a.toml --device gpu").code, 2);
+}
+
+TEST(Program, InfoNamesTheDevices) {
+  const TemporaryDirectory folder;
+  const Result r = underdamp(folder.path(), "info");
+  EXPECT_EQ(r.code, 0);
+  EXPECT_CONTAINS(r.output, "host: Kokkos");
+  EXPECT_CONTAINS(r.output, "cuda: ");
+}
+
+TEST(Program, NewWritesSpecsThatCheckAndRun) {
+  const TemporaryDirectory folder;
+  const Result list = underdamp(folder.path(), "new --list");
+  EXPECT_EQ(list.code, 0);
+  for (const std::string name : {"oscillator", "double-well", "kramers", "sgd", "table", "dataset"}) {
+    EXPECT_CONTAINS(list.output, name);
+    EXPECT_EQ(underdamp(folder.path(), "new " + name).code, 0);
+  }
+  EXPECT_EQ(underdamp(folder.path(), "new oscillator").code, 2);  // never overwrites
+  EXPECT_CONTAINS(underdamp(folder.path(), "new oscilator").output, "did you mean oscillator?");
+  for (const std::string name : {"oscillator", "double-well", "kramers", "sgd"}) {
+    const Result r = underdamp(folder.path(), "check " + name + ".toml");
+    EXPECT_EQ(r.code, 0) << r.output;
+    EXPECT_CONTAINS(r.output, "the spec is good");
+  }
+  EXPECT_EQ(underdamp(folder.path(), "check dataset.toml").code, 2);  // its data.csv is the user's
+}
+
+TEST(Program, RunWritesCompleteFiles) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "s.toml") << small_spec;
+  const Result r = underdamp(folder.path(), "run s.toml --device host");
+  ASSERT_EQ(r.code, 0) << r.output;
+  const fs::path out = folder.path() / "out" / "s";
+  const auto s = json_of(out / "summary.json");
+  for (const char* key : {"version", "commit", "device", "spec", "derived", "solver_seconds", "wall_seconds", "steps", "cells", "planes",
+                          "cell_steps_per_second", "time", "time_error_estimate", "mass", "leak", "minimum", "mean", "covariance", "warnings"}) {
+    EXPECT_TRUE(s.contains(key)) << key;
+  }
+  EXPECT_EQ(s["cells"], 48 * 48);
+  EXPECT_EQ(s["planes"], 1);
+  EXPECT_EQ(s["state"], "finished");
+  EXPECT_EQ(s["spec"]["optimizer"]["momentum"], 0.9);
+  EXPECT_EQ(s["spec"]["evolve"]["positivity"], "limit");
+  EXPECT_NEAR(s["time"].get<double>(), 2.0, 1e-15);
+  EXPECT_NEAR(s["mass"].get<double>() + s["leak"]["theta_min"].get<double>() + s["leak"]["theta_max"].get<double>() +
+                  s["leak"]["v_min"].get<double>() + s["leak"]["v_max"].get<double>(),
+              1.0, 1e-12);
+  const std::string history = text_of(out / "history.csv");
+  EXPECT_EQ(std::count(history.begin(), history.end(), '\n'), 6);  // header, start, four frames
+  EXPECT_CONTAINS(text_of(out / "marginals.csv"), "2,theta,");
+  if (has_vtk()) {
+    EXPECT_CONTAINS(r.output, "open in ParaView: out/s/density.pvd");
+    EXPECT_CONTAINS(text_of(out / "density.pvd"), "density_0004.vti");
+    const GridDensity last = read_vti_density((out / "density_0004.vti").string());
+    double mean = 0.0, mass = 0.0;
+    for (std::size_t i = 0; i < 48; ++i) {
+      for (std::size_t j = 0; j < 48; ++j) {
+        mass += last.values[i * 48 + j];
+        mean += last.values[i * 48 + j] * last.theta[i];
+      }
+    }
+    EXPECT_NEAR(mean / mass, s["mean"][0].get<double>(), 1e-9);  // x of the picture is θ
+  } else {
+    EXPECT_CONTAINS(r.output, "no pictures");
+  }
+  for (const auto& entry : fs::directory_iterator(out)) EXPECT_FALSE(contains(entry.path().string(), ".writing"));
+}
+
+TEST(Program, ARepeatedRunIsByteIdentical) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "s.toml") << small_spec;
+  ASSERT_EQ(underdamp(folder.path(), "run s.toml --device host --quiet --output a").code, 0);
+  ASSERT_EQ(underdamp(folder.path(), "run s.toml --device host --quiet --output b").code, 0);
+  for (const char* file : {"history.csv", "marginals.csv", "density.pvd", "density_0004.vti"}) {
+    if (!has_vtk() && contains(file, "density")) continue;
+    EXPECT_EQ(text_of(folder.path() / "a" / file), text_of(folder.path() / "b" / file)) << file;
+  }
+}
+
+TEST(Program, AShorterRunRemovesPicturesOfALongerOne) {
+  if (!has_vtk()) GTEST_SKIP() << "built without VTK";
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "s.toml") << small_spec;
+  ASSERT_EQ(underdamp(folder.path(), "run s.toml --quiet").code, 0);
+  ASSERT_EQ(shell(folder.path(), "sed -i 's/frames = 4/frames = 2/' s.toml").code, 0);
+  ASSERT_EQ(underdamp(folder.path(), "run s.toml --quiet").code, 0);
+  EXPECT_TRUE(fs::exists(folder.path() / "out/s/density_0002.vti"));
+  EXPECT_FALSE(fs::exists(folder.path() / "out/s/density_0003.vti"));
+}
+
+TEST(Program, BadSpecsAreRefusedAndNothingIsWritten) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "empty.csv") << "theta,loss\n0,\n1,\n2,\n3,\n";
+  std::ofstream(folder.path() / "nan.csv") << "theta,loss\n0,1\n1,nan\n2,1\n3,2\n";
+  const std::string optimizer = "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n";
+  const std::string noise = "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n[evolve]\nuntil = 1.0\n";
+  const auto formula = [&](const std::string& f) { return optimizer + "[loss]\nkind = \"expression\"\nformula = \"" + f + "\"\n" + noise; };
+  const auto table = [&](const std::string& f) { return optimizer + "[loss]\nkind = \"table\"\nfile = \"" + f + "\"\n" + noise; };
+  const auto replaced = [&](const std::string& from, const std::string& to) {
+    std::string text = small_spec;
+    return text.replace(text.find(from), from.size(), to);
+  };
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {formula("x^2 +"), "is not a formula"},
+      {formula("x^2 + foo(x)"), "is not a formula"},
+      {formula("x^2/0*0"), "not finite"},
+      {table("missing.csv"), "there is no such file"},
+      {table("empty.csv"), "an empty cell"},
+      {table("nan.csv"), "nan.csv:3:2"},
+      {optimizer + "[loss]\nkind = \"dataset\"\nfile = \"missing.csv\"\ntarget = \"y\"\n", "there is no such file"},
+      {replaced("momentum = 0.9", "momentum = 1.0"), "optimizer.momentum"},
+      {replaced("batch_size = 32", "batch_size = 0"), "optimizer.batch_size"},
+      {replaced("cells = [48, 48]", "cells = [3, 48]"), "grid.cells"},
+      {replaced("cells = [48, 48]", "theta = [0.5, 0.5]"), "has no width"},
+      {replaced("sigma2 = 1.0", "sigma2 = nan"), "noise.sigma2"},
+      {replaced("learning_rate", "learning_rte"), "did you mean learning_rate?"},
+      {replaced("[evolve]\nuntil = 2.0\nframes = 4\n", ""), "there is nothing to do"},
+  };
+  for (const auto& [text, message] : cases) {
+    std::ofstream(folder.path() / "bad.toml") << text;
+    const Result r = underdamp(folder.path(), "run bad.toml --output result");
+    EXPECT_EQ(r.code, 2) << text << r.output;
+    EXPECT_CONTAINS(r.output, message);
+    EXPECT_CONTAINS(r.output, "to fix: ");
+    EXPECT_FALSE(fs::exists(folder.path() / "result")) << text;
+  }
+}
+
+TEST(Program, TooSmallABoxFailsWithTheStateSaved) {
+  const TemporaryDirectory folder;
+  std::string text = small_spec;
+  text.replace(text.find("cells = [48, 48]"), 16, "cells = [48, 48]\ntheta = [-0.15, 0.15]\nvelocity = [-2.0, 2.0]");
+  std::ofstream(folder.path() / "s.toml") << text;
+  const Result r = underdamp(folder.path(), "run s.toml --output result");
+  EXPECT_EQ(r.code, 3) << r.output;
+  EXPECT_CONTAINS(r.output, "left the box through theta_m");
+  EXPECT_CONTAINS(r.output, "widen it to about");
+  EXPECT_EQ(json_of(folder.path() / "result/summary.json")["state"], "failed");
+  EXPECT_EQ(read_checkpoint(folder.path() / "result/checkpoint.h5").density[0].size(), 48U * 48U);
+}
+
+TEST(Program, LeakAndResolutionAreWarnedOf) {
+  const TemporaryDirectory folder;
+  std::string text = small_spec;
+  text.replace(text.find("cells = [48, 48]"), 16, "cells = [48, 48]\ntheta = [-0.6, 0.6]\nvelocity = [-6.0, 6.0]");
+  std::ofstream(folder.path() / "s.toml") << text;
+  const Result r = underdamp(folder.path(), "run s.toml --output result");
+  EXPECT_EQ(r.code, 0) << r.output;
+  EXPECT_CONTAINS(r.output, "cells per standard deviation of velocity");
+  EXPECT_CONTAINS(r.output, "left the box through theta_max = 0.6");
+  EXPECT_GE(json_of(folder.path() / "result/summary.json")["warnings"].size(), 2U);
+}
+
+TEST(Program, CudaWithoutAGpuIsADeviceError) {
+  if (testing::make_device("cuda")) GTEST_SKIP() << "there is a GPU";
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "s.toml") << small_spec;
+  const Result r = underdamp(folder.path(), "run s.toml --device cuda --output result");
+  EXPECT_EQ(r.code, 4);
+  EXPECT_CONTAINS(r.output, "no CUDA device can be used");
+  EXPECT_FALSE(fs::exists(folder.path() / "result"));
+}
+
+TEST(Program, UnwritableOutputIsAnInputOutputError) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "s.toml") << small_spec;
+  std::ofstream(folder.path() / "file") << "not a folder";
+  const Result r = underdamp(folder.path(), "run s.toml --output file/result");
+  EXPECT_EQ(r.code, 5);
+  EXPECT_CONTAINS(r.output, "cannot create the folder");
+}
+
+TEST(Program, InterruptSavesAndLeavesCompleteFiles) {
+  const TemporaryDirectory folder;
+  std::string text = small_spec;
+  text.replace(text.find("cells = [48, 48]"), 16, "cells = [256, 256]");
+  text.replace(text.find("until = 2.0\nframes = 4"), 22, "until = 20000.0\nframes = 20000");
+  std::ofstream(folder.path() / "s.toml") << text;
+  const Result r = shell(folder.path(), "timeout --signal=INT --kill-after=60 2 '" + program + "' run s.toml --quiet --output result; echo code $?");
+  EXPECT_CONTAINS(r.output, "code 124");  // `timeout` says that it had to interrupt
+  const auto s = json_of(folder.path() / "result/summary.json");
+  EXPECT_EQ(s["state"], "interrupted");
+  const Checkpoint checkpoint = read_checkpoint(folder.path() / "result/checkpoint.h5");
+  EXPECT_EQ(checkpoint.reason, "interrupted");
+  EXPECT_GT(checkpoint.time, 0.0);
+  double mass = 0.0;
+  for (const double p : checkpoint.density[0]) mass += p * checkpoint.planes[0].cell_area();
+  EXPECT_NEAR(mass, 1.0, 1e-6);
+  for (const auto& entry : fs::directory_iterator(folder.path() / "result")) EXPECT_FALSE(contains(entry.path().string(), ".writing"));
+}
+
+// --- examples -------------------------------------------------------------------------------------------------------------------
+
+class Examples : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Examples, RunsAndKeepsItsMass) {
+  const TemporaryDirectory folder;
+  const Result check = underdamp(folder.path(), "check '" + (examples / (GetParam() + ".toml")).string() + "'");
+  EXPECT_EQ(check.code, 0) << check.output;
+  const Result r = underdamp(folder.path(), "run '" + (examples / (GetParam() + ".toml")).string() + "' --output result");
+  ASSERT_EQ(r.code, 0) << r.output;
+  EXPECT_FALSE(contains(r.output, "warning:")) << r.output;
+  const auto s = json_of(folder.path() / "result/summary.json");
+  const auto list = [](const nlohmann::json& value) { return value.is_array() ? value : nlohmann::json::array({value}); };
+  for (const auto& mass : list(s["mass"])) EXPECT_NEAR(mass.get<double>(), 1.0, 1e-8);
+  for (const auto& minimum : list(s["minimum"])) EXPECT_GE(minimum.get<double>(), 0.0);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Examples, ::testing::Values("oscillator", "diabetes", "digits-slice", "sgd-vs-langevin"),
+                         [](const auto& instance) {
+                           std::string name = instance.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(ExampleFiles, DiabetesIsABatchOfTenModes) {
+  const TemporaryDirectory folder;
+  ASSERT_EQ(underdamp(folder.path(), "run '" + (examples / "diabetes.toml").string() + "' --quiet --output result").code, 0);
+  const auto whole = json_of(folder.path() / "result/summary.json");
+  EXPECT_EQ(whole["planes"], 10);
+  EXPECT_EQ(whole["mean"].size(), 10U);
+  const auto third = json_of(folder.path() / "result/mode_03/summary.json");
+  EXPECT_EQ(third["planes"], 1);
+  EXPECT_EQ(third["mean"], whole["mean"][2]);
+  EXPECT_TRUE(fs::exists(folder.path() / "result/mode_10/history.csv"));
+  EXPECT_CONTAINS(text_of(folder.path() / "result/history.csv"), "mode_10,");
+}
+
+}  // namespace
+}  // namespace underdamp
