@@ -3,8 +3,8 @@
 #include <map>
 #include <new>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "app/commands.hpp"
 #include "generated/version.hpp"
@@ -26,8 +26,9 @@ int dispatch(int argc, char** argv) {
   CLI::App app{"underdamp: how SGD with momentum spreads in phase space", "underdamp"};
   app.set_version_flag("--version", std::string("underdamp ") + version);
   app.require_subcommand(1);
-  app.footer("Exit codes: 0 done, 1 a check fell short, 2 bad spec or usage, 3 numerical failure, 4 device, 5 input/output,\n"
-             "130 interrupted (state saved). Documentation: docs/user-guide.md");
+  app.footer(
+      "Exit codes: 0 done, 1 a check fell short, 2 bad spec or usage, 3 numerical failure, 4 device, 5 input/output,\n"
+      "130 interrupted (state saved). Documentation: docs/user-guide.md");
 
   RunArguments run;
   CLI::App* run_app = app.add_subcommand("run", "do what a spec asks for");
@@ -72,7 +73,8 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "error: out of memory\n  to fix: use fewer cells or planes\n");
     return static_cast<int>(ExitCode::device);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n  to fix: this is a defect of underdamp; please report it with the spec\n", error.what());
+    fmt::print(stderr, "error: {}\n  to fix: this is a defect of underdamp; please report it with the spec\n",
+               error.what());
     return static_cast<int>(ExitCode::numerical);
   }
 }

@@ -24,7 +24,8 @@ int new_command(const std::string& name, bool list) {
     if (name != entry.name) continue;
     const std::filesystem::path path = name + ".toml";
     if (std::filesystem::exists(path)) {
-      throw Error(ExitCode::bad_input, "the file exists already", path.string(), "rename or remove it, or work in another folder");
+      throw Error(ExitCode::bad_input, "the file exists already", path.string(),
+                  "rename or remove it, or work in another folder");
     }
     write_text(path, entry.text);
     fmt::print("wrote {}; next: underdamp check {}\n", path.string(), path.string());
@@ -32,7 +33,8 @@ int new_command(const std::string& name, bool list) {
   }
   const std::string nearest = nearest_name(name, names);
   throw Error(ExitCode::bad_input, "there is no template \"" + name + "\"", "underdamp new",
-              nearest.empty() ? "templates: " + join_names(names) : "did you mean " + nearest + "? templates: " + join_names(names));
+              nearest.empty() ? "templates: " + join_names(names)
+                              : "did you mean " + nearest + "? templates: " + join_names(names));
 }
 
 }  // namespace underdamp

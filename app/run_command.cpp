@@ -28,7 +28,8 @@ void print_result(const RunResult& result) {
              duration_text(s["solver_seconds"].get<double>()), s["cell_steps_per_second"].get<double>() / 1e6);
   if (!s["mass"].is_array()) {
     fmt::print("  mean           {}\n  covariance     {}\n", s["mean"].dump(), s["covariance"].dump());
-    fmt::print("  error          step {}, grid {} (L1, estimated)\n", text(s["time_error_estimate"]), text(s["space_error_estimate"]));
+    fmt::print("  error          step {}, grid {} (L1, estimated)\n", text(s["time_error_estimate"]),
+               text(s["space_error_estimate"]));
   }
   fmt::print("results in {}\n", result.directory.string());
   if (has_vtk()) {

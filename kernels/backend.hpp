@@ -49,7 +49,8 @@ class VelocityPlan {
   virtual ~VelocityPlan() = default;
 };
 
-/// Σ p over the cells that left through each wall of one plane, and what clipping created; times cell area: probability.
+/// Σ p over the cells that left through each wall of one plane, and what clipping created; times cell area:
+/// probability.
 struct Departed {
   double theta_min = 0.0;
   double theta_max = 0.0;
@@ -107,7 +108,8 @@ class Backend {
   /// Multiplies each plane by a factor and forgets what clipping created.
   virtual void absorb_created(Field& field, std::span<const double> factor) = 0;
 
-  virtual std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) = 0;
+  virtual std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field,
+                                          const Dissipation& dissipation) = 0;
   virtual std::vector<double> sum_columns(const Field& field) = 0;
   virtual std::vector<RoughnessSums> roughness(const Field& field) = 0;
   virtual std::vector<Departed> departed(const Field& field) = 0;

@@ -72,8 +72,8 @@ class BackendOps final : public Backend {
   template <class T>
   using Array = typename Launcher::template Array<T>;
 
-  /// Cells with a margin that a pack may read beyond the last one; and what departed: through θ_min and θ_max by column,
-  /// through v_min and v_max by line, and what clipping created, by line and by segment and column.
+  /// Cells with a margin that a pack may read beyond the last one; and what departed: through θ_min and θ_max by
+  /// column, through v_min and v_max by line, and what clipping created, by line and by segment and column.
   struct DeviceField final : Field {
     static constexpr std::size_t margin = 64;
     explicit DeviceField(const FieldShape& s) : Field(s) {}
@@ -125,8 +125,15 @@ class BackendOps final : public Backend {
     Array<LevelEntry> levels;
     Array<double> weights;
     VelocityView view() const {
-      return {bundles_per_plane, contraction_of_plane.data(), contractions.data(), deposit_views.data(), shift.data(),
-              bundles.data(),    levels.data(),               weights.data(),      margin};
+      return {bundles_per_plane,
+              contraction_of_plane.data(),
+              contractions.data(),
+              deposit_views.data(),
+              shift.data(),
+              bundles.data(),
+              levels.data(),
+              weights.data(),
+              margin};
     }
   };
 
@@ -206,7 +213,8 @@ std::unique_ptr<DriftPlan> BackendOps<Launcher>::plan_drift(const PhaseMesh& mes
     }
     plan->halo_rows = table.reach;
     const std::size_t halo = static_cast<std::size_t>(mesh.planes()) * static_cast<std::size_t>(table.reach) *
-                                 static_cast<std::size_t>(mesh.velocity_cells()) + DeviceField::margin;
+                                 static_cast<std::size_t>(mesh.velocity_cells()) +
+                             DeviceField::margin;
     plan->halo_below.resize(halo);
     plan->halo_above.resize(halo);
   }
@@ -278,10 +286,10 @@ void BackendOps<Launcher>::launch_drift(DeviceField& field, const DeviceDriftPla
   const FieldShape& shape = field.shape();
   const bool open = plan.boundary == ThetaBoundary::open;
   const bool halo = plan.halo_rows > 0;
-  const ColumnSource source{{field.cells(), halo ? plan.halo_below.data() : nullptr,
-                             halo ? plan.halo_above.data() : nullptr, plan.halo_rows, shape.theta_cells,
-                             shape.velocity_cells, plan.boundary == ThetaBoundary::periodic},
-                            shape};
+  const ColumnSource source{
+      {field.cells(), halo ? plan.halo_below.data() : nullptr, halo ? plan.halo_above.data() : nullptr, plan.halo_rows,
+       shape.theta_cells, shape.velocity_cells, plan.boundary == ThetaBoundary::periodic},
+      shape};
   launcher_->for_each_column_group("drift", source,
                                    DriftSweep<limited>{plan.view(), target, open ? field.left_below() : nullptr,
                                                        open ? field.left_above() : nullptr});
@@ -306,8 +314,8 @@ template <bool limited, bool deposits>
 void BackendOps<Launcher>::launch_velocity(const DeviceField& from, DeviceField& to, const DeviceVelocityPlan& plan) {
   const FieldShape& shape = to.shape();
   launcher_->for_each_bundle("velocity", shape.planes * plan.bundles_per_plane, shape.velocity_cells, plan.margin,
-                             VelocitySweep<limited, deposits>{plan.view(), from.const_view(), to.view(), to.left_lower(),
-                                                              to.left_upper(), to.created_in_lines()});
+                             VelocitySweep<limited, deposits>{plan.view(), from.const_view(), to.view(),
+                                                              to.left_lower(), to.left_upper(), to.created_in_lines()});
 }
 
 template <class Launcher>
@@ -355,8 +363,14 @@ void BackendOps<Launcher>::extrapolate(const PhaseMesh& mesh, std::span<Field* c
   const FieldShape& shape = density.shape();
   DeviceField& target = device(density);
   send(std::vector<double>(difference_scale.begin(), difference_scale.end()), plane_values_);
-  CombineLevels combine{{{}, static_cast<int>(levels.size())}, {},   {}, plane_values_.data(), device(error).cells(),
-                        device(*levels.front()).cells(), shape.theta_cells, shape.velocity_cells};
+  CombineLevels combine{{{}, static_cast<int>(levels.size())},
+                        {},
+                        {},
+                        plane_values_.data(),
+                        device(error).cells(),
+                        device(*levels.front()).cells(),
+                        shape.theta_cells,
+                        shape.velocity_cells};
   for (std::size_t k = 0; k < levels.size(); ++k) {
     combine.levels.level[k] = device(*levels[k]).cells();
     combine.combination.value[k] = combination[k];
@@ -371,13 +385,15 @@ void BackendOps<Launcher>::extrapolate(const PhaseMesh& mesh, std::span<Field* c
   const double* finest = device(*levels.back()).cells();
   const double* correction = device(*levels.front()).cells();
   if (positivity == Positivity::limit) {
-    launcher_->for_each_segment("filter", shape,
-                                FilterAndClip<true>{finest, correction, target.cells(), target.created_in_segments(),
-                                                    shape.theta_cells, shape.velocity_cells, shape.columns(), periodic});
+    launcher_->for_each_segment(
+        "filter", shape,
+        FilterAndClip<true>{finest, correction, target.cells(), target.created_in_segments(), shape.theta_cells,
+                            shape.velocity_cells, shape.columns(), periodic});
   } else {
-    launcher_->for_each_segment("filter", shape,
-                                FilterAndClip<false>{finest, correction, target.cells(), target.created_in_segments(),
-                                                     shape.theta_cells, shape.velocity_cells, shape.columns(), periodic});
+    launcher_->for_each_segment(
+        "filter", shape,
+        FilterAndClip<false>{finest, correction, target.cells(), target.created_in_segments(), shape.theta_cells,
+                             shape.velocity_cells, shape.columns(), periodic});
   }
 }
 
@@ -386,8 +402,7 @@ void BackendOps<Launcher>::absorb_created(Field& field, std::span<const double> 
   DeviceField& f = device(field);
   const FieldShape& shape = f.shape();
   send(std::vector<double>(factor.begin(), factor.end()), plane_values_);
-  launcher_->for_each_line("absorb created", shape.lines(),
-                           ScaleLines{f.view(), plane_values_.data()});
+  launcher_->for_each_line("absorb created", shape.lines(), ScaleLines{f.view(), plane_values_.data()});
   launcher_->zero(f.created_in_lines(), f.departed_size() - 2 * f.columns() - 2 * f.lines());
 }
 
@@ -409,10 +424,12 @@ std::vector<LineSums> BackendOps<Launcher>::sum_lines(const PhaseMesh& mesh, con
   line_sums_.resize(static_cast<std::size_t>(shape.lines()));
   const double* base = plane_values_.data();
   const bool dissipates = !dissipation.diffusion.empty();
-  launcher_->for_each_line(
-      "sum lines", shape.lines(),
-      SumLines{f.const_view(), base, base + planes,
-               {base + 2 * planes, dissipates ? base + 3 * planes : nullptr, dissipation.floor}, line_sums_.data()});
+  launcher_->for_each_line("sum lines", shape.lines(),
+                           SumLines{f.const_view(),
+                                    base,
+                                    base + planes,
+                                    {base + 2 * planes, dissipates ? base + 3 * planes : nullptr, dissipation.floor},
+                                    line_sums_.data()});
   std::vector<LineSums> sums(static_cast<std::size_t>(shape.lines()));
   launcher_->download(line_sums_.data(), sums.size(), sums.data());
   return sums;
@@ -422,8 +439,9 @@ template <class Launcher>
 std::vector<double> BackendOps<Launcher>::sum_columns(const Field& field) {
   const FieldShape& shape = field.shape();
   line_values_.resize(static_cast<std::size_t>(shape.columns()));
-  launcher_->for_each_column("sum columns", shape.columns(),
-                             SumColumns{device(field).cells(), shape.theta_cells, shape.velocity_cells, line_values_.data()});
+  launcher_->for_each_column(
+      "sum columns", shape.columns(),
+      SumColumns{device(field).cells(), shape.theta_cells, shape.velocity_cells, line_values_.data()});
   std::vector<double> sums(static_cast<std::size_t>(shape.columns()));
   launcher_->download(line_values_.data(), sums.size(), sums.data());
   return sums;

@@ -19,9 +19,9 @@ struct DriftView {
 
 /// Rows of one plane as a column sees them: inside the box the field, beyond a wall what the boundary puts there.
 struct ThetaRows {
-  const double* plane;      ///< first cell of the plane
-  const double* below;      ///< halo rows −depth … −1 (reflecting walls, neighbouring ranks), else null
-  const double* above;      ///< halo rows n … n + depth − 1
+  const double* plane;  ///< first cell of the plane
+  const double* below;  ///< halo rows −depth … −1 (reflecting walls, neighbouring ranks), else null
+  const double* above;  ///< halo rows n … n + depth − 1
   int depth;
   int n;
   int pitch;

@@ -49,9 +49,9 @@ struct CombinationNorm {
 /// First pass, line by line: error += scale_plane · Σ_l d_l P_l, and D into `correction` (which may be P_1).
 struct CombineLevels {
   LevelPointers levels;
-  LevelCoefficients combination;  ///< a_l
-  LevelCoefficients difference;   ///< d_l
-  const double* difference_scale; ///< [plane]
+  LevelCoefficients combination;   ///< a_l
+  LevelCoefficients difference;    ///< d_l
+  const double* difference_scale;  ///< [plane]
   double* error;
   double* correction;
   int theta_cells;
@@ -109,7 +109,7 @@ struct FilterAndClip {
   const double* finest;      ///< P_K
   const double* correction;  ///< D
   double* density;
-  double* created;           ///< [segment · columns + column] mass (in cells) that clipping had to create
+  double* created;  ///< [segment · columns + column] mass (in cells) that clipping had to create
   int theta_cells;
   int velocity_cells;
   int columns;
@@ -125,7 +125,9 @@ struct FilterAndClip {
 
   template <class P>
   UNDERDAMP_HD P filtered(const double* column, int i) const {
-    const auto row = [&](int r) { return P::load(column + static_cast<std::ptrdiff_t>(row_inside(r)) * velocity_cells); };
+    const auto row = [&](int r) {
+      return P::load(column + static_cast<std::ptrdiff_t>(row_inside(r)) * velocity_cells);
+    };
     // (−δ²/4)^6 as weights of the offsets 0 … 6: (−1)^m binom(12, 6 − m) / 4^6.
     constexpr double weights[filter_reach + 1] = {924.0 / 4096.0, -792.0 / 4096.0, 495.0 / 4096.0, -220.0 / 4096.0,
                                                   66.0 / 4096.0,  -12.0 / 4096.0,  1.0 / 4096.0};

@@ -50,7 +50,9 @@ HermiteValues hermite(double z) {
   return he;
 }
 
-bool is_sampled(const KickLaw& law) { return law.variance >= sampled_from * sampled_from; }
+bool is_sampled(const KickLaw& law) {
+  return law.variance >= sampled_from * sampled_from;
+}
 
 int half_width_of(const KickLaw& law) {
   return is_sampled(law) ? static_cast<int>(std::ceil(sampled_reach * std::sqrt(law.variance))) : moment_half_width;
@@ -110,10 +112,11 @@ std::vector<double> sampled_kernel(const KickLaw& law, int half_width) {
     gaussian *= ratio;
     ratio *= ratio_of_ratios;
   }
-  // E He_n of the law wanted, n = 0 … 6, and the coefficients of Σ c_n He_n/n! that lead there: found and wanted differ by
-  // 1e-5 at most, so that the first order in the difference is exact to rounding.
+  // E He_n of the law wanted, n = 0 … 6, and the coefficients of Σ c_n He_n/n! that lead there: found and wanted differ
+  // by 1e-5 at most, so that the first order in the difference is exact to rounding.
   const double s4 = law.variance * law.variance;
-  const HermiteValues wanted{1.0, 0.0, 0.0, 0.0, law.fourth_cumulant / s4, 0.0, law.sixth_cumulant / (s4 * law.variance)};
+  const HermiteValues wanted{
+      1.0, 0.0, 0.0, 0.0, law.fourth_cumulant / s4, 0.0, law.sixth_cumulant / (s4 * law.variance)};
   HermiteValues coefficient{};
   double factorial = 1.0;
   for (std::size_t n = 0; n < wanted.size(); ++n) {
@@ -137,7 +140,8 @@ std::vector<KernelLevel> convolution_levels(std::span<const KickLaw> laws, bool 
   std::vector<KickLaw> rest(laws.begin(), laws.end());
   const auto smallest = [&] {
     return std::min_element(rest.begin(), rest.end(),
-                            [](const KickLaw& a, const KickLaw& b) { return a.variance < b.variance; })->variance;
+                            [](const KickLaw& a, const KickLaw& b) { return a.variance < b.variance; })
+        ->variance;
   };
   std::vector<KernelLevel> levels;
   int stride = 1;

@@ -8,13 +8,13 @@ namespace underdamp {
 
 /// Sums over the cells of one line; multiply by the cell area for integrals. NaN anywhere makes them NaN.
 struct LineSums {
-  double mass;                ///< Σ p
-  double velocity;            ///< Σ p v
-  double velocity_squared;    ///< Σ p v²
-  double entropy;             ///< −Σ p ln p over p > 0
-  double dissipation;         ///< Σ (γ v p + D ∂_v p)² / (D p): entropy production per cell
-  double minimum;             ///< min p
-  double minimum_column;      ///< column of the minimum, or of the first value that is not finite
+  double mass;              ///< Σ p
+  double velocity;          ///< Σ p v
+  double velocity_squared;  ///< Σ p v²
+  double entropy;           ///< −Σ p ln p over p > 0
+  double dissipation;       ///< Σ (γ v p + D ∂_v p)² / (D p): entropy production per cell
+  double minimum;           ///< min p
+  double minimum_column;    ///< column of the minimum, or of the first value that is not finite
 };
 
 /// Smallest of some values and where it is; the first one that is not finite counts as smaller than any number.
@@ -93,7 +93,8 @@ struct SumColumns {
 
   UNDERDAMP_HD void operator()(int column) const {
     const int plane = column / velocity_cells;
-    const double* p = density + static_cast<std::ptrdiff_t>(plane) * theta_cells * velocity_cells + column % velocity_cells;
+    const double* p =
+        density + static_cast<std::ptrdiff_t>(plane) * theta_cells * velocity_cells + column % velocity_cells;
     double sum = 0.0;
     for (int i = 0; i < theta_cells; ++i) sum += p[static_cast<std::ptrdiff_t>(i) * velocity_cells];
     sums[column] = sum;

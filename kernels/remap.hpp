@@ -11,8 +11,8 @@
 /// is dissipative.
 namespace underdamp {
 
-inline constexpr int remap_cells = 11;                    ///< Q
-inline constexpr int remap_reach = (remap_cells - 1) / 2; ///< cells on either side of cell b
+inline constexpr int remap_cells = 11;                     ///< Q
+inline constexpr int remap_reach = (remap_cells - 1) / 2;  ///< cells on either side of cell b
 
 /// w_k(a), k = 0 … Q−1, for 0 ≤ a < 1. Σ_k w_k = a; w(0) = 0.
 inline std::array<double, remap_cells> remap_weights(double a) {

@@ -6,11 +6,11 @@
 
 /// Velocity sweep V: v ← e v + c_i + s_i ξ, line by line (docs/method.md, eqs. 7-9, 12-19).
 ///
-///   contraction   q_j = Σ_{c=b_j}^{b_{j+1}−1} p_c − F_j + F_{j+1},  F_e = Σ_k w_k(a_e) p_{b_e−5+k},  limited: 0 ≤ F_e ≤ p_{b_e}
-///   convolution   p'_j = Σ_m g_m q_{j−m·stride}, level after level
+///   contraction   q_j = Σ_{c=b_j}^{b_{j+1}−1} p_c − F_j + F_{j+1},  F_e = Σ_k w_k(a_e) p_{b_e−5+k},  limited: 0 ≤ F_e
+///   ≤ p_{b_e} convolution   p'_j = Σ_m g_m q_{j−m·stride}, level after level
 ///
-/// The whole cells of a kick move the line before the contraction (c/e) or after the deposit (c); the rest is the mean of g.
-/// One read and one write of the field, 16 bytes per cell; everything between stays in the scratch of the bundle.
+/// The whole cells of a kick move the line before the contraction (c/e) or after the deposit (c); the rest is the mean
+/// of g. One read and one write of the field, 16 bytes per cell; everything between stays in the scratch of the bundle.
 namespace underdamp {
 
 struct ContractionView {
@@ -58,8 +58,8 @@ struct VelocitySweep {
   double* left_upper;
   double* created_in;  ///< [line] mass that clipping had to create so far
 
-  /// `bundle`: P::width neighbouring lines of one plane, element (j, lane) of scratch at [j·width + lane]; see HostBundle
-  /// and CudaBundle. `index` counts the bundles of all planes.
+  /// `bundle`: P::width neighbouring lines of one plane, element (j, lane) of scratch at [j·width + lane]; see
+  /// HostBundle and CudaBundle. `index` counts the bundles of all planes.
   template <class Bundle>
   UNDERDAMP_HD void operator()(Bundle& bundle, int index) const {
     using P = typename Bundle::P;
@@ -151,7 +151,7 @@ struct VelocitySweep {
       for (int cell = gain.first; cell < gain.first + gain.count; ++cell) sum = sum + P::load(p + cell * P::width);
       sum.store(q + gain.target * P::width);
     });
-    const int below = c.base[0] + table.margin;       // staged cells below the pulled-back lower wall
+    const int below = c.base[0] + table.margin;  // staged cells below the pulled-back lower wall
     const int above = n + table.margin - c.base[n];
     return {bundle.sum(below, [&](int cell) { return P::load(p + (cell - table.margin) * P::width); }) + flux(0),
             bundle.sum(above, [&](int cell) { return P::load(p + (c.base[n] + cell) * P::width); }) - flux(n)};
@@ -231,7 +231,8 @@ struct VelocitySweep {
     }
   }
 
-  /// Mass that a level carries past the walls: tail sums of the kernel, G_m = Σ_{m' ≥ m} g_m', times the cells within reach.
+  /// Mass that a level carries past the walls: tail sums of the kernel, G_m = Σ_{m' ≥ m} g_m', times the cells within
+  /// reach.
   template <class Bundle>
   UNDERDAMP_HD WallPair<typename Bundle::P> past_walls(Bundle& bundle, const LevelEntry& kernel, const double* in,
                                                        int n) const {

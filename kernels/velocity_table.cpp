@@ -45,14 +45,16 @@ DepositTable deposit_contraction(const Axis& axis, double contraction) {
     const double image = origin + contraction * (m - origin);
     const int center = static_cast<int>(std::lround(image));
     if (!(center >= moment_half_width && center < n - moment_half_width)) {
-      throw Error(ExitCode::bad_input, "with momentum below 1/3 the velocity box must contain 0, six cells from its ends",
-                  "grid.velocity", "set velocity = \"auto\" or a box around 0");
+      throw Error(ExitCode::bad_input,
+                  "with momentum below 1/3 the velocity box must contain 0, six cells from its ends", "grid.velocity",
+                  "set velocity = \"auto\" or a box around 0");
     }
     table.first_target = std::min(table.first_target, center - moment_half_width);
     table.last_target = std::max(table.last_target, center + moment_half_width);
     const auto weights = moment_stencil({image - center, 0.0, 0.0, 0.0});
     for (int k = -moment_half_width; k <= moment_half_width; ++k) {
-      row[static_cast<std::size_t>(center + k)].push_back({m, weights[static_cast<std::size_t>(k + moment_half_width)]});
+      row[static_cast<std::size_t>(center + k)].push_back(
+          {m, weights[static_cast<std::size_t>(k + moment_half_width)]});
     }
   }
   table.row_begin.push_back(0);
@@ -102,7 +104,8 @@ class KernelStore {
       table_.bundles.push_back(table_.bundles.back());
       return;
     }
-    const bool alike = std::all_of(laws.begin(), laws.end(), [&](const KickLaw& l) { return l.variance == laws[0].variance; });
+    const bool alike =
+        std::all_of(laws.begin(), laws.end(), [&](const KickLaw& l) { return l.variance == laws[0].variance; });
     BundleEntry bundle{static_cast<int>(table_.levels.size()), 0, 0};
     // A deposit leaves spikes, not resolved data: no cascade after it.
     for (const KernelLevel& level : convolution_levels(laws, !table_.deposits)) {
@@ -118,7 +121,8 @@ class KernelStore {
   }
 
  private:
-  /// Position of the weights. Where all lanes have one variance, levels after the first are the same for all such bundles.
+  /// Position of the weights. Where all lanes have one variance, levels after the first are the same for all such
+  /// bundles.
   int store(const KernelLevel& level, bool alike) {
     const bool shareable = alike && level.stride > 1;
     const std::pair<int, double> key{level.stride, level.weights[level.weights.size() / 2]};

@@ -61,7 +61,8 @@ struct VelocityTable {
   std::vector<int> contraction_of_plane;
   std::vector<ContractionTable> contractions;
   std::vector<DepositTable> deposit_tables;
-  std::vector<int> shift;  ///< [line] whole cells that the line moves: before a contraction in flux form, after a deposit
+  std::vector<int>
+      shift;  ///< [line] whole cells that the line moves: before a contraction in flux form, after a deposit
   std::vector<BundleEntry> bundles;
   std::vector<LevelEntry> levels;
   std::vector<double> weights;  ///< [… · lanes + lane]

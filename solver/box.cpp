@@ -179,7 +179,8 @@ class StartTube {
     double time = 0.0;
     for (long s = 0; s < longest && time < duration; ++s) {
       double rate = model_.gamma();
-      for (const Path& path : paths_) rate = std::max(rate, std::sqrt(std::abs(model_.k() * model_.curvature(p_, path.z[0]))));
+      for (const Path& path : paths_)
+        rate = std::max(rate, std::sqrt(std::abs(model_.k() * model_.curvature(p_, path.z[0]))));
       const double dt = std::min(0.05 / rate, duration - time);
       for (Path& path : paths_) langevin_step(path, dt);
       time += dt;
@@ -263,7 +264,8 @@ class StartTube {
   double energy_ = 0.0;
 };
 
-/// Between the two limits the stationary region grows with ζ; the weight fits noise that rises quadratically, from above.
+/// Between the two limits the stationary region grows with ζ; the weight fits noise that rises quadratically, from
+/// above.
 Region blend(const Region& weak, const Region& strong, double zeta) {
   const double w = zeta * zeta / (zeta * zeta + 0.25);
   const auto mix = [w](const Interval& a, const Interval& b) {
@@ -329,8 +331,9 @@ PlaneBox choose_box(const Spec& spec, const Model& model, int p) {
     }
     box = {spec.grid.theta.value_or(region.theta), spec.grid.velocity.value_or(region.velocity), ""};
     box.reason = fmt::format("±{} standard deviations of {}", box_deviations,
-                             is_linear(spec) ? (spec.evolve ? "the exact Gaussian over the whole run" : "the stationary Gaussian")
-                                             : "the start along its path, and of the stationary state");
+                             is_linear(spec)
+                                 ? (spec.evolve ? "the exact Gaussian over the whole run" : "the stationary Gaussian")
+                                 : "the start along its path, and of the stationary state");
     if (spec.grid.theta) box.reason = "theta as given; velocity: " + box.reason;
     if (spec.grid.velocity) box.reason = "velocity as given; theta: " + box.reason;
   }

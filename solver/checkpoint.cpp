@@ -15,7 +15,8 @@ class Handle {
  public:
   Handle(hid_t id, herr_t (*close)(hid_t), const std::string& what, const std::string& file) : id_(id), close_(close) {
     if (id_ < 0) {
-      throw Error(ExitCode::input_output, "HDF5 could not " + what, file, "check space and permissions, or use another file");
+      throw Error(ExitCode::input_output, "HDF5 could not " + what, file,
+                  "check space and permissions, or use another file");
     }
   }
   ~Handle() { close_(id_); }
@@ -29,25 +30,31 @@ class Handle {
 };
 
 void require(herr_t status, const std::string& what, const std::string& file) {
-  if (status < 0) throw Error(ExitCode::input_output, "HDF5 could not " + what, file, "check space and permissions there");
+  if (status < 0)
+    throw Error(ExitCode::input_output, "HDF5 could not " + what, file, "check space and permissions there");
 }
 
 /// HDF5 prints its own stack otherwise; our messages say what the user can do.
-void silence() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+void silence() {
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
 
 void write_numbers(hid_t file, const std::string& name, const std::vector<hsize_t>& shape, const double* values,
                    const std::string& path) {
-  const Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose, "describe " + name, path);
-  const Handle set(H5Dcreate2(file, name.c_str(), H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose,
-                   "create " + name, path);
+  const Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose,
+                     "describe " + name, path);
+  const Handle set(H5Dcreate2(file, name.c_str(), H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                   H5Dclose, "create " + name, path);
   require(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), "write " + name, path);
 }
 
-std::vector<double> read_numbers(hid_t file, const std::string& name, std::vector<hsize_t>& shape, const std::string& path) {
+std::vector<double> read_numbers(hid_t file, const std::string& name, std::vector<hsize_t>& shape,
+                                 const std::string& path) {
   const Handle set(H5Dopen2(file, name.c_str(), H5P_DEFAULT), H5Dclose, "find " + name, path);
   const Handle space(H5Dget_space(set), H5Sclose, "read the shape of " + name, path);
   const int rank = H5Sget_simple_extent_ndims(space);
-  if (rank < 1 || rank > 4) throw Error(ExitCode::input_output, name + " has an unexpected shape", path, "use another file");
+  if (rank < 1 || rank > 4)
+    throw Error(ExitCode::input_output, name + " has an unexpected shape", path, "use another file");
   shape.resize(static_cast<std::size_t>(rank));
   H5Sget_simple_extent_dims(space, shape.data(), nullptr);
   hsize_t count = 1;
@@ -64,16 +71,19 @@ void write_string(hid_t file, const std::string& name, const std::string& text, 
   const Handle space(H5Screate_simple(1, &size, nullptr), H5Sclose, "describe " + name, path);
   const Handle set(H5Dcreate2(file, name.c_str(), H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose,
                    "create " + name, path);
-  if (size > 0) require(H5Dwrite(set, H5T_NATIVE_UCHAR, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data()), "write " + name, path);
+  if (size > 0)
+    require(H5Dwrite(set, H5T_NATIVE_UCHAR, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data()), "write " + name, path);
 }
 
 std::string read_string(hid_t file, const std::string& name, const std::string& path) {
   const Handle set(H5Dopen2(file, name.c_str(), H5P_DEFAULT), H5Dclose, "find " + name, path);
   const Handle space(H5Dget_space(set), H5Sclose, "read the shape of " + name, path);
   const hssize_t size = H5Sget_simple_extent_npoints(space);
-  if (size < 0 || size > (hssize_t{1} << 24)) throw Error(ExitCode::input_output, name + " is too large", path, "use another file");
+  if (size < 0 || size > (hssize_t{1} << 24))
+    throw Error(ExitCode::input_output, name + " is too large", path, "use another file");
   std::string text(static_cast<std::size_t>(size), '\0');
-  if (size > 0) require(H5Dread(set, H5T_NATIVE_UCHAR, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data()), "read " + name, path);
+  if (size > 0)
+    require(H5Dread(set, H5T_NATIVE_UCHAR, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data()), "read " + name, path);
   return text;
 }
 
@@ -82,8 +92,8 @@ std::string read_string(hid_t file, const std::string& name, const std::string& 
 void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
   silence();
   write_atomically(path, [&](const std::filesystem::path& temporary) {
-    const Handle file(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose, "create the file",
-                      path.string());
+    const Handle file(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose,
+                      "create the file", path.string());
     write_string(file, "version", checkpoint.version, path.string());
     write_string(file, "spec", checkpoint.spec, path.string());
     write_string(file, "reason", checkpoint.reason, path.string());

@@ -10,8 +10,8 @@ namespace underdamp {
 /// State of a run that was interrupted or failed.
 struct Checkpoint {
   std::string version;
-  std::string spec;                        ///< resolved spec, JSON
-  std::string reason;                      ///< why it was written
+  std::string spec;    ///< resolved spec, JSON
+  std::string reason;  ///< why it was written
   double time = 0.0;
   int frames_written = 0;
   std::vector<PhasePlane> planes;

@@ -105,7 +105,8 @@ CsvTable CsvTable::read(const std::string& path) {
   }
   constexpr std::uintmax_t limit = std::uintmax_t{1} << 30;
   if (std::filesystem::file_size(path, code) > limit || code) {
-    throw Error(ExitCode::bad_input, "the file is larger than 1 GiB", path, "keep only the rows and columns that are used");
+    throw Error(ExitCode::bad_input, "the file is larger than 1 GiB", path,
+                "keep only the rows and columns that are used");
   }
   std::ifstream stream(path, std::ios::binary);
   std::ostringstream text;
@@ -118,7 +119,8 @@ CsvTable CsvTable::parse(const std::string& text, const std::string& path) {
   CsvTable table;
   table.path_ = path;
   CsvScanner scanner(text, path);
-  if (!scanner.next(table.names_)) throw Error(ExitCode::bad_input, "the file is empty", path, "expected a CSV with a header line");
+  if (!scanner.next(table.names_))
+    throw Error(ExitCode::bad_input, "the file is empty", path, "expected a CSV with a header line");
   for (std::string& name : table.names_) name = trimmed(name);
   require_names(table.names_, path);
   std::vector<std::string> fields;
@@ -158,7 +160,8 @@ std::vector<double> CsvTable::numbers(const std::string& name) const {
     const char* const begin = cell.data() + (!cell.empty() && cell[0] == '+' ? 1 : 0);
     const auto [end, code] = std::from_chars(begin, cell.data() + cell.size(), value);
     if (cell.empty() || code != std::errc{} || end != cell.data() + cell.size() || !std::isfinite(value)) {
-      const std::string problem = cell.empty() ? "an empty cell" : "\"" + cell.substr(0, 40) + "\" is not a finite number";
+      const std::string problem =
+          cell.empty() ? "an empty cell" : "\"" + cell.substr(0, 40) + "\" is not a finite number";
       throw Error(ExitCode::bad_input, "column \"" + name + "\": " + problem,
                   fmt::format("{}:{}:{}", path_, lines_[r], column + 1), "fill it, or remove the row or the column");
     }

@@ -28,7 +28,8 @@ Dataset::Dataset(const LossSpec& loss, double weight_decay) {
   const CsvTable table = CsvTable::read(loss.file);
   const auto column = [&](const std::string& name) {
     const std::vector<double> values = table.numbers(name);
-    const Eigen::VectorXd vector = Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Eigen::Index>(values.size()));
+    const Eigen::VectorXd vector =
+        Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Eigen::Index>(values.size()));
     return loss.standardize ? standardized(vector, name, loss.file) : vector;
   };
   target_ = column(loss.target);
@@ -40,8 +41,8 @@ Dataset::Dataset(const LossSpec& loss, double weight_decay) {
   }
   constexpr std::size_t largest = 5000;
   if (names_.size() > largest) {
-    throw Error(ExitCode::bad_input, fmt::format("{} features are too many, the limit is {}", names_.size(), largest), loss.file,
-                "use fewer columns");
+    throw Error(ExitCode::bad_input, fmt::format("{} features are too many, the limit is {}", names_.size(), largest),
+                loss.file, "use fewer columns");
   }
   features_.resize(target_.size(), static_cast<Eigen::Index>(names_.size()));
   for (std::size_t c = 0; c < names_.size(); ++c) features_.col(static_cast<Eigen::Index>(c)) = column(names_[c]);

@@ -10,10 +10,10 @@ namespace underdamp {
 
 /// One eigenmode of the Hessian of a linear regression.
 struct HessianMode {
-  int number = 0;          ///< from 1, largest eigenvalue first
-  double eigenvalue = 0.0; ///< ρ
-  double minimum = 0.0;    ///< component of the unregularised minimiser: u·θ*, 0 if ρ = 0
-  double noise = 0.0;      ///< uᵀ Σ u, Σ the covariance of the gradient of one example at the minimiser of L_λ
+  int number = 0;           ///< from 1, largest eigenvalue first
+  double eigenvalue = 0.0;  ///< ρ
+  double minimum = 0.0;     ///< component of the unregularised minimiser: u·θ*, 0 if ρ = 0
+  double noise = 0.0;       ///< uᵀ Σ u, Σ the covariance of the gradient of one example at the minimiser of L_λ
 };
 
 /// Linear regression on a CSV file: L(θ) = |X θ − y|² / (2N), H = XᵀX/N = U diag(ρ) Uᵀ.
@@ -23,9 +23,9 @@ class Dataset {
   /// Throws Error (bad_input) naming the file and column that cannot be used.
   Dataset(const LossSpec& loss, double weight_decay);
 
-  const Eigen::MatrixXd& features() const { return features_; }      ///< X, N × d
-  const Eigen::VectorXd& target() const { return target_; }          ///< y, N
-  const Eigen::MatrixXd& eigenvectors() const { return vectors_; }   ///< U, one mode per column, in order
+  const Eigen::MatrixXd& features() const { return features_; }     ///< X, N × d
+  const Eigen::VectorXd& target() const { return target_; }         ///< y, N
+  const Eigen::MatrixXd& eigenvectors() const { return vectors_; }  ///< U, one mode per column, in order
   const std::vector<HessianMode>& modes() const { return modes_; }
   const std::vector<std::string>& feature_names() const { return names_; }
   /// Largest |Σ_lm| / √(Σ_ll Σ_mm) between modes: what treating them as independent leaves out.

@@ -9,8 +9,8 @@ namespace underdamp {
 
 /// One thing that is wrong with an input.
 struct Diagnostic {
-  std::string place;   ///< file:line:column
-  std::string key;     ///< dotted key, may be empty
+  std::string place;  ///< file:line:column
+  std::string key;    ///< dotted key, may be empty
   std::string problem;
   std::string remedy;  ///< what to change
 

@@ -94,9 +94,8 @@ void Simulation::advance(double time, const std::function<void(double)>& poll) {
   const double from = this->time();
   const auto count = static_cast<double>(groups_.size());
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    groups_[g]->advance(time, [&](double now) {
-      poll(from + (static_cast<double>(g) * (time - from) + (now - from)) / count);
-    });
+    groups_[g]->advance(
+        time, [&](double now) { poll(from + (static_cast<double>(g) * (time - from) + (now - from)) / count); });
   }
   backend_.synchronize();
   solver_seconds_ += seconds_since(begin);
@@ -172,15 +171,17 @@ std::vector<std::string> resolution_warnings(const Spec& spec, const Model& mode
     const Resolution r = resolution(mesh.plane(p), covariance);
     const auto axis = [&](const char* name, double cells, int present) {
       if (cells >= fewest_cells_per_deviation) return;
-      warnings.push_back(fmt::format("{}{} has {:.2g} cells per standard deviation of {}, fewer than {:.0f}: use about {:.0f} {} cells",
-                                     plane_prefix(model, p), which, cells, name, fewest_cells_per_deviation,
-                                     std::ceil(present * 1.5 * fewest_cells_per_deviation / cells), name));
+      warnings.push_back(fmt::format(
+          "{}{} has {:.2g} cells per standard deviation of {}, fewer than {:.0f}: use about {:.0f} {} cells",
+          plane_prefix(model, p), which, cells, name, fewest_cells_per_deviation,
+          std::ceil(present * 1.5 * fewest_cells_per_deviation / cells), name));
     };
     axis("theta", r.theta, mesh.theta_cells());
     axis("velocity", r.velocity, mesh.velocity_cells());
   };
   check("the stationary state", model.stationary_covariance(p));
-  if (spec.evolve && spec.initial.kind != InitialKind::stationary) check("the start", initial_moments(spec, model, p).covariance);
+  if (spec.evolve && spec.initial.kind != InitialKind::stationary)
+    check("the start", initial_moments(spec, model, p).covariance);
   return warnings;
 }
 
@@ -190,8 +191,9 @@ std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh
     if (!(lost > leak_warning)) return;
     const double bound = upper ? axis.upper : axis.lower;
     const double wider = bound + (upper ? 0.2 : -0.2) * axis.length();
-    warnings.push_back(fmt::format("{}{:.2e} of the probability left the box through {} = {:.4g}: widen it to about {:.4g}",
-                                   plane_prefix(model, p), lost, wall, bound, wider));
+    warnings.push_back(
+        fmt::format("{}{:.2e} of the probability left the box through {} = {:.4g}: widen it to about {:.4g}",
+                    plane_prefix(model, p), lost, wall, bound, wider));
   };
   check("theta_min", departed.theta_min, mesh.plane(p).theta, false);
   check("theta_max", departed.theta_max, mesh.plane(p).theta, true);

@@ -22,20 +22,20 @@ inline constexpr double leak_error = 1e-3;
 
 /// Everything about one plane at one output time.
 struct Frame {
-  int index = 0;                      ///< 0: the start
+  int index = 0;  ///< 0: the start
   double time = 0.0;
   std::vector<Observables> observables;  ///< [plane]
 };
 
 /// A spec on its mesh and device, ready to be evolved.
 ///
-/// On a GPU all planes advance together, one launch for the batch. On the host each plane is a group of its own: it stays
-/// in the cache and takes the window that suits it. All planes meet at every frame.
+/// On a GPU all planes advance together, one launch for the batch. On the host each plane is a group of its own: it
+/// stays in the cache and takes the window that suits it. All planes meet at every frame.
 class Simulation {
  public:
-  /// Builds model, mesh and start. Throws Error (bad_input) for everything that is wrong with them, before any memory is
-  /// taken; Error (device) if the device cannot hold the fields.
-  /// `largest_loss`: share of the mass that may leave the box before the evolution stops with an Error (numerical).
+  /// Builds model, mesh and start. Throws Error (bad_input) for everything that is wrong with them, before any memory
+  /// is taken; Error (device) if the device cannot hold the fields. `largest_loss`: share of the mass that may leave
+  /// the box before the evolution stops with an Error (numerical).
   Simulation(const Spec& spec, Backend& backend, double largest_loss = leak_error);
 
   const Spec& spec() const { return spec_; }
@@ -63,7 +63,7 @@ class Simulation {
 
   /// Time that all planes have reached.
   double time() const;
-  std::vector<ErrorEstimate> errors() const;  ///< [plane]
+  std::vector<ErrorEstimate> errors() const;             ///< [plane]
   std::vector<IntegratorStatistics> statistics() const;  ///< [plane]
   double solver_seconds() const { return solver_seconds_; }
   /// Window that the run begins with, of each group.

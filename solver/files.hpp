@@ -7,7 +7,8 @@ namespace underdamp {
 
 /// Writes a file whole or not at all: `write` gets a temporary name in the same folder, which then takes the place of
 /// `path`. Throws Error (input_output) naming the file and the system's reason; the temporary file is removed.
-void write_atomically(const std::filesystem::path& path, const std::function<void(const std::filesystem::path&)>& write);
+void write_atomically(const std::filesystem::path& path,
+                      const std::function<void(const std::filesystem::path&)>& write);
 
 /// The same for text.
 void write_text(const std::filesystem::path& path, const std::string& text);

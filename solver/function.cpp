@@ -5,9 +5,9 @@
 #include <cmath>
 #include <numeric>
 
-#include <Eigen/SparseLU>
 #include <fmt/format.h>
 #include <muParser.h>
+#include <Eigen/SparseLU>
 
 #include "meshes/error.hpp"
 #include "solver/csv.hpp"
@@ -62,12 +62,14 @@ class Expression final : public Function {
       parser_.SetExpr(formula);
       static_cast<void>(parser_.Eval());
     } catch (const mu::Parser::exception_type& error) {
-      throw Error(ExitCode::bad_input,
-                  fmt::format("\"{}\" is not a formula: {} (at character {})", formula, error.GetMsg(), error.GetPos() + 1),
-                  place, "use x, numbers, + - * / ^, and functions such as sin, exp, log, sqrt, abs, tanh");
+      throw Error(
+          ExitCode::bad_input,
+          fmt::format("\"{}\" is not a formula: {} (at character {})", formula, error.GetMsg(), error.GetPos() + 1),
+          place, "use x, numbers, + - * / ^, and functions such as sin, exp, log, sqrt, abs, tanh");
     }
     if (parser_.GetNumResults() != 1) {
-      throw Error(ExitCode::bad_input, "\"" + formula + "\" gives several values", place, "write one formula, without commas");
+      throw Error(ExitCode::bad_input, "\"" + formula + "\" gives several values", place,
+                  "write one formula, without commas");
     }
   }
   double value(double theta) const override {
@@ -84,8 +86,8 @@ class Expression final : public Function {
       const bool comparison = (k + 1 < formula_.size() && formula_[k + 1] == '=') ||
                               (k > 0 && std::string("=<>!").find(formula_[k - 1]) != std::string::npos);
       if (!comparison) {
-        throw Error(ExitCode::bad_input, fmt::format("\"{}\" assigns to a variable (at character {})", formula_, k + 1), place,
-                    "write the right-hand side only");
+        throw Error(ExitCode::bad_input, fmt::format("\"{}\" assigns to a variable (at character {})", formula_, k + 1),
+                    place, "write the right-hand side only");
       }
     }
   }
@@ -96,14 +98,16 @@ class Expression final : public Function {
 };
 
 /// Cubic spline with continuous third derivative at the second and the last but one knot. Unknowns are the second
-/// derivatives M_i: h_{i−1} M_{i−1} + 2 (h_{i−1} + h_i) M_i + h_i M_{i+1} = 6 (s_i − s_{i−1}), s_i the slopes of the chords.
-/// Outside the knots it continues as a straight line; a density never gets there, the box ends at the knots.
+/// derivatives M_i: h_{i−1} M_{i−1} + 2 (h_{i−1} + h_i) M_i + h_i M_{i+1} = 6 (s_i − s_{i−1}), s_i the slopes of the
+/// chords. Outside the knots it continues as a straight line; a density never gets there, the box ends at the knots.
 class Spline final : public Function {
  public:
   Spline(std::vector<double> x, std::vector<double> y, std::string description)
       : x_(std::move(x)), y_(std::move(y)), description_(std::move(description)) {
     const auto n = static_cast<Eigen::Index>(x_.size());
-    const auto h = [&](Eigen::Index i) { return x_[static_cast<std::size_t>(i) + 1] - x_[static_cast<std::size_t>(i)]; };
+    const auto h = [&](Eigen::Index i) {
+      return x_[static_cast<std::size_t>(i) + 1] - x_[static_cast<std::size_t>(i)];
+    };
     const auto slope = [&](Eigen::Index i) {
       return (y_[static_cast<std::size_t>(i) + 1] - y_[static_cast<std::size_t>(i)]) / h(i);
     };
@@ -202,7 +206,8 @@ std::unique_ptr<Function> make_table(const std::string& file, const std::array<s
   const std::vector<double> x = table.numbers(columns[0]);
   const std::vector<double> y = table.numbers(columns[1]);
   if (x.size() < 4) {
-    throw Error(ExitCode::bad_input, fmt::format("a cubic spline needs four rows, there are {}", x.size()), file, "add rows");
+    throw Error(ExitCode::bad_input, fmt::format("a cubic spline needs four rows, there are {}", x.size()), file,
+                "add rows");
   }
   std::vector<std::size_t> order(x.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -210,7 +215,8 @@ std::unique_ptr<Function> make_table(const std::string& file, const std::array<s
   std::vector<double> sorted_x, sorted_y;
   for (const std::size_t k : order) {
     if (!sorted_x.empty() && !(x[k] > sorted_x.back())) {
-      throw Error(ExitCode::bad_input, fmt::format("{} = {} occurs twice", columns[0], x[k]), file, "keep one row for each value");
+      throw Error(ExitCode::bad_input, fmt::format("{} = {} occurs twice", columns[0], x[k]), file,
+                  "keep one row for each value");
     }
     sorted_x.push_back(x[k]);
     sorted_y.push_back(y[k]);

@@ -25,8 +25,8 @@ std::vector<double> distinct(std::vector<double> values, const std::string& file
   const double step = (values.back() - values.front()) / static_cast<double>(values.size() - 1);
   for (std::size_t k = 0; k < values.size(); ++k) {
     if (!(std::abs(values[k] - values.front() - static_cast<double>(k) * step) < 1e-4 * step)) {
-      throw Error(ExitCode::bad_input, fmt::format("column \"{}\" is not evenly spaced near {}", column, values[k]), file,
-                  "give a density on an evenly spaced lattice");
+      throw Error(ExitCode::bad_input, fmt::format("column \"{}\" is not evenly spaced near {}", column, values[k]),
+                  file, "give a density on an evenly spaced lattice");
     }
   }
   return values;
@@ -40,21 +40,27 @@ GridDensity read_csv_density(const std::string& file) {
   GridDensity grid{distinct(theta, file, "theta"), distinct(velocity, file, "v"), {}};
   const std::size_t points = grid.theta.size() * grid.velocity.size();
   if (points != theta.size()) {
-    throw Error(ExitCode::bad_input, fmt::format("{} rows do not make a {} × {} lattice", theta.size(), grid.theta.size(),
-                                                 grid.velocity.size()), file, "give every lattice point once");
+    throw Error(
+        ExitCode::bad_input,
+        fmt::format("{} rows do not make a {} × {} lattice", theta.size(), grid.theta.size(), grid.velocity.size()),
+        file, "give every lattice point once");
   }
   grid.values.assign(points, -1.0);
   for (std::size_t k = 0; k < points; ++k) {
-    const auto i = static_cast<std::size_t>(std::lower_bound(grid.theta.begin(), grid.theta.end(), theta[k]) - grid.theta.begin());
-    const auto j = static_cast<std::size_t>(std::lower_bound(grid.velocity.begin(), grid.velocity.end(), velocity[k]) - grid.velocity.begin());
+    const auto i =
+        static_cast<std::size_t>(std::lower_bound(grid.theta.begin(), grid.theta.end(), theta[k]) - grid.theta.begin());
+    const auto j = static_cast<std::size_t>(std::lower_bound(grid.velocity.begin(), grid.velocity.end(), velocity[k]) -
+                                            grid.velocity.begin());
     if (density[k] < 0.0) {
-      throw Error(ExitCode::bad_input, fmt::format("the density is {} at theta = {}, v = {}", density[k], theta[k], velocity[k]),
-                  file, "a density is nowhere negative");
+      throw Error(ExitCode::bad_input,
+                  fmt::format("the density is {} at theta = {}, v = {}", density[k], theta[k], velocity[k]), file,
+                  "a density is nowhere negative");
     }
     grid.values[i * grid.velocity.size() + j] = density[k];
   }
   if (*std::min_element(grid.values.begin(), grid.values.end()) < 0.0) {
-    throw Error(ExitCode::bad_input, "a lattice point is missing and another occurs twice", file, "give every lattice point once");
+    throw Error(ExitCode::bad_input, "a lattice point is missing and another occurs twice", file,
+                "give every lattice point once");
   }
   return grid;
 }
@@ -91,7 +97,8 @@ std::vector<double> interpolated(const GridDensity& grid, const PhasePlane& plan
 }
 
 bool same_lattice(const std::vector<double>& lattice, const Axis& axis) {
-  return static_cast<int>(lattice.size()) == axis.cells && std::abs(lattice.front() - axis.center(0)) < 1e-6 * axis.width() &&
+  return static_cast<int>(lattice.size()) == axis.cells &&
+         std::abs(lattice.front() - axis.center(0)) < 1e-6 * axis.width() &&
          std::abs(lattice.back() - axis.center(axis.cells - 1)) < 1e-6 * axis.width();
 }
 
@@ -113,7 +120,8 @@ InitialMoments moments_of(const GridDensity& grid) {
   InitialMoments moments;
   for (std::size_t a = 0; a < 2; ++a) moments.mean[a] = first[a] / mass;
   for (std::size_t a = 0; a < 2; ++a) {
-    for (std::size_t b = 0; b < 2; ++b) moments.covariance[a][b] = second[a][b] / mass - moments.mean[a] * moments.mean[b];
+    for (std::size_t b = 0; b < 2; ++b)
+      moments.covariance[a][b] = second[a][b] / mass - moments.mean[a] * moments.mean[b];
   }
   return moments;
 }
@@ -129,7 +137,8 @@ double gaussian_density(const Vector2& mean, const Matrix2& covariance, double t
   const double determinant = covariance[0][0] * covariance[1][1] - covariance[0][1] * covariance[1][0];
   const double x = theta - mean[0];
   const double y = v - mean[1];
-  const double form = (covariance[1][1] * x * x - 2.0 * covariance[0][1] * x * y + covariance[0][0] * y * y) / determinant;
+  const double form =
+      (covariance[1][1] * x * x - 2.0 * covariance[0][1] * x * y + covariance[0][0] * y * y) / determinant;
   return std::exp(-0.5 * form) / (two_pi * std::sqrt(determinant));
 }
 
@@ -151,7 +160,8 @@ InitialMoments initial_moments(const Spec& spec, const Model& model, int p) {
     case InitialKind::uniform:
       break;
   }
-  const auto range = [](const std::optional<Interval>& own, const std::optional<Interval>& box, double center, double deviation) {
+  const auto range = [](const std::optional<Interval>& own, const std::optional<Interval>& box, double center,
+                        double deviation) {
     if (own) return *own;
     return box.value_or(Interval{center - box_deviations * deviation, center + box_deviations * deviation});
   };
@@ -159,7 +169,8 @@ InitialMoments initial_moments(const Spec& spec, const Model& model, int p) {
   const Interval theta = range(initial.theta, spec.grid.theta, model.plane(p).minimum, d.std_theta);
   const Interval v = range(initial.velocity, spec.grid.velocity, 0.0, d.std_v);
   const auto variance = [](const Interval& i) { return (i.upper - i.lower) * (i.upper - i.lower) / 12.0; };
-  return {{0.5 * (theta.lower + theta.upper), 0.5 * (v.lower + v.upper)}, {{{variance(theta), 0.0}, {0.0, variance(v)}}}};
+  return {{0.5 * (theta.lower + theta.upper), 0.5 * (v.lower + v.upper)},
+          {{{variance(theta), 0.0}, {0.0, variance(v)}}}};
 }
 
 std::vector<double> initial_density(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
@@ -183,7 +194,9 @@ std::vector<double> initial_density(const Spec& spec, const Model& model, const 
   } else if (initial.kind == InitialKind::uniform) {
     const Interval theta = initial.theta.value_or(Interval{plane.theta.lower, plane.theta.upper});
     const Interval v = initial.velocity.value_or(Interval{plane.velocity.lower, plane.velocity.upper});
-    fill([&](double x, double y) { return x > theta.lower && x < theta.upper && y > v.lower && y < v.upper ? 1.0 : 0.0; });
+    fill([&](double x, double y) {
+      return x > theta.lower && x < theta.upper && y > v.lower && y < v.upper ? 1.0 : 0.0;
+    });
   } else {
     const InitialMoments moments = initial_moments(spec, model, p);
     fill([&](double x, double y) { return gaussian_density(moments.mean, moments.covariance, x, y); });
@@ -192,7 +205,8 @@ std::vector<double> initial_density(const Spec& spec, const Model& model, const 
   for (const double value : density) mass += value * plane.cell_area();
   const double least = initial.kind == InitialKind::gaussian || initial.kind == InitialKind::stationary ? 0.5 : 0.0;
   if (!std::isfinite(mass) || !(mass > least)) {
-    throw Error(ExitCode::bad_input, fmt::format("only {:.3g} of the start lies in the box, on its cells", mass), spec.place("initial"),
+    throw Error(ExitCode::bad_input, fmt::format("only {:.3g} of the start lies in the box, on its cells", mass),
+                spec.place("initial"),
                 "check initial against grid.theta and grid.velocity; a start narrower than a cell needs more cells");
   }
   for (double& value : density) value /= mass;

@@ -23,17 +23,17 @@ double gaussian_density(const Vector2& mean, const Matrix2& covariance, double t
 
 /// A density on a rectangular lattice, read from a file.
 struct GridDensity {
-  std::vector<double> theta;   ///< increasing, evenly spaced
+  std::vector<double> theta;  ///< increasing, evenly spaced
   std::vector<double> velocity;
   std::vector<double> values;  ///< [i · velocity.size() + j]
 };
 
-/// Reads a CSV with columns theta, v, density (rows in any order, one for each lattice point) or, where VTK is built in, a
-/// .vti that an earlier run wrote. Throws Error (bad_input).
+/// Reads a CSV with columns theta, v, density (rows in any order, one for each lattice point) or, where VTK is built
+/// in, a .vti that an earlier run wrote. Throws Error (bad_input).
 GridDensity read_grid_density(const std::string& file);
 
-/// Density at the cell centres of plane p of the mesh, normalised so that the sum over the cells times the cell area is 1.
-/// Throws Error (bad_input) if the start does not lie in the box.
+/// Density at the cell centres of plane p of the mesh, normalised so that the sum over the cells times the cell area
+/// is 1. Throws Error (bad_input) if the start does not lie in the box.
 std::vector<double> initial_density(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
 
 }  // namespace underdamp

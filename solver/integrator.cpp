@@ -39,14 +39,18 @@ std::array<double, most_levels> difference_coefficients(int count) {
 }
 
 /// Work of a window in Strang steps: its sweeps, the norms, the combination, and the step of the error field.
-double window_cost(int levels) { return 0.5 * levels * (levels + 1) + 0.6 * levels + 2.0; }
+double window_cost(int levels) {
+  return 0.5 * levels * (levels + 1) + 0.6 * levels + 2.0;
+}
 
-/// Error of one step from the grid: this times Σ|Δ¹² p|. The leading terms of remap and moment stencil have 3e-5, but most of
-/// what they leave on the scale of the grid is diffused away later; fitted to measured errors (docs/method.md, section 5).
+/// Error of one step from the grid: this times Σ|Δ¹² p|. The leading terms of remap and moment stencil have 3e-5, but
+/// most of what they leave on the scale of the grid is diffused away later; fitted to measured errors (docs/method.md,
+/// section 5).
 constexpr double roughness_constant = 1e-7;
 
-/// The reported error of the step is this many times the norm of the error field. Measured on quadratic cases the norm is
-/// 0.6 to 2.3 times the true error, on double wells and quartic potentials 0.3 to 1.2 times (docs/method.md, section 5).
+/// The reported error of the step is this many times the norm of the error field. Measured on quadratic cases the norm
+/// is 0.6 to 2.3 times the true error, on double wells and quartic potentials 0.3 to 1.2 times (docs/method.md, section
+/// 5).
 constexpr double time_error_safety = 3.0;
 
 /// How much larger the error of a window is than from the stationary state: the start lies some deviations away, and a
@@ -133,7 +137,8 @@ void Integrator::start(std::span<const double> density) {
   for (std::size_t k = 0; k < density.size(); ++k) initial_mass_[k / cells] += density[k];
   for (int p = 0; p < mesh_.planes(); ++p) {
     const auto first = cells * static_cast<std::size_t>(p);
-    spread_[static_cast<std::size_t>(p)] = spread_of(mesh_.plane(p), tables_, static_cast<std::size_t>(p), density.subspan(first, cells));
+    spread_[static_cast<std::size_t>(p)] =
+        spread_of(mesh_.plane(p), tables_, static_cast<std::size_t>(p), density.subspan(first, cells));
   }
   if (error_) backend_.fill_zero(*error_);
   if (!levels_.empty() && options_.step) backend_.copy(*density_, *levels_[0]);
@@ -176,7 +181,8 @@ void Integrator::advance_sgd(double time, const std::function<void(double)>& pol
   absorb_created(*density_);
 }
 
-// --- fixed step --------------------------------------------------------------------------------------------------------
+// --- fixed step
+// --------------------------------------------------------------------------------------------------------
 
 /// `count` steps of length H/level; half sweeps of neighbouring steps are one sweep.
 void Integrator::strang_steps(Field& field, WindowPlans& plans, int level, long count, Positivity positivity) {
@@ -231,13 +237,14 @@ void Integrator::advance_fixed(double time, const std::function<void(double)>& p
   for (std::size_t p = 0; p < errors_.size(); ++p) {
     require_finite(norm[p]);
     errors_[p].time = norm[p] * mesh_.plane(static_cast<int>(p)).cell_area() / std::abs(1.0 - ratio * ratio);
-    errors_[p].space = errors_[p].space * std::exp(-length / tables_.relaxation_time[p]) +
-                       static_cast<double>(steps) * roughness_[p];
+    errors_[p].space =
+        errors_[p].space * std::exp(-length / tables_.relaxation_time[p]) + static_cast<double>(steps) * roughness_[p];
   }
   measure_roughness();
 }
 
-// --- extrapolation ------------------------------------------------------------------------------------------------------
+// --- extrapolation
+// ------------------------------------------------------------------------------------------------------
 
 /// P_level: the window crossed in `level` Strang steps.
 void Integrator::cross(int level, WindowPlans& plans) {
@@ -260,8 +267,8 @@ std::vector<double> Integrator::level_norm(int count, std::span<const double> co
   return norm;
 }
 
-/// Crosses a window with `levels` levels, or one more if that promises to be enough. True if the estimated error is within
-/// the tolerance, or as small as the grid allows.
+/// Crosses a window with `levels` levels, or one more if that promises to be enough. True if the estimated error is
+/// within the tolerance, or as small as the grid allows.
 bool Integrator::try_window(WindowPlans& plans, int levels, Attempt& attempt, const std::function<void(double)>& poll) {
   for (int level = 1; level <= levels; ++level) {
     cross(level, plans);
@@ -332,8 +339,8 @@ void Integrator::accept(const Attempt& attempt, WindowPlans& plans) {
   const auto combination = extrapolation_coefficients(1, count);
   const auto difference = difference_coefficients(count);
   const auto used = static_cast<std::size_t>(count);
-  backend_.extrapolate(mesh_, fields, std::span(combination).first(used), std::span(difference).first(used), scale, *error_,
-                       *density_, options_.positivity);
+  backend_.extrapolate(mesh_, fields, std::span(combination).first(used), std::span(difference).first(used), scale,
+                       *error_, *density_, options_.positivity);
   absorb_created(*density_);
   ++statistics_.windows;
   for (std::size_t p = 0; p < errors_.size(); ++p) {
@@ -374,7 +381,8 @@ void Integrator::advance_extrapolated(double time, const std::function<void(doub
   }
 }
 
-// --- choice of window and levels --------------------------------------------------------------------------------------------
+// --- choice of window and levels
+// --------------------------------------------------------------------------------------------
 
 /// Before anything was computed: the error of a window of a harmonic oscillator of rate ω, c_K (ωH)^{2K+1}, measured on
 /// quadratic cases with densities as wide as the stationary one, times how far and how narrow the start is.
@@ -387,7 +395,8 @@ Integrator::Outlook Integrator::first_outlook() const {
     for (std::size_t p = 0; p < tables_.rate.size(); ++p) {
       const double angle = tables_.rate[p] * outlook.length;
       const double allowed = options_.tolerance * outlook.length / tables_.relaxation_time[p];
-      worst = std::max(worst, spread_[p] * constant[static_cast<std::size_t>(k)] * std::pow(angle, 2 * k + 1) / allowed);
+      worst =
+          std::max(worst, spread_[p] * constant[static_cast<std::size_t>(k)] * std::pow(angle, 2 * k + 1) / allowed);
     }
     outlook.ratio[static_cast<std::size_t>(k)] = worst;
   }
@@ -421,7 +430,8 @@ Integrator::FirstWindow Integrator::best_window(double remaining, const Outlook&
     }
     // The present length, if its plans still serve and k levels are enough for it.
     const double present = current > 0.0 ? std::round(remaining / current) : 0.0;
-    if (present < 1.0 || std::abs(remaining - present * current) > 1e-9 * remaining || current > longest * (1.0 + 1e-9)) continue;
+    if (present < 1.0 || std::abs(remaining - present * current) > 1e-9 * remaining || current > longest * (1.0 + 1e-9))
+      continue;
     const double predicted = ratio * std::pow(current / outlook.length, 2 * k);
     if (predicted < 0.7 && largest_growth > 1.0 && present * window_cost(k) < best_cost) {
       best_cost = present * window_cost(k);
@@ -437,16 +447,19 @@ Integrator::FirstWindow Integrator::first_window(double time) const {
   return best_window(time, first_outlook(), 4.0);
 }
 
-// --- health -----------------------------------------------------------------------------------------------------------------
+// --- health
+// -----------------------------------------------------------------------------------------------------------------
 
 void Integrator::measure_roughness() {
   const auto sums = backend_.roughness(*density_);
   for (std::size_t p = 0; p < sums.size(); ++p) {
-    roughness_[p] = roughness_constant * (sums[p].theta + sums[p].velocity) * mesh_.plane(static_cast<int>(p)).cell_area();
+    roughness_[p] =
+        roughness_constant * (sums[p].theta + sums[p].velocity) * mesh_.plane(static_cast<int>(p)).cell_area();
   }
 }
 
-/// Clipping may create a little mass in tails that hold none; scaling takes it back. Also looks at what has left the box.
+/// Clipping may create a little mass in tails that hold none; scaling takes it back. Also looks at what has left the
+/// box.
 void Integrator::absorb_created(Field& field) {
   const auto departed = backend_.departed(field);
   std::vector<double> factor;
@@ -459,7 +472,8 @@ void Integrator::absorb_created(Field& field) {
   }
   if (any) backend_.absorb_created(field, factor);
   if (lost_ > options_.largest_loss) {
-    throw Error(ExitCode::numerical, fmt::format("{:.2e} of the probability left the box until t = {:.6g}", lost_, time_), {},
+    throw Error(ExitCode::numerical,
+                fmt::format("{:.2e} of the probability left the box until t = {:.6g}", lost_, time_), {},
                 "enlarge the box (grid.theta, grid.velocity)");
   }
 }
@@ -477,8 +491,8 @@ void Integrator::require_finite(double value) {
                             mesh_.plane(plane).theta.center(i), mesh_.plane(plane).velocity.center(j)),
                 "use a smaller step or a smaller tolerance; please report the spec");
   }
-  throw Error(ExitCode::numerical, fmt::format("the window after t = {:.6g} gives values that are not finite", time_), {},
-              "use a smaller step or a smaller tolerance; please report the spec");
+  throw Error(ExitCode::numerical, fmt::format("the window after t = {:.6g} gives values that are not finite", time_),
+              {}, "use a smaller step or a smaller tolerance; please report the spec");
 }
 
 std::vector<ErrorEstimate> Integrator::errors() const {
@@ -495,8 +509,8 @@ std::vector<ErrorEstimate> Integrator::errors() const {
   if (tables_.dynamics == Dynamics::langevin) {
     const auto departed = backend_.departed(*density_);
     for (std::size_t p = 0; p < result.size(); ++p) {
-      result[p].time += 0.5 * result[p].space +
-                        std::abs(departed[p].total()) * mesh_.plane(static_cast<int>(p)).cell_area();
+      result[p].time +=
+          0.5 * result[p].space + std::abs(departed[p].total()) * mesh_.plane(static_cast<int>(p)).cell_area();
     }
   }
   return result;

@@ -11,17 +11,18 @@
 /// Time integration of a batch of planes. A numerical analyst should read this file and integrator.cpp first
 /// (docs/method.md, sections 3 and 4).
 ///
-///   Langevin, tolerance   windows of length H, each crossed with 1, 2, … K Strang steps V(τ/2) X(τ) V(τ/2), τ = H/l, and
+///   Langevin, tolerance   windows of length H, each crossed with 1, 2, … K Strang steps V(τ/2) X(τ) V(τ/2), τ = H/l,
+///   and
 ///                         extrapolated in τ²; window and K follow from the estimated error
 ///   Langevin, fixed step  V(τ/2) X(τ) V(τ) X(τ) … V(τ/2), next to a copy with twice the step that estimates the error
 ///   SGD                   the map itself: V then X, no error in time
 namespace underdamp {
 
 struct IntegratorOptions {
-  double tolerance = 1e-6;      ///< L1 error per unit of relaxation time
-  std::optional<double> step;   ///< fixed Strang step
+  double tolerance = 1e-6;     ///< L1 error per unit of relaxation time
+  std::optional<double> step;  ///< fixed Strang step
   Positivity positivity = Positivity::limit;
-  double largest_loss = 1.0;    ///< share of the mass that may leave the box; more is an Error (numerical)
+  double largest_loss = 1.0;  ///< share of the mass that may leave the box; more is an Error (numerical)
 };
 
 /// What the integration of one plane has cost and how wrong it may be, in L1.
@@ -31,8 +32,8 @@ struct ErrorEstimate {
 };
 
 struct IntegratorStatistics {
-  long strang_steps = 0;      ///< taken, copies and rejected windows included; SGD: map steps
-  long windows = 0;           ///< accepted
+  long strang_steps = 0;  ///< taken, copies and rejected windows included; SGD: map steps
+  long windows = 0;       ///< accepted
   long rejected = 0;
 };
 
@@ -44,8 +45,8 @@ class Integrator {
   /// Starts from a density, shape().cells() values; time 0.
   void start(std::span<const double> density);
 
-  /// Advances to `time`. `poll` is called between sweeps of the field often enough for a progress bar; what it throws ends
-  /// the integration at the last accepted density. Throws Error (numerical) if the density is not finite any more.
+  /// Advances to `time`. `poll` is called between sweeps of the field often enough for a progress bar; what it throws
+  /// ends the integration at the last accepted density. Throws Error (numerical) if the density is not finite any more.
   void advance(double time, const std::function<void(double now)>& poll);
 
   double time() const { return time_; }
@@ -85,14 +86,14 @@ class Integrator {
   IntegratorOptions options_;
   double time_ = 0.0;
   std::unique_ptr<Field> density_;
-  std::unique_ptr<Field> error_;                 ///< signed estimate of the error of density_
+  std::unique_ptr<Field> error_;  ///< signed estimate of the error of density_
   std::vector<std::unique_ptr<Field>> levels_;
   std::unique_ptr<WindowPlans> plans_;
-  double lost_ = 0.0;                            ///< largest share of the mass of a plane that has left the box
-  std::vector<double> initial_mass_;             ///< [plane] Σ p at the start
+  double lost_ = 0.0;                 ///< largest share of the mass of a plane that has left the box
+  std::vector<double> initial_mass_;  ///< [plane] Σ p at the start
   std::vector<ErrorEstimate> errors_;
-  std::vector<double> spread_;                   ///< [plane] distance and narrowness of the start, in stationary deviations
-  std::vector<double> roughness_;                ///< [plane] error of one step from the grid, L1
+  std::vector<double> spread_;     ///< [plane] distance and narrowness of the start, in stationary deviations
+  std::vector<double> roughness_;  ///< [plane] error of one step from the grid, L1
   IntegratorStatistics statistics_;
 
   /// Error of a window of `length` crossed with k levels, over its tolerance, for k = 3 … 6; largest over the planes.

@@ -11,7 +11,9 @@
 namespace underdamp {
 namespace {
 
-std::shared_ptr<const Function> constant(double value) { return make_polynomial({value}); }
+std::shared_ptr<const Function> constant(double value) {
+  return make_polynomial({value});
+}
 
 /// Window that certainly holds what the user named: start, box, or the neighbourhood of 0.
 Interval search_window(const Spec& spec) {
@@ -104,15 +106,17 @@ void Model::add_dataset_planes(const Spec& spec) {
   }
   for (const int number : wanted) {
     if (number > count) {
-      throw Error(ExitCode::bad_input, fmt::format("loss.modes: there is no mode {}, the data have {} features", number, count),
+      throw Error(ExitCode::bad_input,
+                  fmt::format("loss.modes: there is no mode {}, the data have {} features", number, count),
                   spec.place("loss.modes"), fmt::format("use numbers from 1 to {}", count));
     }
     const HessianMode& mode = dataset_->modes()[static_cast<std::size_t>(number) - 1];
     if (!(mode.eigenvalue + weight_decay_ > 0.0)) {
-      throw Error(ExitCode::bad_input,
-                  fmt::format("loss.modes: the Hessian is singular, mode {} has eigenvalue 0 and nothing holds it", number),
-                  spec.place("loss.modes"),
-                  "use weight_decay > 0, leave this mode out, or remove columns that others determine");
+      throw Error(
+          ExitCode::bad_input,
+          fmt::format("loss.modes: the Hessian is singular, mode {} has eigenvalue 0 and nothing holds it", number),
+          spec.place("loss.modes"),
+          "use weight_decay > 0, leave this mode out, or remove columns that others determine");
     }
     PlaneModel plane;
     plane.name = fmt::format("mode_{:02d}", number);
@@ -160,8 +164,8 @@ void Model::locate_minimum(const Spec& spec, PlaneModel& plane) const {
     plane.minimum = lowest(loss, window, index, samples);
   }
   if (!std::isfinite(plane.minimum) || !std::isfinite(loss(plane.minimum))) {
-    throw Error(ExitCode::bad_input, fmt::format("{} is not finite at x = {}", plane.loss->describe(), plane.minimum), where,
-                "change the loss, or restrict grid.theta to where it is defined");
+    throw Error(ExitCode::bad_input, fmt::format("{} is not finite at x = {}", plane.loss->describe(), plane.minimum),
+                where, "change the loss, or restrict grid.theta to where it is defined");
   }
   if (window.upper >= farthest) {
     throw Error(ExitCode::bad_input, plane.loss->describe() + " has no minimum: it falls without bound", where,
@@ -173,8 +177,8 @@ void Model::locate_minimum(const Spec& spec, PlaneModel& plane) const {
   plane.curvature = plane.loss->second_derivative(plane.minimum) + weight_decay_;
   if (!(plane.curvature > 0.0)) {
     throw Error(ExitCode::bad_input,
-                fmt::format("the curvature of the loss at its minimum x = {:.6g} is {:.3g}, not positive", plane.minimum,
-                            plane.curvature),
+                fmt::format("the curvature of the loss at its minimum x = {:.6g} is {:.3g}, not positive",
+                            plane.minimum, plane.curvature),
                 where, "use a loss that is quadratic at its minimum, or weight_decay > 0");
   }
 }
@@ -199,13 +203,20 @@ Derived Model::derived(int p) const {
   d.std_v = std::sqrt(d.temperature);
   d.std_theta = d.std_v / d.omega;
   const double half = 0.5 * gamma_;
-  d.relaxation_time = d.zeta <= 1.0 ? 1.0 / half : (half + std::sqrt(half * half - d.omega * d.omega)) / (d.omega * d.omega);
+  d.relaxation_time =
+      d.zeta <= 1.0 ? 1.0 / half : (half + std::sqrt(half * half - d.omega * d.omega)) / (d.omega * d.omega);
   return d;
 }
 
-double Model::loss(int p, double theta) const { return plane(p).loss->value(theta) + 0.5 * weight_decay_ * theta * theta; }
-double Model::gradient(int p, double theta) const { return plane(p).loss->derivative(theta) + weight_decay_ * theta; }
-double Model::curvature(int p, double theta) const { return plane(p).loss->second_derivative(theta) + weight_decay_; }
+double Model::loss(int p, double theta) const {
+  return plane(p).loss->value(theta) + 0.5 * weight_decay_ * theta * theta;
+}
+double Model::gradient(int p, double theta) const {
+  return plane(p).loss->derivative(theta) + weight_decay_ * theta;
+}
+double Model::curvature(int p, double theta) const {
+  return plane(p).loss->second_derivative(theta) + weight_decay_;
+}
 
 std::optional<Interval> Model::domain(int p) const {
   const auto loss = plane(p).loss->domain();

@@ -22,15 +22,15 @@ struct PlaneModel {
 
 /// Quantities of the linearised process around the minimum of one plane.
 struct Derived {
-  double k = 0.0;               ///< force per gradient, 2/(η(1+β))
-  double gamma = 0.0;           ///< friction γ
-  double kappa = 0.0;           ///< inverse temperature
-  double omega = 0.0;           ///< √(k h)
-  double zeta = 0.0;            ///< damping ratio γ/(2ω)
-  double temperature = 0.0;     ///< T_v = D(θ*)/γ, the variance of v
+  double k = 0.0;            ///< force per gradient, 2/(η(1+β))
+  double gamma = 0.0;        ///< friction γ
+  double kappa = 0.0;        ///< inverse temperature
+  double omega = 0.0;        ///< √(k h)
+  double zeta = 0.0;         ///< damping ratio γ/(2ω)
+  double temperature = 0.0;  ///< T_v = D(θ*)/γ, the variance of v
   double std_theta = 0.0;
   double std_v = 0.0;
-  double relaxation_time = 0.0; ///< 1 / Re λ of the slowest relaxing mode
+  double relaxation_time = 0.0;  ///< 1 / Re λ of the slowest relaxing mode
 };
 
 class Model {

@@ -26,7 +26,8 @@ void add_line(Observables& o, const LineSums& line, double theta, double loss, i
 }
 
 void normalise(Observables& o, double area) {
-  for (double* sum : {&o.mean[0], &o.mean[1], &o.covariance[0][0], &o.covariance[0][1], &o.covariance[1][1], &o.expected_loss}) {
+  for (double* sum :
+       {&o.mean[0], &o.mean[1], &o.covariance[0][0], &o.covariance[0][1], &o.covariance[1][1], &o.expected_loss}) {
     *sum /= o.mass;
   }
   o.covariance[0][0] -= o.mean[0] * o.mean[0];
@@ -42,8 +43,10 @@ void normalise(Observables& o, double area) {
 
 std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const Tables& tables, const Field& density) {
   double area_of_all = std::numeric_limits<double>::infinity();
-  for (int p = 0; p < mesh.planes(); ++p) area_of_all = std::min(area_of_all, mesh.plane(p).theta.length() * mesh.plane(p).velocity.length());
-  const auto lines = backend.sum_lines(mesh, density, {tables.friction, tables.diffusion, dissipation_floor / area_of_all});
+  for (int p = 0; p < mesh.planes(); ++p)
+    area_of_all = std::min(area_of_all, mesh.plane(p).theta.length() * mesh.plane(p).velocity.length());
+  const auto lines =
+      backend.sum_lines(mesh, density, {tables.friction, tables.diffusion, dissipation_floor / area_of_all});
   const auto departed = backend.departed(density);
   std::vector<Observables> result;
   for (int p = 0; p < mesh.planes(); ++p) {
@@ -59,7 +62,8 @@ std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const 
     normalise(o, area);
     o.mean[0] += reference;
     const Departed& d = departed[static_cast<std::size_t>(p)];
-    o.departed = {d.theta_min * area, d.theta_max * area, d.velocity_min * area, d.velocity_max * area, d.created * area};
+    o.departed = {d.theta_min * area, d.theta_max * area, d.velocity_min * area, d.velocity_max * area,
+                  d.created * area};
     result.push_back(o);
   }
   return result;
@@ -72,10 +76,12 @@ std::vector<Marginals> marginals(Backend& backend, const PhaseMesh& mesh, const 
   for (int p = 0; p < mesh.planes(); ++p) {
     Marginals& m = result[static_cast<std::size_t>(p)];
     for (int i = 0; i < mesh.theta_cells(); ++i) {
-      m.theta.push_back(lines[static_cast<std::size_t>(p * mesh.theta_cells() + i)].mass * mesh.plane(p).velocity.width());
+      m.theta.push_back(lines[static_cast<std::size_t>(p * mesh.theta_cells() + i)].mass *
+                        mesh.plane(p).velocity.width());
     }
     for (int j = 0; j < mesh.velocity_cells(); ++j) {
-      m.velocity.push_back(columns[static_cast<std::size_t>(p * mesh.velocity_cells() + j)] * mesh.plane(p).theta.width());
+      m.velocity.push_back(columns[static_cast<std::size_t>(p * mesh.velocity_cells() + j)] *
+                           mesh.plane(p).theta.width());
     }
   }
   return result;

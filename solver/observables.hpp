@@ -11,14 +11,14 @@ namespace underdamp {
 
 struct Observables {
   double mass = 0.0;
-  Vector2 mean{};             ///< of (θ, v), of the normalised density
+  Vector2 mean{};  ///< of (θ, v), of the normalised density
   Matrix2 covariance{};
-  double expected_loss = 0.0; ///< E L_λ
-  double entropy = 0.0;       ///< −∫ p ln p
+  double expected_loss = 0.0;       ///< E L_λ
+  double entropy = 0.0;             ///< −∫ p ln p
   double entropy_production = 0.0;  ///< ∫ J_irr² / (D p), 1/time
-  double minimum = 0.0;       ///< smallest cell value
+  double minimum = 0.0;             ///< smallest cell value
   std::array<int, 2> minimum_cell{};
-  Departed departed;          ///< probability lost through each wall
+  Departed departed;  ///< probability lost through each wall
 };
 
 /// Of each plane. The entropy production leaves out cells below 1e-14 of the mean density of the box.

@@ -22,13 +22,15 @@ void remove_earlier_pictures(const fs::path& folder) {
   static const std::regex ours("density_[0-9]{4,}\\.vti|density\\.pvd");
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
-    if (entry.is_regular_file(code) && std::regex_match(entry.path().filename().string(), ours)) fs::remove(entry.path(), code);
+    if (entry.is_regular_file(code) && std::regex_match(entry.path().filename().string(), ours))
+      fs::remove(entry.path(), code);
   }
 }
 
 std::string collection(const std::vector<std::pair<double, std::string>>& pictures) {
   std::string text =
-      "<?xml version=\"1.0\"?>\n<VTKFile type=\"Collection\" version=\"0.1\" byte_order=\"LittleEndian\">\n  <Collection>\n";
+      "<?xml version=\"1.0\"?>\n<VTKFile type=\"Collection\" version=\"0.1\" byte_order=\"LittleEndian\">\n  "
+      "<Collection>\n";
   for (const auto& [time, file] : pictures) {
     text += fmt::format("    <DataSet timestep=\"{:.17g}\" group=\"\" part=\"0\" file=\"{}\"/>\n", time, file);
   }
@@ -53,16 +55,19 @@ RunOutput::RunOutput(const Simulation& simulation, fs::path directory)
   history_ = std::string("plane,") + history_columns;
 }
 
-fs::path RunOutput::main_file() const { return has_vtk() ? planes_.front().folder / "density.pvd" : directory_ / "summary.json"; }
+fs::path RunOutput::main_file() const {
+  return has_vtk() ? planes_.front().folder / "density.pvd" : directory_ / "summary.json";
+}
 
 std::string RunOutput::history_row(const Frame& frame, int p) const {
   const Observables& o = frame.observables[static_cast<std::size_t>(p)];
   const Vector2& start = start_mean_[static_cast<std::size_t>(p)];
   const double shift = o.mean[0] - start[0];
-  return fmt::format("{:.17g},{:.10g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g}\n", frame.time,
-                     frame.time / simulation_.model().learning_rate(), o.mass, o.mean[0], o.mean[1], o.covariance[0][0],
-                     o.covariance[0][1], o.covariance[1][1], o.expected_loss, o.entropy, o.entropy_production,
-                     o.covariance[0][0] + shift * shift);
+  return fmt::format(
+      "{:.17g},{:.10g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g}\n", frame.time,
+      frame.time / simulation_.model().learning_rate(), o.mass, o.mean[0], o.mean[1], o.covariance[0][0],
+      o.covariance[0][1], o.covariance[1][1], o.expected_loss, o.entropy, o.entropy_production,
+      o.covariance[0][0] + shift * shift);
 }
 
 void RunOutput::add_history(const Frame& frame) {
@@ -87,7 +92,8 @@ void RunOutput::add_marginals(const Frame& frame) {
     if (marginal_rows_ > most_marginal_rows) text = text.substr(0, text.find('\n') + 1);
     const auto add = [&](const char* name, const Axis& axis, const std::vector<double>& values) {
       for (int c = 0; c < axis.cells; ++c) {
-        text += fmt::format("{:.10g},{},{:.10g},{:.10g}\n", frame.time, name, axis.center(c), values[static_cast<std::size_t>(c)]);
+        text += fmt::format("{:.10g},{},{:.10g},{:.10g}\n", frame.time, name, axis.center(c),
+                            values[static_cast<std::size_t>(c)]);
       }
     };
     add("theta", plane.theta, all[p].theta);

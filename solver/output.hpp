@@ -9,8 +9,8 @@
 
 namespace underdamp {
 
-/// The output directory of a run (docs/user-guide.md lists the files). Every file is complete at every moment; a batch has
-/// one sub-directory for each plane and the whole at the top.
+/// The output directory of a run (docs/user-guide.md lists the files). Every file is complete at every moment; a batch
+/// has one sub-directory for each plane and the whole at the top.
 class RunOutput {
  public:
   /// Creates the directory and removes pictures of an earlier run there. Throws Error (input_output).

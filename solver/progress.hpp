@@ -4,8 +4,8 @@
 
 namespace underdamp {
 
-/// Tells how far a run is: a bar with the time left on a terminal, a line every ten seconds elsewhere, nothing if quiet.
-/// Writes to standard error, so that results on standard output stay clean.
+/// Tells how far a run is: a bar with the time left on a terminal, a line every ten seconds elsewhere, nothing if
+/// quiet. Writes to standard error, so that results on standard output stay clean.
 class Progress {
  public:
   /// `what` names the work, `end` is the value of `update` at which it is done.

@@ -39,7 +39,11 @@ Json loss_json(const LossSpec& loss) {
   }
   Json modes = loss.modes;
   if (loss.modes.empty()) modes = "all";
-  return {{"kind", "dataset"}, {"file", loss.file}, {"target", loss.target}, {"standardize", loss.standardize}, {"modes", modes}};
+  return {{"kind", "dataset"},
+          {"file", loss.file},
+          {"target", loss.target},
+          {"standardize", loss.standardize},
+          {"modes", modes}};
 }
 
 Json noise_json(const NoiseSpec& noise) {
@@ -76,7 +80,8 @@ Json initial_json(const InitialSpec& initial) {
     case InitialKind::stationary:
       return {{"kind", "stationary"}};
     case InitialKind::uniform:
-      return {{"kind", "uniform"}, {"theta", interval_json(initial.theta)}, {"velocity", interval_json(initial.velocity)}};
+      return {
+          {"kind", "uniform"}, {"theta", interval_json(initial.theta)}, {"velocity", interval_json(initial.velocity)}};
     case InitialKind::file:
       break;
   }
@@ -123,7 +128,8 @@ double estimated_seconds(const Simulation& simulation) {
                                                  : 0.5 * window.levels * (window.levels + 1) + 2.0;
     steps += std::ceil(time / window.length) * per_window;
   }
-  return steps / static_cast<double>(windows.size()) * cells / nominal_rate / simulation.backend().describe().concurrency;
+  return steps / static_cast<double>(windows.size()) * cells / nominal_rate /
+         simulation.backend().describe().concurrency;
 }
 
 std::string describe_plane(const Simulation& simulation, int p) {
@@ -133,17 +139,20 @@ std::string describe_plane(const Simulation& simulation, int p) {
   const Resolution r = resolution(plane, model.stationary_covariance(p));
   std::string text;
   if (!model.plane(p).name.empty()) {
-    text += fmt::format("\n{} (Hessian eigenvalue {:.6g})\n", model.plane(p).name,
-                        simulation.model().dataset()->modes()[static_cast<std::size_t>(model.plane(p).mode) - 1].eigenvalue);
+    text += fmt::format(
+        "\n{} (Hessian eigenvalue {:.6g})\n", model.plane(p).name,
+        simulation.model().dataset()->modes()[static_cast<std::size_t>(model.plane(p).mode) - 1].eigenvalue);
   }
-  text += fmt::format("  minimum        theta = {:.6g}, curvature {:.6g}\n", model.plane(p).minimum, model.plane(p).curvature);
+  text += fmt::format("  minimum        theta = {:.6g}, curvature {:.6g}\n", model.plane(p).minimum,
+                      model.plane(p).curvature);
   text += fmt::format("  damping        zeta = {:.4g} ({}), omega = {:.5g}, relaxation time {:.4g}\n", d.zeta,
                       d.zeta < 1.0 ? "oscillates" : "does not oscillate", d.omega, d.relaxation_time);
   text += fmt::format("  stationary     std theta = {:.5g}, std v = {:.5g}\n", d.std_theta, d.std_v);
-  text += fmt::format("  box            theta [{:.5g}, {:.5g}], v [{:.5g}, {:.5g}]\n", plane.theta.lower, plane.theta.upper,
-                      plane.velocity.lower, plane.velocity.upper);
+  text += fmt::format("  box            theta [{:.5g}, {:.5g}], v [{:.5g}, {:.5g}]\n", plane.theta.lower,
+                      plane.theta.upper, plane.velocity.lower, plane.velocity.upper);
   text += fmt::format("                 {}\n", simulation.box_reasons()[static_cast<std::size_t>(p)]);
-  text += fmt::format("  resolution     {:.1f} cells per std of theta, {:.1f} of v (stationary)\n", r.theta, r.velocity);
+  text +=
+      fmt::format("  resolution     {:.1f} cells per std of theta, {:.1f} of v (stationary)\n", r.theta, r.velocity);
   return text;
 }
 
@@ -177,17 +186,13 @@ Json resolved_spec(const Spec& spec) {
 
 Json derived_values(const Model& model) {
   const int planes = model.planes();
-  const auto value = [&](double Derived::* member) {
+  const auto value = [&](double Derived::*member) {
     return per_plane(planes, [&](int p) { return Json(model.derived(p).*member); });
   };
-  return {{"k", value(&Derived::k)},
-          {"gamma", value(&Derived::gamma)},
-          {"zeta", value(&Derived::zeta)},
-          {"std_theta", value(&Derived::std_theta)},
-          {"std_v", value(&Derived::std_v)},
-          {"kappa", value(&Derived::kappa)},
-          {"omega", value(&Derived::omega)},
-          {"relaxation_time", value(&Derived::relaxation_time)}};
+  return {{"k", value(&Derived::k)},         {"gamma", value(&Derived::gamma)},
+          {"zeta", value(&Derived::zeta)},   {"std_theta", value(&Derived::std_theta)},
+          {"std_v", value(&Derived::std_v)}, {"kappa", value(&Derived::kappa)},
+          {"omega", value(&Derived::omega)}, {"relaxation_time", value(&Derived::relaxation_time)}};
 }
 
 std::string describe_plan(const Simulation& simulation) {
@@ -208,8 +213,8 @@ std::string describe_plan(const Simulation& simulation) {
                         spec.evolve->steps ? fmt::format(" ({} SGD steps)", *spec.evolve->steps) : "",
                         simulation.frame_times().size());
     if (window.levels > 1) {
-      text += fmt::format("  step           begins with windows of {:.4g}, {} levels, tolerance {:.2g}\n", window.length,
-                          window.levels, spec.evolve->tolerance);
+      text += fmt::format("  step           begins with windows of {:.4g}, {} levels, tolerance {:.2g}\n",
+                          window.length, window.levels, spec.evolve->tolerance);
     } else {
       text += fmt::format("  step           {:.6g}, fixed\n", window.length);
     }
@@ -229,8 +234,12 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
   const double cells = static_cast<double>(shape.theta_cells) * shape.velocity_cells;
   const auto statistics = simulation.statistics();
   const auto errors = simulation.errors();
-  const auto at = [](const auto& list, int p) -> const auto& { return list[static_cast<std::size_t>(p)]; };
-  const auto observable = [&](auto&& member) { return per_plane(planes, [&](int p) { return Json(member(at(last.observables, p))); }); };
+  const auto at = [](const auto& list, int p) -> const auto& {
+    return list[static_cast<std::size_t>(p)];
+  };
+  const auto observable = [&](auto&& member) {
+    return per_plane(planes, [&](int p) { return Json(member(at(last.observables, p))); });
+  };
   double plane_steps = 0.0;
   for (const auto& s : statistics) plane_steps += static_cast<double>(s.strang_steps);
 
@@ -241,14 +250,16 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
   json["device"] = simulation.backend().describe().name;
   json["spec"] = resolved_spec(simulation.spec());
   json["derived"] = derived_values(simulation.model());
-  json["box"] = {{"theta", per_plane(planes, [&](int p) {
-                    const Axis& a = simulation.mesh().plane(p).theta;
-                    return Json::array({a.lower, a.upper});
-                  })},
-                 {"velocity", per_plane(planes, [&](int p) {
-                    const Axis& a = simulation.mesh().plane(p).velocity;
-                    return Json::array({a.lower, a.upper});
-                  })},
+  json["box"] = {{"theta", per_plane(planes,
+                                     [&](int p) {
+                                       const Axis& a = simulation.mesh().plane(p).theta;
+                                       return Json::array({a.lower, a.upper});
+                                     })},
+                 {"velocity", per_plane(planes,
+                                        [&](int p) {
+                                          const Axis& a = simulation.mesh().plane(p).velocity;
+                                          return Json::array({a.lower, a.upper});
+                                        })},
                  {"reason", per_plane(planes, [&](int p) { return Json(at(simulation.box_reasons(), p)); })}};
   json["solver_seconds"] = simulation.solver_seconds();
   json["wall_seconds"] = run.wall_seconds;
@@ -257,13 +268,13 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
   json["rejected_windows"] = per_plane(planes, [&](int p) { return Json(at(statistics, p).rejected); });
   json["cells"] = static_cast<long>(cells);
   json["planes"] = planes;
-  json["cell_steps_per_second"] = simulation.solver_seconds() > 0.0 ? plane_steps * cells / simulation.solver_seconds() : 0.0;
+  json["cell_steps_per_second"] =
+      simulation.solver_seconds() > 0.0 ? plane_steps * cells / simulation.solver_seconds() : 0.0;
   json["time"] = last.time;
   json["time_error_estimate"] = per_plane(planes, [&](int p) { return Json(at(errors, p).time); });
   json["space_error_estimate"] = per_plane(planes, [&](int p) { return Json(at(errors, p).space); });
-  json["accuracy_limited_by"] = per_plane(planes, [&](int p) {
-    return Json(at(errors, p).space > at(errors, p).time ? "grid" : "step");
-  });
+  json["accuracy_limited_by"] =
+      per_plane(planes, [&](int p) { return Json(at(errors, p).space > at(errors, p).time ? "grid" : "step"); });
   json["mass"] = observable([](const Observables& o) { return o.mass; });
   json["leak"] = {{"theta_min", observable([](const Observables& o) { return o.departed.theta_min; })},
                   {"theta_max", observable([](const Observables& o) { return o.departed.theta_max; })},

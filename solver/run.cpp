@@ -98,9 +98,9 @@ class Run {
     for (std::size_t p = 0; p < last_.observables.size(); ++p) {
       const Observables& o = last_.observables[p];
       const PhasePlane& plane = simulation_.mesh().plane(static_cast<int>(p));
-      const std::string where =
-          fmt::format("plane {}, cell ({}, {}), theta = {:.6g}, v = {:.6g}", p + 1, o.minimum_cell[0], o.minimum_cell[1],
-                      plane.theta.center(o.minimum_cell[0]), plane.velocity.center(o.minimum_cell[1]));
+      const std::string where = fmt::format("plane {}, cell ({}, {}), theta = {:.6g}, v = {:.6g}", p + 1,
+                                            o.minimum_cell[0], o.minimum_cell[1], plane.theta.center(o.minimum_cell[0]),
+                                            plane.velocity.center(o.minimum_cell[1]));
       if (!std::isfinite(o.mass)) {
         throw Error(ExitCode::numerical, fmt::format("the density is not finite at t = {:.6g}", last_.time), where,
                     "use a smaller step or tolerance; the state was saved in checkpoint.h5");
@@ -117,20 +117,23 @@ class Run {
 
   void check_accuracy() {
     for (std::size_t p = 0; p < last_.observables.size(); ++p) {
-      add_warnings(leak_warnings(simulation_.model(), simulation_.mesh(), static_cast<int>(p), last_.observables[p].departed));
+      add_warnings(
+          leak_warnings(simulation_.model(), simulation_.mesh(), static_cast<int>(p), last_.observables[p].departed));
     }
     const auto errors = simulation_.errors();
     for (std::size_t p = 0; p < errors.size(); ++p) {
       if (!(errors[p].space > simulation_.spec().evolve->tolerance)) continue;
       const std::string& name = simulation_.model().plane(static_cast<int>(p)).name;
-      add_warnings({fmt::format("{}the grid limits the accuracy, not the step: its error is about {:.1e}, more than the tolerance {:.1e}; "
-                                "it falls with the eleventh power of the number of cells",
-                                name.empty() ? "" : name + ": ", errors[p].space, simulation_.spec().evolve->tolerance)});
+      add_warnings({fmt::format(
+          "{}the grid limits the accuracy, not the step: its error is about {:.1e}, more than the tolerance {:.1e}; "
+          "it falls with the eleventh power of the number of cells",
+          name.empty() ? "" : name + ": ", errors[p].space, simulation_.spec().evolve->tolerance)});
     }
   }
 
   void save(const std::string& reason) const {
-    Checkpoint checkpoint{version, resolved_spec(simulation_.spec()).dump(), reason, simulation_.time(), frames_, {}, {}};
+    Checkpoint checkpoint{version, resolved_spec(simulation_.spec()).dump(), reason, simulation_.time(), frames_, {},
+                          {}};
     for (int p = 0; p < simulation_.mesh().planes(); ++p) {
       checkpoint.planes.push_back(simulation_.mesh().plane(p));
       checkpoint.density.push_back(simulation_.density(p));
@@ -161,6 +164,8 @@ class Run {
 
 }  // namespace
 
-RunResult run(const Spec& spec, Backend& backend, const RunOptions& options) { return Run(spec, backend, options).execute(); }
+RunResult run(const Spec& spec, Backend& backend, const RunOptions& options) {
+  return Run(spec, backend, options).execute();
+}
 
 }  // namespace underdamp

@@ -24,9 +24,9 @@ struct RunResult {
 
 /// Does what a spec asks for and writes the output directory.
 ///
-/// Interrupted: the density goes to checkpoint.h5, all files are complete, the result says so. Throws Error: bad input before
-/// anything is written; numerical failure (not finite, more than 1e-3 of the mass lost) after the state was saved in
-/// checkpoint.h5; input_output.
+/// Interrupted: the density goes to checkpoint.h5, all files are complete, the result says so. Throws Error: bad input
+/// before anything is written; numerical failure (not finite, more than 1e-3 of the mass lost) after the state was
+/// saved in checkpoint.h5; input_output.
 RunResult run(const Spec& spec, Backend& backend, const RunOptions& options);
 
 }  // namespace underdamp

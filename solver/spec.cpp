@@ -210,8 +210,8 @@ class TableReader {
     return static_cast<long>(*value);
   }
   template <class Value>
-  Value choice_of(const toml::node& node, const std::string& key, const std::vector<std::pair<std::string, Value>>& choices,
-                  Value fallback) {
+  Value choice_of(const toml::node& node, const std::string& key,
+                  const std::vector<std::pair<std::string, Value>>& choices, Value fallback) {
     std::vector<std::string> names;
     for (const auto& [name, value] : choices) names.push_back(name);
     const auto found = node.value_exact<std::string>();
@@ -221,7 +221,8 @@ class TableReader {
       }
       const std::string nearest = nearest_name(*found, names);
       add(node, key, "\"" + *found + "\" is not one of the choices",
-          nearest.empty() ? "expected " + join_names(names) : "did you mean \"" + nearest + "\"? choices: " + join_names(names));
+          nearest.empty() ? "expected " + join_names(names)
+                          : "did you mean \"" + nearest + "\"? choices: " + join_names(names));
       return fallback;
     }
     bad(node, key, join_names(names));
@@ -284,7 +285,8 @@ class SpecParser {
     TableReader langevin = section("langevin");
     if (optimizer.present() == langevin.present()) {
       problems_.add(spec_.file + ":1:1", "optimizer",
-                    optimizer.present() ? "both [optimizer] and [langevin] are given" : "neither [optimizer] nor [langevin] is given",
+                    optimizer.present() ? "both [optimizer] and [langevin] are given"
+                                        : "neither [optimizer] nor [langevin] is given",
                     "give exactly one of the two tables");
     }
     if (optimizer.present()) {
@@ -303,7 +305,8 @@ class SpecParser {
       langevin.finish();
       spec_.langevin = l;
       if (spec_.dynamics == Dynamics::sgd) {
-        problems_.add(spec_.place("dynamics"), "dynamics", "\"sgd\" is the map of an optimizer, but [langevin] is given",
+        problems_.add(spec_.place("dynamics"), "dynamics",
+                      "\"sgd\" is the map of an optimizer, but [langevin] is given",
                       "give [optimizer], or dynamics = \"langevin\"");
       }
     }
@@ -361,8 +364,8 @@ class SpecParser {
         loss.hessian = table.number("hessian", non_negative, 1.0);
         loss.minimum = table.number("minimum", any, 0.0);
         if (!(loss.hessian + (spec_.optimizer ? spec_.optimizer->weight_decay : 0.0) > 0.0)) {
-          problems_.add(spec_.place("loss.hessian"), "loss.hessian", "the Hessian is singular: nothing holds the parameter",
-                        "use hessian > 0, or weight_decay > 0");
+          problems_.add(spec_.place("loss.hessian"), "loss.hessian",
+                        "the Hessian is singular: nothing holds the parameter", "use hessian > 0, or weight_decay > 0");
         }
         break;
       case LossKind::polynomial:
@@ -398,12 +401,14 @@ class SpecParser {
         problems_.add(spec_.place("langevin"), "langevin.temperature", "nothing gives the noise",
                       "add temperature = …, or a table [noise] that gives D");
       } else {
-        problems_.add(spec_.file + ":1:1", "noise", "the table [noise] is missing", "add [noise] with a kind and sigma2");
+        problems_.add(spec_.file + ":1:1", "noise", "the table [noise] is missing",
+                      "add [noise] with a kind and sigma2");
       }
       return;
     }
     if (spec_.langevin && spec_.langevin->temperature) {
-      problems_.add(spec_.place("noise"), "noise", "both langevin.temperature and [noise] are given", "give only one of them");
+      problems_.add(spec_.place("noise"), "noise", "both langevin.temperature and [noise] are given",
+                    "give only one of them");
     }
     if (!table.has("kind")) table.missing("kind", "hessian, isotropic, constant, expression, table or dataset");
     noise.kind = table.choice<NoiseKind>("kind",
@@ -458,7 +463,8 @@ class SpecParser {
     GridSpec& grid = spec_.grid;
     if (const toml::node* node = table.find("cells"); node != nullptr) {
       const toml::array* array = node->as_array();
-      const std::string expected = fmt::format("two whole numbers [theta, velocity] from {} to 16384", PhaseMesh::minimum_cells);
+      const std::string expected =
+          fmt::format("two whole numbers [theta, velocity] from {} to 16384", PhaseMesh::minimum_cells);
       if (array == nullptr || array->size() != 2) {
         table.bad(*node, "cells", expected);
       } else {
@@ -476,8 +482,8 @@ class SpecParser {
                                                  {"reflecting", ThetaBoundary::reflecting}},
                                                 ThetaBoundary::open);
     if (grid.boundary != ThetaBoundary::open && !grid.theta) {
-      problems_.add(spec_.place("grid.theta_boundary"), "grid.theta_boundary", "a closed theta axis needs to know its walls",
-                    "give grid.theta = [min, max]");
+      problems_.add(spec_.place("grid.theta_boundary"), "grid.theta_boundary",
+                    "a closed theta axis needs to know its walls", "give grid.theta = [min, max]");
     }
     table.finish();
   }
@@ -497,7 +503,8 @@ class SpecParser {
       if (const auto mean = table.numbers("mean", 2, "two numbers [theta, velocity]"); mean.size() == 2) {
         initial.mean = {{mean[0], mean[1]}};
       } else if (mean.size() > 2) {
-        problems_.add(spec_.place("initial.mean"), "initial.mean", "more than two numbers", "expected [theta, velocity]");
+        problems_.add(spec_.place("initial.mean"), "initial.mean", "more than two numbers",
+                      "expected [theta, velocity]");
       }
       read_covariance(table);
     }
@@ -506,7 +513,8 @@ class SpecParser {
       initial.velocity = table.interval("velocity");
     }
     if (initial.kind == InitialKind::file) {
-      initial.file = resolved(table.required_text("file", "a CSV with columns theta, v, density, or a .vti of an earlier run"));
+      initial.file =
+          resolved(table.required_text("file", "a CSV with columns theta, v, density, or a .vti of an earlier run"));
     }
     table.finish(" for this kind of start");
   }
@@ -516,7 +524,8 @@ class SpecParser {
     if (rows.empty()) return;
     const double determinant = rows[0][0] * rows[1][1] - rows[0][1] * rows[1][0];
     if (rows[0][1] != rows[1][0] || !(rows[0][0] > 0.0) || !(determinant > 0.0)) {
-      problems_.add(spec_.place("initial.covariance"), "initial.covariance", "the matrix is not symmetric positive definite",
+      problems_.add(spec_.place("initial.covariance"), "initial.covariance",
+                    "the matrix is not symmetric positive definite",
                     "expected [[var_theta, cov], [cov, var_v]] with var > 0 and cov² < var_theta·var_v");
       return;
     }
@@ -545,7 +554,8 @@ class SpecParser {
     if (const auto frames = table.integer("frames", 1, 100'000)) evolve.frames = static_cast<int>(*frames);
     evolve.every = table.number("every", positive);
     if (evolve.frames && evolve.every) {
-      problems_.add(spec_.place("evolve.every"), "evolve.every", "both frames and every are given", "give only one of them");
+      problems_.add(spec_.place("evolve.every"), "evolve.every", "both frames and every are given",
+                    "give only one of them");
     }
     if (evolve.every && evolve.until / *evolve.every > 100'000.0) {
       problems_.add(spec_.place("evolve.every"), "evolve.every", "more than 100000 frames", "use a longer interval");
@@ -559,7 +569,8 @@ class SpecParser {
   void check_sgd_evolution(EvolveSpec& evolve) {
     if (spec_.dynamics != Dynamics::sgd || !spec_.optimizer) return;
     if (evolve.step) {
-      problems_.add(spec_.place("evolve.step"), "evolve.step", "the SGD map has its own step, the learning rate", "remove it");
+      problems_.add(spec_.place("evolve.step"), "evolve.step", "the SGD map has its own step, the learning rate",
+                    "remove it");
     }
     if (!evolve.steps) {
       const double steps = std::round(evolve.until / spec_.optimizer->learning_rate);
@@ -585,8 +596,8 @@ class SpecParser {
       } else {
         output.fields.clear();
         for (const toml::node& element : *array) {
-          output.fields.push_back(
-              table.choice_of<OutputField>(element, "fields", {{"density", OutputField::density}}, OutputField::density));
+          output.fields.push_back(table.choice_of<OutputField>(element, "fields", {{"density", OutputField::density}},
+                                                               OutputField::density));
         }
       }
     }
@@ -624,8 +635,8 @@ Spec read_spec(const std::string& path) {
   const auto size = fs::file_size(path, code);
   std::ifstream stream(path, std::ios::binary);
   if (code || !stream) {
-    throw Error(ExitCode::bad_input, "cannot read the spec: " + (code ? code.message() : std::string("not readable")), path,
-                "give the name of a TOML file; `underdamp new` writes one");
+    throw Error(ExitCode::bad_input, "cannot read the spec: " + (code ? code.message() : std::string("not readable")),
+                path, "give the name of a TOML file; `underdamp new` writes one");
   }
   constexpr std::uintmax_t limit = std::uintmax_t{4} << 20;
   if (size > limit) throw Error(ExitCode::bad_input, "the spec is larger than 4 MiB", path, "is this the right file?");

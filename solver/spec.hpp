@@ -38,9 +38,9 @@ struct LossSpec {
   std::string formula;               ///< expression in x
   std::string file;                  ///< table, dataset: path, resolved against the folder of the spec
   std::array<std::string, 2> columns{"theta", "loss"};
-  std::string target;                ///< dataset: column to be predicted
+  std::string target;  ///< dataset: column to be predicted
   bool standardize = true;
-  std::vector<int> modes;            ///< dataset: Hessian modes from 1, largest eigenvalue first; empty: all
+  std::vector<int> modes;  ///< dataset: Hessian modes from 1, largest eigenvalue first; empty: all
 };
 
 enum class NoiseKind { hessian, isotropic, constant, expression, table, dataset, temperature };
@@ -70,24 +70,33 @@ enum class InitialKind { gaussian, stationary, uniform, file };
 
 struct InitialSpec {
   InitialKind kind = InitialKind::stationary;
-  std::optional<std::array<double, 2>> mean;                       ///< gaussian: absent: the minimum, v = 0
-  std::optional<std::array<std::array<double, 2>, 2>> covariance;  ///< gaussian: absent: that of the stationary Gaussian
-  std::optional<Interval> theta;     ///< uniform: range, default the box
+  std::optional<std::array<double, 2>> mean;  ///< gaussian: absent: the minimum, v = 0
+  std::optional<std::array<std::array<double, 2>, 2>>
+      covariance;                 ///< gaussian: absent: that of the stationary Gaussian
+  std::optional<Interval> theta;  ///< uniform: range, default the box
   std::optional<Interval> velocity;
   std::string file;
 };
 
 struct EvolveSpec {
-  double until = 0.0;                ///< time; steps · η where `steps` was given
-  std::optional<long> steps;         ///< SGD steps
-  double tolerance = 1e-6;           ///< L1 error per unit of relaxation time
-  std::optional<double> step;        ///< fixed Strang step
-  std::optional<int> frames;         ///< equally spaced outputs after the start
-  std::optional<double> every;       ///< time between outputs
+  double until = 0.0;           ///< time; steps · η where `steps` was given
+  std::optional<long> steps;    ///< SGD steps
+  double tolerance = 1e-6;      ///< L1 error per unit of relaxation time
+  std::optional<double> step;   ///< fixed Strang step
+  std::optional<int> frames;    ///< equally spaced outputs after the start
+  std::optional<double> every;  ///< time between outputs
   bool limit_positivity = true;
 };
 
-enum class OutputField { density, current, modified_loss, current_reversible, current_irreversible, stream_function, generator };
+enum class OutputField {
+  density,
+  current,
+  modified_loss,
+  current_reversible,
+  current_irreversible,
+  stream_function,
+  generator
+};
 
 struct OutputSpec {
   std::string directory;

@@ -22,8 +22,8 @@ void require_finite(const Spec& spec, const Model& model, int p, double theta) {
   const double gradient = model.gradient(p, theta);
   if (!std::isfinite(loss) || !std::isfinite(gradient)) {
     throw Error(ExitCode::bad_input,
-                fmt::format("loss: {} is {:.4g} with derivative {:.4g} at x = {:.6g}", model.plane(p).loss->describe(), loss,
-                            gradient, theta),
+                fmt::format("loss: {} is {:.4g} with derivative {:.4g} at x = {:.6g}", model.plane(p).loss->describe(),
+                            loss, gradient, theta),
                 spec.place("loss"), "change the loss, or restrict grid.theta to where it is defined");
   }
   const double noise = model.plane(p).noise->value(theta);
@@ -37,14 +37,16 @@ void require_finite(const Spec& spec, const Model& model, int p, double theta) {
 void require_resolved_velocity(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
   const Axis& theta = mesh.plane(p).theta;
   double largest = 0.0;
-  for (int i = 0; i < theta.cells; ++i) largest = std::max(largest, model.diffusion(p, theta.center(i)) / model.gamma());
+  for (int i = 0; i < theta.cells; ++i)
+    largest = std::max(largest, model.diffusion(p, theta.center(i)) / model.gamma());
   const double width = mesh.plane(p).velocity.width();
   if (std::sqrt(largest) >= width) return;
   const double cells = 4.0 * mesh.velocity_cells() * width / std::sqrt(largest);
   throw Error(ExitCode::bad_input,
               fmt::format("grid.cells: the velocity grid is too coarse: the standard deviation of v is {:.3g} cells",
                           std::sqrt(largest) / width),
-              spec.place("grid.cells"), fmt::format("use at least {:.0f} velocity cells, or a smaller box", std::ceil(cells)));
+              spec.place("grid.cells"),
+              fmt::format("use at least {:.0f} velocity cells, or a smaller box", std::ceil(cells)));
 }
 
 }  // namespace
@@ -61,14 +63,16 @@ VelocityLaw Tables::velocity_law(double duration) const {
   return law;
 }
 
-VelocityLaw Tables::sgd_law() const { return {std::vector<double>(friction.size(), momentum), kick, step_variance}; }
+VelocityLaw Tables::sgd_law() const {
+  return {std::vector<double>(friction.size(), momentum), kick, step_variance};
+}
 
 Tables Tables::only(int p) const {
   Tables t = *this;
   const std::size_t parts = friction.size();
   const auto index = static_cast<std::size_t>(p);
-  for (auto* values : {&t.friction, &t.force, &t.diffusion, &t.loss, &t.relaxation_time, &t.rate, &t.minimum, &t.std_theta,
-                       &t.std_v, &t.kick, &t.step_variance}) {
+  for (auto* values : {&t.friction, &t.force, &t.diffusion, &t.loss, &t.relaxation_time, &t.rate, &t.minimum,
+                       &t.std_theta, &t.std_v, &t.kick, &t.step_variance}) {
     *values = part(*values, parts, index);
   }
   return t;

@@ -23,8 +23,8 @@ struct Tables {
   // The SGD map v ← β v + kick + noise, θ ← θ + η v.
   double learning_rate = 0.0;
   double momentum = 0.0;
-  std::vector<double> kick;             ///< [line] −L'_λ(θ_i)
-  std::vector<double> step_variance;    ///< [line] Σ(θ_i)/S
+  std::vector<double> kick;           ///< [line] −L'_λ(θ_i)
+  std::vector<double> step_variance;  ///< [line] Σ(θ_i)/S
 
   /// V(τ) of the Langevin equation.
   VelocityLaw velocity_law(double duration) const;
@@ -34,8 +34,8 @@ struct Tables {
   Tables only(int p) const;
 };
 
-/// Evaluates loss and noise at all θ cell centres. Throws Error (bad_input) naming x where one is not finite or the noise is
-/// negative, and if the velocity cells are wider than the standard deviation of v.
+/// Evaluates loss and noise at all θ cell centres. Throws Error (bad_input) naming x where one is not finite or the
+/// noise is negative, and if the velocity cells are wider than the standard deviation of v.
 Tables tabulate(const Spec& spec, const Model& model, const PhaseMesh& mesh);
 
 }  // namespace underdamp

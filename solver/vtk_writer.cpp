@@ -26,8 +26,9 @@ vtkSmartPointer<vtkDataArray> transposed(const CellArray& source, int theta_cell
   array->SetNumberOfTuples(static_cast<vtkIdType>(theta_cells) * velocity_cells);
   for (int i = 0; i < theta_cells; ++i) {
     for (int j = 0; j < velocity_cells; ++j) {
-      const auto from = (static_cast<std::size_t>(i) * static_cast<std::size_t>(velocity_cells) + static_cast<std::size_t>(j)) *
-                        static_cast<std::size_t>(source.components);
+      const auto from =
+          (static_cast<std::size_t>(i) * static_cast<std::size_t>(velocity_cells) + static_cast<std::size_t>(j)) *
+          static_cast<std::size_t>(source.components);
       const vtkIdType to = static_cast<vtkIdType>(j) * theta_cells + i;
       for (int c = 0; c < source.components; ++c) {
         array->SetComponent(to, c, source.values[from + static_cast<std::size_t>(c)]);
@@ -39,9 +40,12 @@ vtkSmartPointer<vtkDataArray> transposed(const CellArray& source, int theta_cell
 
 }  // namespace
 
-bool has_vtk() { return true; }
+bool has_vtk() {
+  return true;
+}
 
-void write_vti(const std::filesystem::path& path, const PhasePlane& plane, const std::vector<CellArray>& arrays, bool float64) {
+void write_vti(const std::filesystem::path& path, const PhasePlane& plane, const std::vector<CellArray>& arrays,
+               bool float64) {
   vtkNew<vtkImageData> image;
   image->SetDimensions(plane.theta.cells + 1, plane.velocity.cells + 1, 1);
   image->SetOrigin(plane.theta.lower, plane.velocity.lower, 0.0);
@@ -60,9 +64,10 @@ void write_vti(const std::filesystem::path& path, const PhasePlane& plane, const
     writer->EncodeAppendedDataOff();
     writer->SetCompressorTypeToZLib();
     if (writer->Write() != 1 || writer->GetErrorCode() != vtkErrorCode::NoError) {
-      throw Error(ExitCode::input_output,
-                  std::string("cannot write the picture: ") + vtkErrorCode::GetStringFromErrorCode(writer->GetErrorCode()),
-                  path.string(), "check space and permissions there");
+      throw Error(
+          ExitCode::input_output,
+          std::string("cannot write the picture: ") + vtkErrorCode::GetStringFromErrorCode(writer->GetErrorCode()),
+          path.string(), "check space and permissions there");
     }
   });
 }
@@ -70,20 +75,24 @@ void write_vti(const std::filesystem::path& path, const PhasePlane& plane, const
 GridDensity read_vti_density(const std::string& file) {
   vtkNew<vtkXMLImageDataReader> reader;
   if (reader->CanReadFile(file.c_str()) == 0) {
-    throw Error(ExitCode::bad_input, "this is not a .vti file that can be read", file, "give a .vti that an earlier run wrote");
+    throw Error(ExitCode::bad_input, "this is not a .vti file that can be read", file,
+                "give a .vti that an earlier run wrote");
   }
   reader->SetFileName(file.c_str());
   reader->Update();
   vtkImageData* image = reader->GetOutput();
   vtkDataArray* density = image->GetCellData()->GetArray("density");
   if (density == nullptr || density->GetNumberOfComponents() != 1) {
-    throw Error(ExitCode::bad_input, "there is no cell array \"density\"", file, "give a .vti that an earlier run wrote");
+    throw Error(ExitCode::bad_input, "there is no cell array \"density\"", file,
+                "give a .vti that an earlier run wrote");
   }
   int points[3];
   image->GetDimensions(points);
   GridDensity grid;
-  for (int i = 0; i + 1 < points[0]; ++i) grid.theta.push_back(image->GetOrigin()[0] + (i + 0.5) * image->GetSpacing()[0]);
-  for (int j = 0; j + 1 < points[1]; ++j) grid.velocity.push_back(image->GetOrigin()[1] + (j + 0.5) * image->GetSpacing()[1]);
+  for (int i = 0; i + 1 < points[0]; ++i)
+    grid.theta.push_back(image->GetOrigin()[0] + (i + 0.5) * image->GetSpacing()[0]);
+  for (int j = 0; j + 1 < points[1]; ++j)
+    grid.velocity.push_back(image->GetOrigin()[1] + (j + 0.5) * image->GetSpacing()[1]);
   if (grid.theta.size() < 4 || grid.velocity.size() < 4) {
     throw Error(ExitCode::bad_input, "fewer than 4 × 4 cells", file, "give a .vti that an earlier run wrote");
   }

@@ -19,8 +19,10 @@ struct CellArray {
   std::vector<double> values;
 };
 
-/// Writes a .vti: x = θ, y = v, cells of the plane, cell data. Throws Error (input_output). Without VTK it does nothing.
-void write_vti(const std::filesystem::path& path, const PhasePlane& plane, const std::vector<CellArray>& arrays, bool float64);
+/// Writes a .vti: x = θ, y = v, cells of the plane, cell data. Throws Error (input_output). Without VTK it does
+/// nothing.
+void write_vti(const std::filesystem::path& path, const PhasePlane& plane, const std::vector<CellArray>& arrays,
+               bool float64);
 
 /// Reads the array "density" of a .vti written by write_vti. Throws Error (bad_input).
 GridDensity read_vti_density(const std::string& file);

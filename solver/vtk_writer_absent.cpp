@@ -3,7 +3,9 @@
 
 namespace underdamp {
 
-bool has_vtk() { return false; }
+bool has_vtk() {
+  return false;
+}
 
 void write_vti(const std::filesystem::path&, const PhasePlane&, const std::vector<CellArray>&, bool) {}
 

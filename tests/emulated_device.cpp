@@ -58,7 +58,8 @@ class EmulatedBlock {
       }
     }
     for (const Thread& thread : threads_) {
-      if (thread.barriers != threads_[0].barriers) throw std::logic_error("threads of a block met different numbers of barriers");
+      if (thread.barriers != threads_[0].barriers)
+        throw std::logic_error("threads of a block met different numbers of barriers");
     }
   }
 
@@ -126,9 +127,15 @@ void EmulatedBlock::enter() {
 
 }  // namespace
 
-static void __syncthreads() { emulated_block.barrier(); }
-static int __syncthreads_or(int condition) { return emulated_block.barrier_or(condition); }
-static double __shfl_down_sync(unsigned, double value, int distance) { return emulated_block.shuffle_down(value, distance); }
+static void __syncthreads() {
+  emulated_block.barrier();
+}
+static int __syncthreads_or(int condition) {
+  return emulated_block.barrier_or(condition);
+}
+static double __shfl_down_sync(unsigned, double value, int distance) {
+  return emulated_block.shuffle_down(value, distance);
+}
 
 namespace underdamp::testing {
 namespace {

@@ -5,9 +5,10 @@
 
 namespace underdamp::testing {
 
-/// The device code of the CUDA backend (CudaLine, CudaBundle, CudaColumns and every kernel body) on the host: each thread of
-/// a block is a coroutine that runs until a barrier. Between barriers the threads run in a random order, so that a missing
-/// barrier shows as a wrong result. It checks the logic of a GPU run where there is no GPU; it says nothing about speed.
+/// The device code of the CUDA backend (CudaLine, CudaBundle, CudaColumns and every kernel body) on the host: each
+/// thread of a block is a coroutine that runs until a barrier. Between barriers the threads run in a random order, so
+/// that a missing barrier shows as a wrong result. It checks the logic of a GPU run where there is no GPU; it says
+/// nothing about speed.
 std::unique_ptr<Backend> make_emulated_backend();
 
 }  // namespace underdamp::testing

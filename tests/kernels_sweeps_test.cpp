@@ -20,8 +20,9 @@ class Sweeps : public ::testing::TestWithParam<std::string> {
     }
   }
 
-  std::vector<double> drifted(const PhaseMesh& mesh, const std::vector<double>& values, const std::vector<double>& duration,
-                              Positivity positivity, Departed* departed = nullptr) {
+  std::vector<double> drifted(const PhaseMesh& mesh, const std::vector<double>& values,
+                              const std::vector<double>& duration, Positivity positivity,
+                              Departed* departed = nullptr) {
     auto field = backend_->allocate(mesh.shape());
     backend_->upload(values, *field);
     const auto plan = backend_->plan_drift(mesh, duration);
@@ -94,7 +95,8 @@ TEST_P(Sweeps, DriftByWholeCellsMovesCells) {
   for (int i = 0; i < 16; ++i) values[static_cast<std::size_t>(i * 16 + 12)] = i + 1.0;
   Departed left;
   const auto result = drifted(mesh, values, {2.0}, Positivity::limit, &left);
-  for (int i = 0; i < 16; ++i) EXPECT_NEAR(result[static_cast<std::size_t>(i * 16 + 12)], i < 3 ? 0.0 : i - 2.0, 1e-14) << i;
+  for (int i = 0; i < 16; ++i)
+    EXPECT_NEAR(result[static_cast<std::size_t>(i * 16 + 12)], i < 3 ? 0.0 : i - 2.0, 1e-14) << i;
   EXPECT_NEAR(left.theta_max, 14.0 + 15.0 + 16.0, 1e-13);
   EXPECT_NEAR(left.theta_min, 0.0, 1e-13);
 }
@@ -119,7 +121,8 @@ TEST_P(Sweeps, DriftOfABatchUsesEachPlanesBox) {
   const auto mesh = three_planes();
   const auto values = bumpy_density(mesh, 2);
   const std::vector<double> duration{0.1, 0.02, 0.3};
-  EXPECT_FIELDS_NEAR(drifted(mesh, values, duration, Positivity::limit), testing::reference_drift(mesh, values, duration, true).values, 3e-14);
+  EXPECT_FIELDS_NEAR(drifted(mesh, values, duration, Positivity::limit),
+                     testing::reference_drift(mesh, values, duration, true).values, 3e-14);
 }
 
 TEST_P(Sweeps, PeriodicAndReflectingWallsLoseNothing) {
@@ -171,7 +174,8 @@ TEST_P(Sweeps, VelocityEqualsTheReference) {
           const auto expected = testing::reference_velocity(mesh, values, law, limited);
           Departed left;
           const auto result = kicked(mesh, values, law, limited ? Positivity::limit : Positivity::none, &left);
-          EXPECT_FIELDS_NEAR(result, expected.values, 5e-14) << contraction << " " << deviation << " " << kick << limited;
+          EXPECT_FIELDS_NEAR(result, expected.values, 5e-14)
+              << contraction << " " << deviation << " " << kick << limited;
           EXPECT_NEAR(left.velocity_min, expected.left_lower, 5e-12);
           EXPECT_NEAR(left.velocity_max, expected.left_upper, 5e-12);
           EXPECT_NEAR(total(result) + left.total() - left.created, total(values), 1e-11);
@@ -197,12 +201,13 @@ TEST_P(Sweeps, VelocityOfABatch) {
   const auto values = bumpy_density(mesh, 7);
   VelocityLaw law = law_of(mesh, 0.95, 1.5, 5.0);
   law.contraction = {0.95, 0.8, 0.99};
-  EXPECT_FIELDS_NEAR(kicked(mesh, values, law, Positivity::limit), testing::reference_velocity(mesh, values, law, true).values, 5e-14);
+  EXPECT_FIELDS_NEAR(kicked(mesh, values, law, Positivity::limit),
+                     testing::reference_velocity(mesh, values, law, true).values, 5e-14);
 }
 
 TEST_P(Sweeps, LimitKeepsNarrowDataNonNegative) {
-  // One full cell, half-cell shifts and little noise: without the limit the stencil undershoots, with it nothing is negative
-  // and nothing is lost.
+  // One full cell, half-cell shifts and little noise: without the limit the stencil undershoots, with it nothing is
+  // negative and nothing is lost.
   const auto mesh = one_plane();
   std::vector<double> values(mesh.shape().cells(), 0.0);
   values[40 * 43 + 20] = 1.0;
@@ -304,7 +309,8 @@ TEST_P(Sweeps, ExtrapolationCombinesFiltersAndClips) {
         for (int j = 0; j < 61; ++j) {
           const auto k = static_cast<std::size_t>((p * 37 + i) * 61 + j);
           double removed = taps[0] * correction(p, i, j);
-          for (int m = 1; m <= 6; ++m) removed += taps[static_cast<std::size_t>(m)] * (correction(p, i - m, j) + correction(p, i + m, j));
+          for (int m = 1; m <= 6; ++m)
+            removed += taps[static_cast<std::size_t>(m)] * (correction(p, i - m, j) + correction(p, i + m, j));
           expected[k] = second[k] + correction(p, i, j) - removed / 4096.0;
           expected_error[k] = scale[static_cast<std::size_t>(p)] * (second[k] - first[k]);
         }
@@ -371,7 +377,8 @@ TEST_P(Sweeps, SumsAreThoseOfTheDensity) {
       expected.velocity += x * v.center(j);
       expected.velocity_squared += x * v.center(j) * v.center(j);
       if (x > 0.0) expected.entropy -= x * std::log(x);
-      const double slope = (45.0 * (at(j + 1) - at(j - 1)) - 9.0 * (at(j + 2) - at(j - 2)) + (at(j + 3) - at(j - 3))) / 60.0 / v.width();
+      const double slope =
+          (45.0 * (at(j + 1) - at(j - 1)) - 9.0 * (at(j + 2) - at(j - 2)) + (at(j + 3) - at(j - 3))) / 60.0 / v.width();
       const double current = friction[static_cast<std::size_t>(p)] * v.center(j) * x + 0.3 * slope;
       if (x > 1e-3) expected.dissipation += current * current / (0.3 * x);
     }

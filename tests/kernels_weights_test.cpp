@@ -14,7 +14,8 @@ namespace {
 
 double moment(const std::vector<double>& weights, int half_width, int power) {
   double sum = 0.0;
-  for (int m = -half_width; m <= half_width; ++m) sum += weights[static_cast<std::size_t>(m + half_width)] * std::pow(m, power);
+  for (int m = -half_width; m <= half_width; ++m)
+    sum += weights[static_cast<std::size_t>(m + half_width)] * std::pow(m, power);
   return sum;
 }
 
@@ -42,12 +43,14 @@ TEST(RemapWeights, ExactForTheTenthPower) {
   EXPECT_NEAR(flux(0.5, 1, p), std::pow(1.5, 11) - 1.0, 1e-7);
 }
 
-TEST(RemapWeights, MirrorSymmetric) {  // the mirrored line at 1 − a: w_k(a) + w_{Q−1−k}(1 − a) = 1 at the centre, else 0
+TEST(RemapWeights,
+     MirrorSymmetric) {  // the mirrored line at 1 − a: w_k(a) + w_{Q−1−k}(1 − a) = 1 at the centre, else 0
   const auto w = remap_weights(0.3);
   const auto mirrored = remap_weights(0.7);
   for (int k = 0; k < remap_cells; ++k) {
     const double expected = k == remap_reach ? 1.0 : 0.0;
-    EXPECT_NEAR(w[static_cast<std::size_t>(k)] + mirrored[static_cast<std::size_t>(remap_cells - 1 - k)], expected, 1e-15);
+    EXPECT_NEAR(w[static_cast<std::size_t>(k)] + mirrored[static_cast<std::size_t>(remap_cells - 1 - k)], expected,
+                1e-15);
   }
 }
 
@@ -143,12 +146,14 @@ TEST(DriftTable, OffsetsByHand) {
   EXPECT_EQ(table.offset[1], 2);
   const auto expected = remap_weights(0.6);
   for (int k = 0; k < remap_cells; ++k) {
-    EXPECT_NEAR(table.weights[static_cast<std::size_t>(k * table.weight_stride + 1)], expected[static_cast<std::size_t>(k)], 1e-14);
+    EXPECT_NEAR(table.weights[static_cast<std::size_t>(k * table.weight_stride + 1)],
+                expected[static_cast<std::size_t>(k)], 1e-14);
   }
 }
 
 TEST(VelocityTable, ContractionEdgesByHand) {
-  // v ∈ [−8, 8], 16 cells, e = 1/2: edge e is pulled back to 8 + 2(e − 8) = 2e − 8; every target gains one whole cell more.
+  // v ∈ [−8, 8], 16 cells, e = 1/2: edge e is pulled back to 8 + 2(e − 8) = 2e − 8; every target gains one whole cell
+  // more.
   const PhaseMesh mesh(std::vector<PhasePlane>{{{0.0, 1.0, 16}, {-8.0, 8.0, 16}}});
   const VelocityLaw law{{0.5}, std::vector<double>(16, 0.0), std::vector<double>(16, 1.0)};
   const VelocityTable table = make_velocity_table(mesh, law, 4);
@@ -167,7 +172,8 @@ TEST(VelocityTable, IdentityContractionHasNoWholeCells) {
 }
 
 TEST(VelocityTable, KickIsSplitBeforeTheContraction) {
-  // h_v = 1, kick 3.1, e = 1/2: 6.2 cells before the contraction, six of them whole; 3.1 − 6/2 = 0.1 is left for the kernel.
+  // h_v = 1, kick 3.1, e = 1/2: 6.2 cells before the contraction, six of them whole; 3.1 − 6/2 = 0.1 is left for the
+  // kernel.
   const PhaseMesh mesh(std::vector<PhasePlane>{{{0.0, 1.0, 16}, {-8.0, 8.0, 16}}});
   const VelocityLaw law{{0.5}, std::vector<double>(16, 3.1), std::vector<double>(16, 4.0)};
   const VelocityTable table = make_velocity_table(mesh, law, 1);

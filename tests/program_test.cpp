@@ -38,7 +38,9 @@ Result shell(const fs::path& folder, const std::string& command) {
   result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
 }
-Result underdamp(const fs::path& folder, const std::string& arguments) { return shell(folder, "'" + program + "' " + arguments); }
+Result underdamp(const fs::path& folder, const std::string& arguments) {
+  return shell(folder, "'" + program + "' " + arguments);
+}
 
 std::string text_of(const fs::path& file) {
   std::ifstream stream(file);
@@ -46,14 +48,19 @@ std::string text_of(const fs::path& file) {
   text << stream.rdbuf();
   return text.str();
 }
-nlohmann::json json_of(const fs::path& file) { return nlohmann::json::parse(text_of(file)); }
+nlohmann::json json_of(const fs::path& file) {
+  return nlohmann::json::parse(text_of(file));
+}
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 #define EXPECT_CONTAINS(text, part) EXPECT_TRUE(contains(text, part)) << "\"" << (part) << "\" is not in:\n" << (text)
 
 const std::string small_spec =
     "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n[loss]\nkind = \"quadratic\"\n"
-    "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n[grid]\ncells = [48, 48]\n[initial]\nkind = \"gaussian\"\nmean = [0.1, 0.0]\n"
+    "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n[grid]\ncells = [48, 48]\n[initial]\nkind = \"gaussian\"\nmean = "
+    "[0.1, 0.0]\n"
     "[evolve]\nuntil = 2.0\nframes = 4\n[output]\nprecision = \"float64\"\n";
 
 TEST(Program, HelpVersionAndUsage) {
@@ -99,8 +106,9 @@ TEST(Program, RunWritesCompleteFiles) {
   ASSERT_EQ(r.code, 0) << r.output;
   const fs::path out = folder.path() / "out" / "s";
   const auto s = json_of(out / "summary.json");
-  for (const char* key : {"version", "commit", "device", "spec", "derived", "solver_seconds", "wall_seconds", "steps", "cells", "planes",
-                          "cell_steps_per_second", "time", "time_error_estimate", "mass", "leak", "minimum", "mean", "covariance", "warnings"}) {
+  for (const char* key : {"version", "commit", "device", "spec", "derived", "solver_seconds", "wall_seconds", "steps",
+                          "cells", "planes", "cell_steps_per_second", "time", "time_error_estimate", "mass", "leak",
+                          "minimum", "mean", "covariance", "warnings"}) {
     EXPECT_TRUE(s.contains(key)) << key;
   }
   EXPECT_EQ(s["cells"], 48 * 48);
@@ -161,8 +169,12 @@ TEST(Program, BadSpecsAreRefusedAndNothingIsWritten) {
   std::ofstream(folder.path() / "nan.csv") << "theta,loss\n0,1\n1,nan\n2,1\n3,2\n";
   const std::string optimizer = "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n";
   const std::string noise = "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n[evolve]\nuntil = 1.0\n";
-  const auto formula = [&](const std::string& f) { return optimizer + "[loss]\nkind = \"expression\"\nformula = \"" + f + "\"\n" + noise; };
-  const auto table = [&](const std::string& f) { return optimizer + "[loss]\nkind = \"table\"\nfile = \"" + f + "\"\n" + noise; };
+  const auto formula = [&](const std::string& f) {
+    return optimizer + "[loss]\nkind = \"expression\"\nformula = \"" + f + "\"\n" + noise;
+  };
+  const auto table = [&](const std::string& f) {
+    return optimizer + "[loss]\nkind = \"table\"\nfile = \"" + f + "\"\n" + noise;
+  };
   const auto replaced = [&](const std::string& from, const std::string& to) {
     std::string text = small_spec;
     return text.replace(text.find(from), from.size(), to);
@@ -243,7 +255,8 @@ TEST(Program, InterruptSavesAndLeavesCompleteFiles) {
   text.replace(text.find("cells = [48, 48]"), 16, "cells = [256, 256]");
   text.replace(text.find("until = 2.0\nframes = 4"), 22, "until = 20000.0\nframes = 20000");
   std::ofstream(folder.path() / "s.toml") << text;
-  const Result r = shell(folder.path(), "timeout --signal=INT --kill-after=60 2 '" + program + "' run s.toml --quiet --output result; echo code $?");
+  const Result r = shell(folder.path(), "timeout --signal=INT --kill-after=60 2 '" + program +
+                                            "' run s.toml --quiet --output result; echo code $?");
   EXPECT_CONTAINS(r.output, "code 124");  // `timeout` says that it had to interrupt
   const auto s = json_of(folder.path() / "result/summary.json");
   EXPECT_EQ(s["state"], "interrupted");
@@ -253,10 +266,12 @@ TEST(Program, InterruptSavesAndLeavesCompleteFiles) {
   double mass = 0.0;
   for (const double p : checkpoint.density[0]) mass += p * checkpoint.planes[0].cell_area();
   EXPECT_NEAR(mass, 1.0, 1e-6);
-  for (const auto& entry : fs::directory_iterator(folder.path() / "result")) EXPECT_FALSE(contains(entry.path().string(), ".writing"));
+  for (const auto& entry : fs::directory_iterator(folder.path() / "result"))
+    EXPECT_FALSE(contains(entry.path().string(), ".writing"));
 }
 
-// --- examples -------------------------------------------------------------------------------------------------------------------
+// --- examples
+// -------------------------------------------------------------------------------------------------------------------
 
 class Examples : public ::testing::TestWithParam<std::string> {};
 
@@ -264,11 +279,14 @@ TEST_P(Examples, RunsAndKeepsItsMass) {
   const TemporaryDirectory folder;
   const Result check = underdamp(folder.path(), "check '" + (examples / (GetParam() + ".toml")).string() + "'");
   EXPECT_EQ(check.code, 0) << check.output;
-  const Result r = underdamp(folder.path(), "run '" + (examples / (GetParam() + ".toml")).string() + "' --output result");
+  const Result r =
+      underdamp(folder.path(), "run '" + (examples / (GetParam() + ".toml")).string() + "' --output result");
   ASSERT_EQ(r.code, 0) << r.output;
   EXPECT_FALSE(contains(r.output, "warning:")) << r.output;
   const auto s = json_of(folder.path() / "result/summary.json");
-  const auto list = [](const nlohmann::json& value) { return value.is_array() ? value : nlohmann::json::array({value}); };
+  const auto list = [](const nlohmann::json& value) {
+    return value.is_array() ? value : nlohmann::json::array({value});
+  };
   for (const auto& mass : list(s["mass"])) EXPECT_NEAR(mass.get<double>(), 1.0, 1e-8);
   for (const auto& minimum : list(s["minimum"])) EXPECT_GE(minimum.get<double>(), 0.0);
 }
@@ -282,7 +300,8 @@ INSTANTIATE_TEST_SUITE_P(All, Examples, ::testing::Values("oscillator", "diabete
 
 TEST(ExampleFiles, DiabetesIsABatchOfTenModes) {
   const TemporaryDirectory folder;
-  ASSERT_EQ(underdamp(folder.path(), "run '" + (examples / "diabetes.toml").string() + "' --quiet --output result").code, 0);
+  ASSERT_EQ(
+      underdamp(folder.path(), "run '" + (examples / "diabetes.toml").string() + "' --quiet --output result").code, 0);
   const auto whole = json_of(folder.path() / "result/summary.json");
   EXPECT_EQ(whole["planes"], 10);
   EXPECT_EQ(whole["mean"].size(), 10U);

@@ -64,27 +64,35 @@ inline double remapped(const InfiniteLine& line, double y, double next, bool lim
   return sum;
 }
 
-inline ReferenceResult reference_drift(const PhaseMesh& mesh, const std::vector<double>& values, const std::vector<double>& duration,
-                                       bool limited) {
+inline ReferenceResult reference_drift(const PhaseMesh& mesh, const std::vector<double>& values,
+                                       const std::vector<double>& duration, bool limited) {
   ReferenceResult result{values, 0.0, 0.0};
   const int n = mesh.theta_cells();
   const int m = mesh.velocity_cells();
   for (int p = 0; p < mesh.planes(); ++p) {
-    const auto cell = [&](int i, int j) { return (static_cast<std::size_t>(p) * static_cast<std::size_t>(n) + static_cast<std::size_t>(i)) * static_cast<std::size_t>(m) + static_cast<std::size_t>(j); };
+    const auto cell = [&](int i, int j) {
+      return (static_cast<std::size_t>(p) * static_cast<std::size_t>(n) + static_cast<std::size_t>(i)) *
+                 static_cast<std::size_t>(m) +
+             static_cast<std::size_t>(j);
+    };
     for (int j = 0; j < m; ++j) {
       const int margin = 3 * n;
       InfiniteLine line(n, margin);
       for (int i = -margin; i < n + margin; ++i) {
         if (i >= 0 && i < n) line.at(i) = values[cell(i, j)];
         if (mesh.boundary() == ThetaBoundary::periodic) line.at(i) = values[cell(((i % n) + n) % n, j)];
-        if (mesh.boundary() == ThetaBoundary::reflecting && i < 0 && i >= -n) line.at(i) = values[cell(-1 - i, m - 1 - j)];
-        if (mesh.boundary() == ThetaBoundary::reflecting && i >= n && i < 2 * n) line.at(i) = values[cell(2 * n - 1 - i, m - 1 - j)];
+        if (mesh.boundary() == ThetaBoundary::reflecting && i < 0 && i >= -n)
+          line.at(i) = values[cell(-1 - i, m - 1 - j)];
+        if (mesh.boundary() == ThetaBoundary::reflecting && i >= n && i < 2 * n)
+          line.at(i) = values[cell(2 * n - 1 - i, m - 1 - j)];
       }
-      const double shift = duration[static_cast<std::size_t>(p)] * mesh.plane(p).velocity.center(j) / mesh.plane(p).theta.width();
+      const double shift =
+          duration[static_cast<std::size_t>(p)] * mesh.plane(p).velocity.center(j) / mesh.plane(p).theta.width();
       for (int i = 0; i < n; ++i) result.values[cell(i, j)] = remapped(line, i - shift, i + 1 - shift, limited);
       if (mesh.boundary() == ThetaBoundary::open) {
         result.left_lower += line.below(static_cast<int>(std::floor(-shift))) + line.flux(-shift, limited);
-        result.left_upper += line.total() - line.below(static_cast<int>(std::floor(n - shift))) - line.flux(n - shift, limited);
+        result.left_upper +=
+            line.total() - line.below(static_cast<int>(std::floor(n - shift))) - line.flux(n - shift, limited);
       }
     }
   }
@@ -97,7 +105,8 @@ inline std::vector<double> convolved(const std::vector<double>& in, const Kernel
   std::vector<double> out(in.size(), 0.0);
   for (int c = 0; c < n; ++c) {
     for (int m = -level.half_width; m <= level.half_width; ++m) {
-      const double moved = level.weights[static_cast<std::size_t>(m + level.half_width)] * in[static_cast<std::size_t>(c)];
+      const double moved =
+          level.weights[static_cast<std::size_t>(m + level.half_width)] * in[static_cast<std::size_t>(c)];
       const int target = c + m * level.stride;
       if (target < 0) result.left_lower += moved;
       if (target >= n) result.left_upper += moved;
@@ -118,8 +127,8 @@ inline void clip(std::vector<double>& line) {
 }
 
 /// V for contractions in flux form (e ≥ 1/3).
-inline ReferenceResult reference_velocity(const PhaseMesh& mesh, const std::vector<double>& values, const VelocityLaw& law,
-                                          bool limited) {
+inline ReferenceResult reference_velocity(const PhaseMesh& mesh, const std::vector<double>& values,
+                                          const VelocityLaw& law, bool limited) {
   ReferenceResult result{values, 0.0, 0.0};
   const int m = mesh.velocity_cells();
   for (int l = 0; l < mesh.shape().lines(); ++l) {
@@ -132,13 +141,16 @@ inline ReferenceResult reference_velocity(const PhaseMesh& mesh, const std::vect
     kick_law.mean = kick - e * shift;
     kick_law.variance += law.variance[static_cast<std::size_t>(l)] / (axis.width() * axis.width());
     InfiniteLine moved(m, 20 * m);
-    for (int j = 0; j < m; ++j) moved.at(j + shift) = values[static_cast<std::size_t>(l) * static_cast<std::size_t>(m) + static_cast<std::size_t>(j)];
+    for (int j = 0; j < m; ++j)
+      moved.at(j + shift) =
+          values[static_cast<std::size_t>(l) * static_cast<std::size_t>(m) + static_cast<std::size_t>(j)];
     const double origin = -axis.lower / axis.width();
     const auto pulled = [&](int edge) { return origin + (edge - origin) / e; };
     std::vector<double> line;
     for (int j = 0; j < m; ++j) line.push_back(remapped(moved, pulled(j), pulled(j + 1), limited));
     result.left_lower += moved.below(static_cast<int>(std::floor(pulled(0)))) + moved.flux(pulled(0), limited);
-    result.left_upper += moved.total() - moved.below(static_cast<int>(std::floor(pulled(m)))) - moved.flux(pulled(m), limited);
+    result.left_upper +=
+        moved.total() - moved.below(static_cast<int>(std::floor(pulled(m)))) - moved.flux(pulled(m), limited);
     const std::array<KickLaw, 1> one{kick_law};
     for (const KernelLevel& level : convolution_levels(one)) line = convolved(line, level, result);
     if (limited && *std::min_element(line.begin(), line.end()) < 0.0) clip(line);

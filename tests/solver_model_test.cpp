@@ -29,7 +29,9 @@ std::string error_of(const std::function<void()>& action) {
   ADD_FAILURE() << "no error";
   return {};
 }
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 #define EXPECT_CONTAINS(text, part) EXPECT_TRUE(contains(text, part)) << "\"" << (part) << "\" is not in:\n" << (text)
 
 TEST(Function, PolynomialByHand) {  // 1 − 2x + 3x³ at x = 2: 21, derivative −2 + 9x² = 34, second 18x = 36
@@ -48,7 +50,8 @@ TEST(Function, ExpressionDerivatives) {
 }
 
 TEST(Function, BadExpressionsNameTheCharacter) {
-  EXPECT_CONTAINS(error_of([] { make_expression("x^2-1)^2", "s.toml:3:11"); }), "s.toml:3:11: \"x^2-1)^2\" is not a formula");
+  EXPECT_CONTAINS(error_of([] { make_expression("x^2-1)^2", "s.toml:3:11"); }),
+                  "s.toml:3:11: \"x^2-1)^2\" is not a formula");
   EXPECT_CONTAINS(error_of([] { make_expression("y + 1", "p"); }), "is not a formula");
   EXPECT_CONTAINS(error_of([] { make_expression("x = 2", "p"); }), "assigns to a variable (at character 3)");
   EXPECT_CONTAINS(error_of([] { make_expression("x, 2", "p"); }), "several values");
@@ -73,8 +76,9 @@ TEST(Function, SplineIsExactForCubics) {
 
 TEST(Model, DerivedQuantitiesByHand) {
   // OU-1: η = 2/19, β = 0.9, S = 1, h = 2, σ² = 0.19: k = 10, γ = 1, D = 1, ω² = 20, κ = 0.19.
-  const Model model(spec_from("[optimizer]\nlearning_rate = 0.10526315789473684\nmomentum = 0.9\nbatch_size = 1\n"
-                              "[loss]\nkind = \"quadratic\"\nhessian = 2.0\n[noise]\nkind = \"isotropic\"\nsigma2 = 0.19\n"));
+  const Model model(
+      spec_from("[optimizer]\nlearning_rate = 0.10526315789473684\nmomentum = 0.9\nbatch_size = 1\n"
+                "[loss]\nkind = \"quadratic\"\nhessian = 2.0\n[noise]\nkind = \"isotropic\"\nsigma2 = 0.19\n"));
   const Derived d = model.derived(0);
   EXPECT_NEAR(d.k, 10.0, 1e-12);
   EXPECT_NEAR(d.gamma, 1.0, 1e-12);
@@ -105,7 +109,8 @@ TEST(Model, WeightDecayMovesTheMinimum) {  // h = 1, m = 2, λ = 1: minimum 1, c
 }
 
 TEST(Model, StationaryCovarianceOfTheMapIsItsFixedPoint) {
-  const Model model(spec_from("dynamics = \"sgd\"\n" + optimizer + "[loss]\nkind = \"quadratic\"\nhessian = 3.0\n"
+  const Model model(spec_from("dynamics = \"sgd\"\n" + optimizer +
+                              "[loss]\nkind = \"quadratic\"\nhessian = 3.0\n"
                               "[noise]\nkind = \"isotropic\"\nsigma2 = 2.0\n"));
   const Matrix2 exact = linear_sgd(model, 0).stationary().covariance;
   EXPECT_LT(covariance_error(model.stationary_covariance(0), exact), 1e-13);
@@ -120,17 +125,23 @@ TEST(Model, FindsTheLowestOfSeveralMinima) {
 
 TEST(Model, RefusesWhatHasNoMinimumOrNoNoise) {
   const std::string noise = "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n";
-  EXPECT_CONTAINS(error_of([&] { Model(spec_from(optimizer + "[loss]\nkind = \"expression\"\nformula = \"x^3\"\n" + noise)); }),
-                  "has no minimum");
-  EXPECT_CONTAINS(error_of([&] { Model(spec_from(optimizer + "[loss]\nkind = \"expression\"\nformula = \"sqrt(x)+x^2\"\n" + noise)); }),
-                  "not finite");
+  EXPECT_CONTAINS(
+      error_of([&] { Model(spec_from(optimizer + "[loss]\nkind = \"expression\"\nformula = \"x^3\"\n" + noise)); }),
+      "has no minimum");
   EXPECT_CONTAINS(error_of([&] {
-                    Model(spec_from(optimizer + "[loss]\nkind = \"quadratic\"\n[noise]\nkind = \"expression\"\nformula = \"x^2\"\n"));
+                    Model(spec_from(optimizer + "[loss]\nkind = \"expression\"\nformula = \"sqrt(x)+x^2\"\n" + noise));
                   }),
-                  "the noise is 0 at the minimum");
+                  "not finite");
+  EXPECT_CONTAINS(
+      error_of([&] {
+        Model(
+            spec_from(optimizer + "[loss]\nkind = \"quadratic\"\n[noise]\nkind = \"expression\"\nformula = \"x^2\"\n"));
+      }),
+      "the noise is 0 at the minimum");
 }
 
-// --- dataset ------------------------------------------------------------------------------------------------------------
+// --- dataset
+// ------------------------------------------------------------------------------------------------------------
 
 /// Two features, orthogonal after standardising: H = I.
 const std::string small_data = "x1,x2,y\n1,1,3\n-1,1,1\n1,-1,1\n-1,-1,-1\n";
@@ -186,19 +197,24 @@ TEST(Dataset, ErrorsNameFileAndColumn) {
 TEST(Dataset, SingularHessianIsRefusedUnlessDecayHolds) {
   const testing::TemporaryDirectory folder;
   std::ofstream(folder.path() / "d.csv") << "a,b,y\n1,2,1\n2,4,2\n3,6,5\n4,8,3\n";  // b = 2a
-  const std::string data = "[loss]\nkind = \"dataset\"\ntarget = \"y\"\nfile = \"" + (folder.path() / "d.csv").string() + "\"\n";
-  EXPECT_CONTAINS(error_of([&] { Model(spec_from(optimizer + data)); }), "the Hessian is singular, mode 2 has eigenvalue 0");
+  const std::string data =
+      "[loss]\nkind = \"dataset\"\ntarget = \"y\"\nfile = \"" + (folder.path() / "d.csv").string() + "\"\n";
+  EXPECT_CONTAINS(error_of([&] { Model(spec_from(optimizer + data)); }),
+                  "the Hessian is singular, mode 2 has eigenvalue 0");
   EXPECT_NO_THROW(Model(spec_from(optimizer + data + "modes = [1]\n")));
   EXPECT_CONTAINS(error_of([&] { Model(spec_from(optimizer + data + "modes = [3]\n")); }), "there is no mode 3");
-  EXPECT_CONTAINS(error_of([&] { Model(spec_from(optimizer + "weight_decay = 0.1\n" + data)); }), "not positive");  // no noise there
+  EXPECT_CONTAINS(error_of([&] { Model(spec_from(optimizer + "weight_decay = 0.1\n" + data)); }),
+                  "not positive");  // no noise there
 }
 
-// --- box and start --------------------------------------------------------------------------------------------------------
+// --- box and start
+// --------------------------------------------------------------------------------------------------------
 
 TEST(Box, QuadraticBoxIsSevenDeviationsOfTheExactGaussian) {
-  const Spec spec = spec_from("[langevin]\nfriction = 0.6\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
-                              "[initial]\nkind = \"gaussian\"\nmean = [2.0, 0.0]\ncovariance = [[0.09, 0.0], [0.0, 0.09]]\n"
-                              "[evolve]\nuntil = 4.0\n");
+  const Spec spec = spec_from(
+      "[langevin]\nfriction = 0.6\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
+      "[initial]\nkind = \"gaussian\"\nmean = [2.0, 0.0]\ncovariance = [[0.09, 0.0], [0.0, 0.09]]\n"
+      "[evolve]\nuntil = 4.0\n");
   const Model model(spec);
   const PlaneBox box = choose_box(spec, model, 0);
   double upper = 0.0;
@@ -213,9 +229,10 @@ TEST(Box, QuadraticBoxIsSevenDeviationsOfTheExactGaussian) {
 }
 
 TEST(Box, DoubleWellBoxHoldsTheGibbsState) {
-  const Spec spec = spec_from("[langevin]\nfriction = 1.0\ntemperature = 0.2\n[loss]\nkind = \"polynomial\"\n"
-                              "coefficients = [0.0, 0.0, -0.5, 0.0, 0.25]\n[initial]\nkind = \"gaussian\"\nmean = [1.0, 0.0]\n"
-                              "covariance = [[0.0025, 0.0], [0.0, 0.01]]\n[evolve]\nuntil = 1.0\n");
+  const Spec spec = spec_from(
+      "[langevin]\nfriction = 1.0\ntemperature = 0.2\n[loss]\nkind = \"polynomial\"\n"
+      "coefficients = [0.0, 0.0, -0.5, 0.0, 0.25]\n[initial]\nkind = \"gaussian\"\nmean = [1.0, 0.0]\n"
+      "covariance = [[0.0025, 0.0], [0.0, 0.01]]\n[evolve]\nuntil = 1.0\n");
   const Model model(spec);
   const PlaneBox box = choose_box(spec, model, 0);
   // exp(−U/T) at the wall is e^{−24.5} of the peak: (θ² − 1)²/4 = 4.9 at θ = √(1 + √19.6) = 2.3293.
@@ -231,7 +248,8 @@ TEST(Box, StaysInsideATable) {
   for (int k = -20; k <= 20; ++k) file << 0.05 * k << "," << 0.00125 * k * k << ",1.0\n";
   file.close();
   const std::string name = (folder.path() / "t.csv").string();
-  const std::string text = "[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"table\"\nfile = \"" + name + "\"\n";
+  const std::string text =
+      "[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"table\"\nfile = \"" + name + "\"\n";
   const Spec spec = spec_from(text);
   const PlaneBox box = choose_box(spec, Model(spec), 0);
   EXPECT_EQ(box.theta.upper, 1.0);
@@ -241,14 +259,16 @@ TEST(Box, StaysInsideATable) {
 }
 
 TEST(InitialState, GaussianIsSampledAtCentresAndNormalised) {
-  const Spec spec = spec_from("[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
-                              "[grid]\ncells = [64, 48]\ntheta = [-7, 7]\nvelocity = [-8, 8]\n"
-                              "[initial]\nkind = \"gaussian\"\nmean = [0.3, -0.2]\ncovariance = [[0.5, 0.1], [0.1, 0.6]]\n");
+  const Spec spec = spec_from(
+      "[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
+      "[grid]\ncells = [64, 48]\ntheta = [-7, 7]\nvelocity = [-8, 8]\n"
+      "[initial]\nkind = \"gaussian\"\nmean = [0.3, -0.2]\ncovariance = [[0.5, 0.1], [0.1, 0.6]]\n");
   const Model model(spec);
   const PhaseMesh mesh = make_mesh(spec, model);
   const auto density = initial_density(spec, model, mesh, 0);
   EXPECT_NEAR(density[30 * 48 + 20],
-              gaussian_density({0.3, -0.2}, {{{0.5, 0.1}, {0.1, 0.6}}}, mesh.plane(0).theta.center(30), mesh.plane(0).velocity.center(20)),
+              gaussian_density({0.3, -0.2}, {{{0.5, 0.1}, {0.1, 0.6}}}, mesh.plane(0).theta.center(30),
+                               mesh.plane(0).velocity.center(20)),
               1e-12);
   double mass = 0.0;
   for (const double p : density) mass += p * mesh.plane(0).cell_area();
@@ -256,13 +276,15 @@ TEST(InitialState, GaussianIsSampledAtCentresAndNormalised) {
 }
 
 TEST(InitialState, GaussianDensityByHand) {  // at the mean: 1/(2π √det), det = 0.5·0.6 − 0.01
-  EXPECT_NEAR(gaussian_density({0, 0}, {{{0.5, 0.1}, {0.1, 0.6}}}, 0, 0), 1.0 / (6.283185307179586 * std::sqrt(0.29)), 1e-15);
+  EXPECT_NEAR(gaussian_density({0, 0}, {{{0.5, 0.1}, {0.1, 0.6}}}, 0, 0), 1.0 / (6.283185307179586 * std::sqrt(0.29)),
+              1e-15);
 }
 
 TEST(InitialState, UniformAndFile) {
   const testing::TemporaryDirectory folder;
-  const std::string base = "[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
-                           "[grid]\ncells = [32, 32]\ntheta = [-4, 4]\nvelocity = [-4, 4]\n";
+  const std::string base =
+      "[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
+      "[grid]\ncells = [32, 32]\ntheta = [-4, 4]\nvelocity = [-4, 4]\n";
   const Spec uniform = spec_from(base + "[initial]\nkind = \"uniform\"\ntheta = [-1, 1]\nvelocity = [0, 2]\n");
   const Model model(uniform);
   const PhaseMesh mesh = make_mesh(uniform, model);
@@ -281,34 +303,40 @@ TEST(InitialState, UniformAndFile) {
     }
   }
   file.close();
-  const Spec from_file = spec_from(base + "[initial]\nkind = \"file\"\nfile = \"" + (folder.path() / "p.csv").string() + "\"\n");
+  const Spec from_file =
+      spec_from(base + "[initial]\nkind = \"file\"\nfile = \"" + (folder.path() / "p.csv").string() + "\"\n");
   const auto read = initial_density(from_file, model, mesh, 0);
   EXPECT_NEAR(read[18 * 32 + 17],
-              gaussian_density({0.1, 0.2}, {{{0.5, 0.0}, {0.0, 0.5}}}, mesh.plane(0).theta.center(18), mesh.plane(0).velocity.center(17)),
+              gaussian_density({0.1, 0.2}, {{{0.5, 0.0}, {0.0, 0.5}}}, mesh.plane(0).theta.center(18),
+                               mesh.plane(0).velocity.center(17)),
               1e-5);
   EXPECT_NEAR(initial_moments(from_file, model, 0).mean[1], 0.2, 1e-6);
 }
 
 TEST(InitialState, OutsideTheBoxIsRefused) {
-  const Spec spec = spec_from("[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
-                              "[grid]\ntheta = [-1, 1]\nvelocity = [-5, 5]\n"
-                              "[initial]\nkind = \"gaussian\"\nmean = [9, 0]\ncovariance = [[0.1, 0], [0, 0.1]]\n");
+  const Spec spec = spec_from(
+      "[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
+      "[grid]\ntheta = [-1, 1]\nvelocity = [-5, 5]\n"
+      "[initial]\nkind = \"gaussian\"\nmean = [9, 0]\ncovariance = [[0.1, 0], [0, 0.1]]\n");
   const Model model(spec);
   const PhaseMesh mesh = make_mesh(spec, model);
   EXPECT_CONTAINS(error_of([&] { initial_density(spec, model, mesh, 0); }), "of the start lies in the box");
 }
 
 TEST(Tables, CoarseVelocityGridIsRefused) {
-  const Spec spec = spec_from("[langevin]\nfriction = 1.0\ntemperature = 0.01\n[loss]\nkind = \"quadratic\"\n"
-                              "[grid]\ncells = [64, 16]\ntheta = [-1, 1]\nvelocity = [-5, 5]\n");
+  const Spec spec = spec_from(
+      "[langevin]\nfriction = 1.0\ntemperature = 0.01\n[loss]\nkind = \"quadratic\"\n"
+      "[grid]\ncells = [64, 16]\ntheta = [-1, 1]\nvelocity = [-5, 5]\n");
   const Model model(spec);
   const PhaseMesh mesh = make_mesh(spec, model);
   EXPECT_CONTAINS(error_of([&] { tabulate(spec, model, mesh); }), "the velocity grid is too coarse");
 }
 
 TEST(Tables, NonFiniteLossNamesThePlace) {
-  const Spec spec = spec_from(optimizer + "[loss]\nkind = \"expression\"\nformula = \"x^2 + 0*log(x+1)\"\n"
-                              "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n[grid]\ntheta = [-2, 2]\nvelocity = [-2, 2]\n");
+  const Spec spec =
+      spec_from(optimizer +
+                "[loss]\nkind = \"expression\"\nformula = \"x^2 + 0*log(x+1)\"\n"
+                "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n[grid]\ntheta = [-2, 2]\nvelocity = [-2, 2]\n");
   EXPECT_CONTAINS(error_of([&] {
                     const Model model(spec);
                     tabulate(spec, model, make_mesh(spec, model));
@@ -316,12 +344,19 @@ TEST(Tables, NonFiniteLossNamesThePlace) {
                   "x = -1.9");
 }
 
-// --- files ------------------------------------------------------------------------------------------------------------------
+// --- files
+// ------------------------------------------------------------------------------------------------------------------
 
 TEST(Checkpoint, RoundTrip) {
   const testing::TemporaryDirectory folder;
   const PhasePlane plane{{-1.0, 2.0, 16}, {-3.0, 3.5, 17}};
-  Checkpoint written{"1.2.3", "{\"a\":1}", "why", 4.25, 7, {plane, plane}, {std::vector<double>(272, 0.5), std::vector<double>(272, -1e-300)}};
+  Checkpoint written{"1.2.3",
+                     "{\"a\":1}",
+                     "why",
+                     4.25,
+                     7,
+                     {plane, plane},
+                     {std::vector<double>(272, 0.5), std::vector<double>(272, -1e-300)}};
   write_checkpoint(folder.path() / "checkpoint.h5", written);
   const Checkpoint read = read_checkpoint(folder.path() / "checkpoint.h5");
   EXPECT_EQ(read.version, "1.2.3");

@@ -28,7 +28,9 @@ std::string problems_of(const std::string& text) {
   return {};
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 #define EXPECT_CONTAINS(text, part) EXPECT_TRUE(contains(text, part)) << "\"" << (part) << "\" is not in:\n" << (text)
 
 TEST(Spec, DefaultsAreFilledIn) {
@@ -99,11 +101,14 @@ TEST(Spec, RepeatedKeyIsAnError) {
   EXPECT_CONTAINS(problems_of("title = \"a\"\ntitle = \"b\"\n" + valid), "test.toml:2:");
 }
 
-TEST(Spec, BrokenTomlNamesTheLine) { EXPECT_CONTAINS(problems_of("[optimizer\nlearning_rate = 1\n"), "test.toml:1:"); }
+TEST(Spec, BrokenTomlNamesTheLine) {
+  EXPECT_CONTAINS(problems_of("[optimizer\nlearning_rate = 1\n"), "test.toml:1:");
+}
 
 TEST(Spec, WrongTypes) {
-  EXPECT_CONTAINS(problems_of("[optimizer]\nlearning_rate = \"fast\"\nmomentum = 0.9\nbatch_size = 1\n" + quadratic + isotropic),
-                  "optimizer.learning_rate: found");
+  EXPECT_CONTAINS(
+      problems_of("[optimizer]\nlearning_rate = \"fast\"\nmomentum = 0.9\nbatch_size = 1\n" + quadratic + isotropic),
+      "optimizer.learning_rate: found");
   EXPECT_CONTAINS(problems_of(valid + "[grid]\ncells = 64\n"), "two whole numbers");
   EXPECT_CONTAINS(problems_of(valid + "[grid]\ncells = [64.5, 64]\n"), "a whole number from 16 to 16384");
   EXPECT_CONTAINS(problems_of("optimizer = 3\n" + quadratic + isotropic), "a table [optimizer]");
@@ -116,15 +121,18 @@ TEST(Spec, ExactlyOneOfOptimizerAndLangevin) {
 }
 
 TEST(Spec, LangevinNeedsANoise) {
-  EXPECT_CONTAINS(problems_of("[langevin]\nfriction = 1.0\n" + quadratic), "langevin.temperature: nothing gives the noise");
+  EXPECT_CONTAINS(problems_of("[langevin]\nfriction = 1.0\n" + quadratic),
+                  "langevin.temperature: nothing gives the noise");
   EXPECT_CONTAINS(problems_of("[langevin]\nfriction = 1.0\ntemperature = 1.0\n" + quadratic + isotropic),
                   "both langevin.temperature and [noise]");
-  EXPECT_CONTAINS(problems_of("dynamics = \"sgd\"\n[langevin]\nfriction = 1.0\ntemperature = 1.0\n" + quadratic), "dynamics");
+  EXPECT_CONTAINS(problems_of("dynamics = \"sgd\"\n[langevin]\nfriction = 1.0\ntemperature = 1.0\n" + quadratic),
+                  "dynamics");
 }
 
 TEST(Spec, SingularQuadraticIsRefused) {
   EXPECT_CONTAINS(problems_of(optimizer + "[loss]\nkind = \"quadratic\"\nhessian = 0.0\n" + isotropic), "singular");
-  EXPECT_NO_THROW(static_cast<void>(spec_from(optimizer + "weight_decay = 0.1\n[loss]\nkind = \"quadratic\"\nhessian = 0.0\n" + isotropic)));
+  EXPECT_NO_THROW(static_cast<void>(
+      spec_from(optimizer + "weight_decay = 0.1\n[loss]\nkind = \"quadratic\"\nhessian = 0.0\n" + isotropic)));
 }
 
 TEST(Spec, CovarianceMustBePositiveDefinite) {
@@ -185,7 +193,8 @@ std::string csv_problem(const std::string& text, const std::string& column = "a"
 }
 
 TEST(Csv, ReadsQuotesAndLineEndings) {
-  const auto table = CsvTable::parse("\xEF\xBB\xBF\"a\", b ,\"c,d\"\r\n1,2,\"x \"\"y\"\"\"\r\n\r\n+3e-2, -4 ,z\n", "d.csv");
+  const auto table =
+      CsvTable::parse("\xEF\xBB\xBF\"a\", b ,\"c,d\"\r\n1,2,\"x \"\"y\"\"\"\r\n\r\n+3e-2, -4 ,z\n", "d.csv");
   EXPECT_EQ(table.names(), (std::vector<std::string>{"a", "b", "c,d"}));
   EXPECT_EQ(table.numbers("a"), (std::vector<double>{1.0, 0.03}));
   EXPECT_EQ(table.numbers("b"), (std::vector<double>{2.0, -4.0}));

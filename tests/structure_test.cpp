@@ -7,7 +7,8 @@
 
 #include "test_support.hpp"
 
-/// The include rule of docs/developer.md: meshes ◄ kernels ◄ solver ◄ validation ◄ app, libraries only where they belong.
+/// The include rule of docs/developer.md: meshes ◄ kernels ◄ solver ◄ validation ◄ app, libraries only where they
+/// belong.
 namespace underdamp {
 namespace {
 
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 const fs::path root = UNDERDAMP_SOURCE_FOLDER;
 
 struct Include {
-  std::string file;    ///< relative to the root
+  std::string file;  ///< relative to the root
   std::string header;
 };
 
@@ -26,11 +27,13 @@ std::vector<Include> all_includes() {
   for (const char* folder : {"meshes", "kernels", "solver", "validation", "app"}) {
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
       static const std::vector<std::string> extensions{".hpp", ".cpp", ".cu", ".cuh", ".in"};
-      if (std::find(extensions.begin(), extensions.end(), entry.path().extension().string()) == extensions.end()) continue;
+      if (std::find(extensions.begin(), extensions.end(), entry.path().extension().string()) == extensions.end())
+        continue;
       std::ifstream stream(entry.path());
       for (std::string line; std::getline(stream, line);) {
         std::smatch match;
-        if (std::regex_search(line, match, pattern)) includes.push_back({fs::relative(entry.path(), root).string(), match[1]});
+        if (std::regex_search(line, match, pattern))
+          includes.push_back({fs::relative(entry.path(), root).string(), match[1]});
       }
     }
   }
@@ -38,7 +41,8 @@ std::vector<Include> all_includes() {
 }
 
 int rank(const std::string& path) {
-  static const std::map<std::string, int> order{{"meshes", 0}, {"kernels", 1}, {"solver", 2}, {"validation", 3}, {"app", 4}};
+  static const std::map<std::string, int> order{
+      {"meshes", 0}, {"kernels", 1}, {"solver", 2}, {"validation", 3}, {"app", 4}};
   const auto found = order.find(path.substr(0, path.find('/')));
   return found == order.end() ? -1 : found->second;
 }
@@ -47,14 +51,16 @@ std::string violation(const Include& include) {
   const auto starts = [&](const std::string& text, const char* prefix) { return text.rfind(prefix, 0) == 0; };
   const int to = rank(include.header);
   if (to > rank(include.file)) return "includes a folder to its right";
-  if (starts(include.file, "solver/") && starts(include.header, "kernels/") && include.header != "kernels/backend.hpp" &&
-      include.header != "kernels/velocity_table.hpp") {
+  if (starts(include.file, "solver/") && starts(include.header, "kernels/") &&
+      include.header != "kernels/backend.hpp" && include.header != "kernels/velocity_table.hpp") {
     return "solver/ knows only kernels/backend.hpp (and the law it passes there)";
   }
   if (starts(include.header, "Kokkos") && !starts(include.file, "kernels/host/")) return "Kokkos outside kernels/host/";
   static const std::regex cuda("^(cuda|thrust/|cusparse|curand|cub/)");
-  if (std::regex_search(include.header, cuda) && !starts(include.file, "kernels/cuda/")) return "CUDA outside kernels/cuda/";
-  if (starts(include.header, "vtk") && include.file != "solver/vtk_writer.cpp") return "VTK outside solver/vtk_writer.cpp";
+  if (std::regex_search(include.header, cuda) && !starts(include.file, "kernels/cuda/"))
+    return "CUDA outside kernels/cuda/";
+  if (starts(include.header, "vtk") && include.file != "solver/vtk_writer.cpp")
+    return "VTK outside solver/vtk_writer.cpp";
   if (starts(include.header, "toml++/") && include.file != "solver/spec.cpp") return "toml++ outside solver/spec.cpp";
   return {};
 }
@@ -80,17 +86,20 @@ TEST(Structure, TheRuleCanBeBroken) {
 }
 
 TEST(Structure, NoMachineAndNoLeftovers) {
-  // Paths of one machine, and marks of unfinished work, stay out of the tree. The words are put together here so that this
-  // file does not find itself.
-  const std::vector<std::string> words{std::string("/ro") + "ot/", std::string("/ho") + "me/", std::string("TO") + "DO", std::string("FIX") + "ME"};
-  for (const char* folder : {"meshes", "kernels", "solver", "validation", "app", "tests", "examples", "docs", "scripts", "cmake"}) {
+  // Paths of one machine, and marks of unfinished work, stay out of the tree. The words are put together here so that
+  // this file does not find itself.
+  const std::vector<std::string> words{std::string("/ro") + "ot/", std::string("/ho") + "me/", std::string("TO") + "DO",
+                                       std::string("FIX") + "ME"};
+  for (const char* folder :
+       {"meshes", "kernels", "solver", "validation", "app", "tests", "examples", "docs", "scripts", "cmake"}) {
     if (!fs::exists(root / folder)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
       if (!entry.is_regular_file() || entry.path().extension() == ".png") continue;
       std::ifstream stream(entry.path());
       std::stringstream text;
       text << stream.rdbuf();
-      for (const auto& word : words) EXPECT_EQ(text.str().find(word), std::string::npos) << entry.path() << " contains " << word;
+      for (const auto& word : words)
+        EXPECT_EQ(text.str().find(word), std::string::npos) << entry.path() << " contains " << word;
     }
   }
 }

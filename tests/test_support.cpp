@@ -10,7 +10,8 @@
 
 namespace underdamp::testing {
 
-::testing::AssertionResult fields_near(std::span<const double> computed, std::span<const double> expected, double tolerance) {
+::testing::AssertionResult fields_near(std::span<const double> computed, std::span<const double> expected,
+                                       double tolerance) {
   if (computed.size() != expected.size()) {
     return ::testing::AssertionFailure() << computed.size() << " cells against " << expected.size();
   }
@@ -31,7 +32,8 @@ namespace underdamp::testing {
 
 const std::vector<TestDevice>& all_devices() {
   static const std::vector<TestDevice> devices = [] {
-    std::vector<TestDevice> list{{"host", [] { return make_host_backend(); }}, {"emulated", [] { return make_emulated_backend(); }}};
+    std::vector<TestDevice> list{{"host", [] { return make_host_backend(); }},
+                                 {"emulated", [] { return make_emulated_backend(); }}};
     list.push_back({"cuda", [] {
                       std::string explanation;
                       return make_cuda_backend(explanation);
@@ -64,7 +66,9 @@ std::vector<double> bumpy_density(const PhaseMesh& mesh, unsigned seed) {
   return values;
 }
 
-Spec spec_from(const std::string& text) { return parse_spec(text, "test.toml"); }
+Spec spec_from(const std::string& text) {
+  return parse_spec(text, "test.toml");
+}
 
 Outcome run_to_end(Simulation& simulation) {
   simulation.start();

@@ -15,8 +15,10 @@
 /// Shared by all tests.
 namespace underdamp::testing {
 
-/// Σ-free comparison of two fields, written so that a NaN on either side fails: the largest |a − b| must be ≤ tolerance.
-::testing::AssertionResult fields_near(std::span<const double> computed, std::span<const double> expected, double tolerance);
+/// Σ-free comparison of two fields, written so that a NaN on either side fails: the largest |a − b| must be ≤
+/// tolerance.
+::testing::AssertionResult fields_near(std::span<const double> computed, std::span<const double> expected,
+                                       double tolerance);
 #define EXPECT_FIELDS_NEAR(computed, expected, tolerance) \
   EXPECT_TRUE(::underdamp::testing::fields_near(computed, expected, tolerance))
 

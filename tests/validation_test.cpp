@@ -10,7 +10,9 @@ namespace {
 
 using testing::run_to_end;
 
-Spec case_spec(const std::string& name) { return read_spec(std::string(UNDERDAMP_SOURCE_FOLDER) + "/validation/cases/" + name + ".toml"); }
+Spec case_spec(const std::string& name) {
+  return read_spec(std::string(UNDERDAMP_SOURCE_FOLDER) + "/validation/cases/" + name + ".toml");
+}
 
 Spec with_cells(Spec spec, int cells) {
   spec.grid.cells = {cells, cells};
@@ -119,13 +121,14 @@ TEST(Validation, AWrongExactAnswerIsNoticed) {
 }
 
 TEST(Validation, DampingFromWeakToStrong) {
-  for (const double zeta : {0.3, 0.43, 1.0, 3.0}) EXPECT_LE(measure(scaled_oscillator(zeta, 3.0, 128, 1e-8)).l1, 1e-8) << zeta;
+  for (const double zeta : {0.3, 0.43, 1.0, 3.0})
+    EXPECT_LE(measure(scaled_oscillator(zeta, 3.0, 128, 1e-8)).l1, 1e-8) << zeta;
   EXPECT_LE(measure(scaled_oscillator(0.05, 3.0 * 2.0 * 3.14159265358979, 128, 1e-7)).l1, 1e-7);
 }
 
 TEST(Validation, TheErrorEstimateHolds) {
-  // Never below half the true error, and at tolerances up to 1e-4 not more than thirty times above it. Walls and grid are
-  // far away: 192², and errors below 1e-9 are not judged.
+  // Never below half the true error, and at tolerances up to 1e-4 not more than thirty times above it. Walls and grid
+  // are far away: 192², and errors below 1e-9 are not judged.
   for (const double zeta : {0.05, 0.3, 1.0, 3.0}) {
     for (const double tolerance : {1e-2, 1e-4, 1e-6, 1e-8}) {
       const Measured m = measure(scaled_oscillator(zeta, 6.0, 192, tolerance));
@@ -141,13 +144,15 @@ TEST(Validation, TheErrorEstimateHolds) {
 TEST(Validation, TheErrorEstimateHoldsInADoubleWell) {
   // No exact answer: against the same grid at a tolerance far below.
   const Spec spec = case_spec("double-well");
-  const auto reference = testing::run_to_end(*std::make_unique<Simulation>(with_tolerance(spec, 1e-10), *make_host_backend()));
+  const auto reference =
+      testing::run_to_end(*std::make_unique<Simulation>(with_tolerance(spec, 1e-10), *make_host_backend()));
   const auto backend = make_host_backend();
   for (const double tolerance : {1e-2, 1e-4, 1e-6}) {
     Simulation simulation(with_tolerance(spec, tolerance), *backend);
     const auto outcome = run_to_end(simulation);
     double error = 0.0;
-    for (std::size_t k = 0; k < outcome.density.size(); ++k) error += std::abs(outcome.density[k] - reference.density[k]);
+    for (std::size_t k = 0; k < outcome.density.size(); ++k)
+      error += std::abs(outcome.density[k] - reference.density[k]);
     error *= simulation.mesh().plane(0).cell_area();
     EXPECT_GE(outcome.errors[0].time, 0.5 * error) << tolerance;
     EXPECT_LE(outcome.errors[0].time, 30.0 * error) << tolerance;
@@ -247,7 +252,8 @@ TEST(Validation, PendulumRelaxesToItsGibbsState) {
   const PhasePlane& plane = simulation.mesh().plane(0);
   for (int i = 0; i < plane.theta.cells; ++i) {
     for (int j = 0; j < plane.velocity.cells; ++j) {
-      mean_cosine += outcome.density[static_cast<std::size_t>(i * plane.velocity.cells + j)] * std::cos(plane.theta.center(i)) * plane.cell_area();
+      mean_cosine += outcome.density[static_cast<std::size_t>(i * plane.velocity.cells + j)] *
+                     std::cos(plane.theta.center(i)) * plane.cell_area();
     }
   }
   EXPECT_NEAR(mean_cosine, 0.697774657964008, 1e-6);
@@ -259,7 +265,8 @@ TEST(Validation, StationaryStartStays) {
   const auto backend = make_host_backend();
   Simulation simulation(spec, *backend);
   const auto outcome = run_to_end(simulation);
-  EXPECT_LE(l1_error(simulation.mesh().plane(0), outcome.density, linear_langevin(simulation.model(), 0).stationary()), 1e-8);
+  EXPECT_LE(l1_error(simulation.mesh().plane(0), outcome.density, linear_langevin(simulation.model(), 0).stationary()),
+            1e-8);
 }
 
 TEST(Validation, NonlinearWithConstantNoiseReachesGibbs) {
@@ -280,7 +287,8 @@ TEST(Validation, NonlinearWithConstantNoiseReachesGibbs) {
     }
   }
   double l1 = 0.0;
-  for (std::size_t k = 0; k < gibbs.size(); ++k) l1 += std::abs(outcome.density[k] - gibbs[k] / (sum * plane.cell_area())) * plane.cell_area();
+  for (std::size_t k = 0; k < gibbs.size(); ++k)
+    l1 += std::abs(outcome.density[k] - gibbs[k] / (sum * plane.cell_area())) * plane.cell_area();
   EXPECT_LE(l1, 1e-7);
   EXPECT_LT(outcome.frame.observables[0].entropy_production, 1e-9);
 }

@@ -64,7 +64,8 @@ GaussianState LinearSgd::stationary() const {
   system << 1.0 - a * a, -2.0 * a * b, -b * b,  //
       -a * c, 1.0 - a * d - b * c, -b * d,      //
       -c * c, -2.0 * c * d, 1.0 - d * d;
-  const Eigen::Vector3d noise(learning_rate * learning_rate * step_variance, learning_rate * step_variance, step_variance);
+  const Eigen::Vector3d noise(learning_rate * learning_rate * step_variance, learning_rate * step_variance,
+                              step_variance);
   const Eigen::Vector3d covariance = system.partialPivLu().solve(noise);
   return {{minimum, 0.0}, {{{covariance[0], covariance[1]}, {covariance[1], covariance[2]}}}};
 }

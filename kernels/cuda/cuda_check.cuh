@@ -12,7 +12,8 @@ inline void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
   const bool memory = status == cudaErrorMemoryAllocation;
   throw Error(ExitCode::device, std::string(what) + ": " + cudaGetErrorString(status), "CUDA",
-              memory ? "use fewer cells or planes, or --device host" : "see whether another program uses the GPU, or use --device host");
+              memory ? "use fewer cells or planes, or --device host"
+                     : "see whether another program uses the GPU, or use --device host");
 }
 
 }  // namespace underdamp

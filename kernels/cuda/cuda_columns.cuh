@@ -3,9 +3,9 @@
 
 namespace underdamp {
 
-/// A tile of 32 neighbouring columns and `tile_rows` rows for one block of 32 × `strips` threads. Rows are staged in shared
-/// memory, each column shifted by its own offset; neighbouring columns mostly share it, so that reads coalesce. The sweep
-/// writes elsewhere than it reads.
+/// A tile of 32 neighbouring columns and `tile_rows` rows for one block of 32 × `strips` threads. Rows are staged in
+/// shared memory, each column shifted by its own offset; neighbouring columns mostly share it, so that reads coalesce.
+/// The sweep writes elsewhere than it reads.
 class CudaColumns {
  public:
   using P = ScalarPack;

@@ -26,8 +26,7 @@ __global__ void run_bundles(Body body, int stride) {
 }
 
 template <class Body>
-__global__ void __launch_bounds__(CudaColumns::lanes* CudaColumns::strips)
-    run_columns(Body body, ColumnSource source) {
+__global__ void __launch_bounds__(CudaColumns::lanes* CudaColumns::strips) run_columns(Body body, ColumnSource source) {
   __shared__ double tile[CudaColumns::staged_rows * CudaColumns::lanes];
   const int plane = static_cast<int>(blockIdx.z);
   CudaColumns columns(tile, source.rows_of(plane), plane, static_cast<int>(blockIdx.x) * CudaColumns::lanes,
@@ -40,7 +39,8 @@ __global__ void run_segments(Body body, int theta_cells, int velocity_cells) {
   const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   const int begin = static_cast<int>(blockIdx.y) * segment_rows;
   if (column < velocity_cells) {
-    body.template operator()<ScalarPack>(static_cast<int>(blockIdx.z), column, begin, min(begin + segment_rows, theta_cells), 1);
+    body.template operator()<ScalarPack>(static_cast<int>(blockIdx.z), column, begin,
+                                         min(begin + segment_rows, theta_cells), 1);
   }
 }
 
@@ -74,7 +74,8 @@ class CudaLauncher {
 
   template <class T>
   void upload(const T* from, std::size_t count, T* to) const {
-    if (count > 0) check(cudaMemcpyAsync(to, from, count * sizeof(T), cudaMemcpyHostToDevice, stream_), "copy to the GPU");
+    if (count > 0)
+      check(cudaMemcpyAsync(to, from, count * sizeof(T), cudaMemcpyHostToDevice, stream_), "copy to the GPU");
   }
   template <class T>
   void download(const T* from, std::size_t count, T* to) const {
@@ -105,13 +106,16 @@ class CudaLauncher {
   template <class Body>
   void for_each_bundle(const char* name, int bundles, int cells, int margin, const Body& body) const {
     const int stride = cells + 2 * margin + 1;
-    const std::size_t bytes = static_cast<std::size_t>(Body::scratch_arrays) * static_cast<std::size_t>(stride) * sizeof(double);
+    const std::size_t bytes =
+        static_cast<std::size_t>(Body::scratch_arrays) * static_cast<std::size_t>(stride) * sizeof(double);
     if (bytes > properties_.sharedMemPerBlockOptin) {
-      throw Error(ExitCode::device, std::string(name) + ": a line of " + std::to_string(cells) + " velocity cells with margins of " +
-                                        std::to_string(margin) + " does not fit into the shared memory of the GPU",
+      throw Error(ExitCode::device,
+                  std::string(name) + ": a line of " + std::to_string(cells) + " velocity cells with margins of " +
+                      std::to_string(margin) + " does not fit into the shared memory of the GPU",
                   "CUDA", "use fewer velocity cells or a smaller step, or --device host");
     }
-    check(cudaFuncSetAttribute(run_bundles<Body>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), name);
+    check(cudaFuncSetAttribute(run_bundles<Body>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+          name);
     const unsigned threads = static_cast<unsigned>(std::clamp((cells + 127) / 128 * 32, 64, 512));
     run_bundles<<<static_cast<unsigned>(bundles), threads, bytes, stream_>>>(body, stride);
     check(cudaGetLastError(), name);

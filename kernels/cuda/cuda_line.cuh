@@ -113,7 +113,8 @@ class CudaBundle : public CudaBlock {
     for_each(n, [&](int j) { target[j] = q[j]; });
   }
 
-  __device__ void add_beyond_margin(const double* source, int n, int, const int* shift, int margin, P& lower, P& upper) const {
+  __device__ void add_beyond_margin(const double* source, int n, int, const int* shift, int margin, P& lower,
+                                    P& upper) const {
     const int moved = shift[0];
     if (moved >= -margin && moved <= margin) return;
     const int first_kept = min(max(-margin - moved, 0), n);

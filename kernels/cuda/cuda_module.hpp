@@ -3,7 +3,8 @@
 
 #include "kernels/backend.hpp"
 
-/// The CUDA backend is a module that is opened at run time: the program also starts where the CUDA libraries are missing.
+/// The CUDA backend is a module that is opened at run time: the program also starts where the CUDA libraries are
+/// missing.
 ///
 /// Returns a new backend that the caller owns, or null with the reason in `explanation`.
 extern "C" underdamp::Backend* underdamp_make_cuda_backend(std::string* explanation);

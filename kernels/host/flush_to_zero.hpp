@@ -11,8 +11,12 @@ namespace underdamp {
 class FlushToZero {
  public:
 #if UNDERDAMP_HAS_SSE2
-  FlushToZero() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | 0x8040U); }  // flush results, treat inputs as zero
-  ~FlushToZero() { _mm_setcsr(saved_); }
+  FlushToZero() : saved_(_mm_getcsr()) {
+    _mm_setcsr(saved_ | 0x8040U);
+  }  // flush results, treat inputs as zero
+  ~FlushToZero() {
+    _mm_setcsr(saved_);
+  }
 #else
   FlushToZero() = default;
   ~FlushToZero() = default;

@@ -24,6 +24,8 @@ void* allocate_host_memory(std::size_t bytes) {
   return memory;
 }
 
-void release_host_memory(void* memory) noexcept { std::free(memory); }
+void release_host_memory(void* memory) noexcept {
+  std::free(memory);
+}
 
 }  // namespace underdamp

@@ -7,8 +7,8 @@
 
 namespace underdamp {
 
-/// A bundle of neighbouring lines on one host thread, transposed into scratch so that one vector register holds the same
-/// cell of every line: all loads are aligned and no loop along a line has a remainder. Barriers are empty.
+/// A bundle of neighbouring lines on one host thread, transposed into scratch so that one vector register holds the
+/// same cell of every line: all loads are aligned and no loop along a line has a remainder. Barriers are empty.
 class HostBundle {
  public:
   using P = HostPack;
@@ -104,7 +104,8 @@ class HostBundle {
       if (lines == P::width) {
         transpose(values);
         UNDERDAMP_UNROLL
-        for (int lane = 0; lane < P::width; ++lane) values[lane].store(target + static_cast<std::ptrdiff_t>(lane) * n + j);
+        for (int lane = 0; lane < P::width; ++lane)
+          values[lane].store(target + static_cast<std::ptrdiff_t>(lane) * n + j);
         return;
       }
     }
@@ -123,16 +124,19 @@ class HostBundle {
         P block_of[P::width];
         for (int k = 0; k < P::width; ++k) block_of[k] = P::load(q + (j + k) * P::width);
         transpose(block_of);
-        for (int lane = 0; lane < P::width; ++lane) block_of[lane].store(target + static_cast<std::ptrdiff_t>(lane) * n + j);
+        for (int lane = 0; lane < P::width; ++lane)
+          block_of[lane].store(target + static_cast<std::ptrdiff_t>(lane) * n + j);
       }
     }
     for (; j < n; ++j) {
-      for (int lane = 0; lane < lines; ++lane) target[static_cast<std::ptrdiff_t>(lane) * n + j] = q[j * P::width + lane];
+      for (int lane = 0; lane < lines; ++lane)
+        target[static_cast<std::ptrdiff_t>(lane) * n + j] = q[j * P::width + lane];
     }
   }
 
   /// Adds what a shift carried beyond the margins of `stage`.
-  void add_beyond_margin(const double* source, int n, int lines, const int* shift, int margin, P& lower, P& upper) const {
+  void add_beyond_margin(const double* source, int n, int lines, const int* shift, int margin, P& lower,
+                         P& upper) const {
     if (std::all_of(shift, shift + lines, [=](int moved) { return moved >= -margin && moved <= margin; })) return;
     double below[P::width] = {};
     double above[P::width] = {};

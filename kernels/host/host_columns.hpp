@@ -7,8 +7,8 @@
 
 namespace underdamp {
 
-/// A group of neighbouring columns of one plane on one host thread. The columns are staged whole, each shifted by its own
-/// offset, so that the sweep may write where it read.
+/// A group of neighbouring columns of one plane on one host thread. The columns are staged whole, each shifted by its
+/// own offset, so that the sweep may write where it read.
 class HostColumns {
  public:
   using P = HostPack;
@@ -17,9 +17,7 @@ class HostColumns {
   static constexpr int margin_rows = remap_reach + 1;
 
   /// Doubles of scratch for columns of `rows` cells.
-  static std::size_t scratch_size(int rows) {
-    return static_cast<std::size_t>(rows + 2 * margin_rows) * lanes;
-  }
+  static std::size_t scratch_size(int rows) { return static_cast<std::size_t>(rows + 2 * margin_rows) * lanes; }
 
   /// `rows`: those of `plane`; the group starts at column `column` of it.
   HostColumns(double* scratch, const ThetaRows& rows, int plane, int column)
@@ -55,8 +53,7 @@ class HostColumns {
   }
 
   UNDERDAMP_HD void store(double* field, int row, int lane, P value) const {
-    double* const target =
-        field + (static_cast<std::ptrdiff_t>(plane_) * rows_.n + row) * rows_.pitch + column_ + lane;
+    double* const target = field + (static_cast<std::ptrdiff_t>(plane_) * rows_.n + row) * rows_.pitch + column_ + lane;
     if (valid(lane) == P::width) {
       value.store(target);
     } else {
@@ -64,8 +61,12 @@ class HostColumns {
     }
   }
 
-  void add_departed_below(int lane, P flux, const int*, double* left) const { add(lane, departed_below_, flux, 1.0, left); }
-  void add_departed_above(int lane, P flux, const int*, double* left) const { add(lane, departed_above_, flux, -1.0, left); }
+  void add_departed_below(int lane, P flux, const int*, double* left) const {
+    add(lane, departed_below_, flux, 1.0, left);
+  }
+  void add_departed_above(int lane, P flux, const int*, double* left) const {
+    add(lane, departed_above_, flux, -1.0, left);
+  }
 
  private:
   UNDERDAMP_HD int valid(int lane) const {
@@ -92,9 +93,11 @@ class HostColumns {
     }
   }
 
-  /// Rows inside the box. Neighbouring columns mostly share their shift, so that whole packs are copied, or two blended.
+  /// Rows inside the box. Neighbouring columns mostly share their shift, so that whole packs are copied, or two
+  /// blended.
   void stage_inside(int lane, const int* shift, int count, int begin, int end) const {
-    const int first = static_cast<int>(std::find_if(shift, shift + count, [&](int s) { return s != shift[0]; }) - shift);
+    const int first =
+        static_cast<int>(std::find_if(shift, shift + count, [&](int s) { return s != shift[0]; }) - shift);
     const bool two = std::all_of(shift + first, shift + count, [&](int s) { return s == shift[count - 1]; });
     double* to = target(begin, lane);
     const double* one = source(begin + shift[0], lane);
@@ -109,7 +112,8 @@ class HostColumns {
     } else {
       const double* from[P::width];
       for (int k = 0; k < P::width; ++k) from[k] = source(begin + shift[k < count ? k : 0], lane) + (k < count ? k : 0);
-      for (int row = begin; row < end; ++row, to += lanes) P::gather(from, (row - begin) * static_cast<std::ptrdiff_t>(rows_.pitch)).store(to);
+      for (int row = begin; row < end; ++row, to += lanes)
+        P::gather(from, (row - begin) * static_cast<std::ptrdiff_t>(rows_.pitch)).store(to);
     }
   }
 

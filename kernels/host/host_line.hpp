@@ -3,8 +3,8 @@
 
 namespace underdamp {
 
-/// One line of the field on one host thread, for sums and other work cell by cell: loops are plain and contiguous, so that
-/// they vectorise; barriers are empty.
+/// One line of the field on one host thread, for sums and other work cell by cell: loops are plain and contiguous, so
+/// that they vectorise; barriers are empty.
 class HostLine {
  public:
   UNDERDAMP_HD void barrier() const {}
@@ -25,7 +25,8 @@ class HostLine {
       for (int k = 0; k < 8; ++k) partial[k] += value(j + k);
     }
     for (int k = 0; j < count; ++j, ++k) partial[k] += value(j);
-    return ((partial[0] + partial[1]) + (partial[2] + partial[3])) + ((partial[4] + partial[5]) + (partial[6] + partial[7]));
+    return ((partial[0] + partial[1]) + (partial[2] + partial[3])) +
+           ((partial[4] + partial[5]) + (partial[6] + partial[7]));
   }
 
   template <class Value>

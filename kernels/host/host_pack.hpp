@@ -9,7 +9,8 @@ namespace underdamp {
 struct HostPack {
   static constexpr int width = UNDERDAMP_HOST_VECTOR_WIDTH;
   typedef double Vector __attribute__((vector_size(UNDERDAMP_HOST_VECTOR_WIDTH * sizeof(double))));
-  typedef double Unaligned __attribute__((vector_size(UNDERDAMP_HOST_VECTOR_WIDTH * sizeof(double)), aligned(8), may_alias));
+  typedef double Unaligned
+      __attribute__((vector_size(UNDERDAMP_HOST_VECTOR_WIDTH * sizeof(double)), aligned(8), may_alias));
   typedef long long Mask __attribute__((vector_size(UNDERDAMP_HOST_VECTOR_WIDTH * sizeof(double))));
   Vector value;
 
