@@ -4,7 +4,7 @@
 #include "kernels/pack.hpp"
 #include "meshes/field_view.hpp"
 
-/// Extrapolation of a window in the step size (docs/method.md, eqs. 22-27).
+/// Extrapolation of a window in the step size (docs/method.md, eqs. 23, 24, 27).
 ///
 ///   D = Σ_l a_l P_l − P_K,     P = P_K + S D,     S = 1 − (−δ_θ²/4)^6   along θ
 ///

@@ -3,7 +3,7 @@
 
 #include "meshes/field_view.hpp"
 
-/// Sums over one line that every observable is made of (docs/method.md, eqs. 30-33).
+/// Sums over one line that every observable is made of (docs/method.md, eqs. 30-32).
 namespace underdamp {
 
 /// Sums over the cells of one line; multiply by the cell area for integrals. NaN anywhere makes them NaN.

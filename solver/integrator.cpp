@@ -296,7 +296,7 @@ bool Integrator::judge(double length, int levels, Attempt& attempt) {
   const double squared = static_cast<double>(levels) * levels;
   for (std::size_t p = 0; p < before.size(); ++p) {
     const double difference = attempt.difference[p];
-    // err(T_KK) ≈ K² d_K · d_K / d_{K−1}, where columns converge; at most d_K itself (docs/method.md, eq. 26).
+    // err(T_KK) ≈ K² d_K · d_K / d_{K−1}, where columns converge; at most d_K itself (docs/method.md, eq. 25).
     const double estimate = std::min(difference, squared * difference * difference / std::max(before[p], 1e-300));
     attempt.estimate.push_back(estimate);
     const double allowed = options_.tolerance * length / tables_.relaxation_time[p];

@@ -9,7 +9,7 @@
 #include "solver/tables.hpp"
 
 /// Time integration of a batch of planes. A numerical analyst should read this file and integrator.cpp first
-/// (docs/method.md, sections 3 and 4).
+/// (docs/method.md, section 4).
 ///
 ///   Langevin, tolerance   windows of length H, each crossed with 1, 2, … K Strang steps V(τ/2) X(τ) V(τ/2), τ = H/l,
 ///   and
