@@ -79,6 +79,7 @@ class BackendOps final : public Backend {
     explicit DeviceField(const FieldShape& s) : Field(s) {}
     Array<double> cell_memory;
     Array<double> departed_memory;
+    Array<double> segment_memory;  ///< only of a field that was extrapolated into
 
     std::size_t columns() const { return static_cast<std::size_t>(shape().columns()); }
     std::size_t lines() const { return static_cast<std::size_t>(shape().lines()); }
@@ -86,7 +87,8 @@ class BackendOps final : public Backend {
       return static_cast<std::size_t>((shape().theta_cells + segment_rows - 1) / segment_rows);
     }
     std::size_t cells_size() const { return shape().cells() + margin; }
-    std::size_t departed_size() const { return 2 * columns() + 3 * lines() + segments() * columns(); }
+    std::size_t departed_size() const { return 2 * columns() + 3 * lines(); }
+    std::size_t segments_size() const { return segments() * columns(); }
     double* cells() const { return cell_memory.data(); }
     double* departed() const { return departed_memory.data(); }
     double* left_below() const { return departed(); }
@@ -94,7 +96,7 @@ class BackendOps final : public Backend {
     double* left_lower() const { return departed() + 2 * columns(); }
     double* left_upper() const { return departed() + 2 * columns() + lines(); }
     double* created_in_lines() const { return departed() + 2 * columns() + 2 * lines(); }
-    double* created_in_segments() const { return departed() + 2 * columns() + 3 * lines(); }
+    double* created_in_segments() const { return segment_memory.data(); }
     FieldView<double> view() const { return {cells(), shape().theta_cells, shape().velocity_cells}; }
     FieldView<const double> const_view() const { return {cells(), shape().theta_cells, shape().velocity_cells}; }
   };
@@ -152,6 +154,7 @@ class BackendOps final : public Backend {
     return store.back()->data();
   }
 
+  void forget_departed(DeviceField& field);
   void fill_reflected_halo(const DeviceField& field, const DeviceDriftPlan& plan);
   template <bool limited>
   void launch_drift(DeviceField& field, const DeviceDriftPlan& plan, double* target);
@@ -178,7 +181,13 @@ std::unique_ptr<Field> BackendOps<Launcher>::allocate(const FieldShape& shape) {
 template <class Launcher>
 void BackendOps<Launcher>::upload(std::span<const double> values, Field& field) {
   launcher_->upload(values.data(), field.shape().cells(), device(field).cells());
-  launcher_->zero(device(field).departed(), device(field).departed_size());
+  forget_departed(device(field));
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::forget_departed(DeviceField& field) {
+  launcher_->zero(field.departed(), field.departed_size());
+  if (field.segment_memory.size() > 0) launcher_->zero(field.created_in_segments(), field.segments_size());
 }
 
 template <class Launcher>
@@ -189,13 +198,14 @@ void BackendOps<Launcher>::download(const Field& field, std::span<double> values
 template <class Launcher>
 void BackendOps<Launcher>::copy(const Field& from, Field& to) {
   launcher_->copy(device(from).cells(), device(from).cells_size(), device(to).cells());
+  forget_departed(device(to));
   launcher_->copy(device(from).departed(), device(from).departed_size(), device(to).departed());
 }
 
 template <class Launcher>
 void BackendOps<Launcher>::fill_zero(Field& field) {
   launcher_->zero(device(field).cells(), device(field).cells_size());
-  launcher_->zero(device(field).departed(), device(field).departed_size());
+  forget_departed(device(field));
 }
 
 template <class Launcher>
@@ -377,6 +387,8 @@ void BackendOps<Launcher>::extrapolate(const PhaseMesh& mesh, std::span<Field* c
     combine.difference.value[k] = difference[k];
   }
   // What departed is a field like any other: it is combined with the same coefficients, without filter or limiter.
+  target.segment_memory.resize(target.segments_size());
+  forget_departed(target);
   CombineValues departed{{{}, combine.levels.count}, combine.combination, target.departed()};
   for (std::size_t k = 0; k < levels.size(); ++k) departed.levels.level[k] = device(*levels[k]).departed();
   launcher_->for_each_value("combine departed", target.departed_size(), departed);
@@ -403,7 +415,8 @@ void BackendOps<Launcher>::absorb_created(Field& field, std::span<const double> 
   const FieldShape& shape = f.shape();
   send(std::vector<double>(factor.begin(), factor.end()), plane_values_);
   launcher_->for_each_line("absorb created", shape.lines(), ScaleLines{f.view(), plane_values_.data()});
-  launcher_->zero(f.created_in_lines(), f.departed_size() - 2 * f.columns() - 2 * f.lines());
+  launcher_->zero(f.created_in_lines(), f.lines());
+  if (f.segment_memory.size() > 0) launcher_->zero(f.created_in_segments(), f.segments_size());
 }
 
 template <class Launcher>
@@ -467,6 +480,8 @@ std::vector<Departed> BackendOps<Launcher>::departed(const Field& field) {
   const FieldShape& shape = f.shape();
   std::vector<double> values(f.departed_size());
   launcher_->download(f.departed(), values.size(), values.data());
+  std::vector<double> in_segments(f.segment_memory.size());
+  launcher_->download(f.created_in_segments(), in_segments.size(), in_segments.data());
   std::vector<Departed> result(static_cast<std::size_t>(shape.planes));
   const std::size_t columns = f.columns();
   const std::size_t lines = f.lines();
@@ -474,7 +489,7 @@ std::vector<Departed> BackendOps<Launcher>::departed(const Field& field) {
     Departed& plane = result[c / static_cast<std::size_t>(shape.velocity_cells)];
     plane.theta_min += values[c];
     plane.theta_max += values[columns + c];
-    for (std::size_t s = 0; s < f.segments(); ++s) plane.created += values[2 * columns + 3 * lines + s * columns + c];
+    for (std::size_t s = c; s < in_segments.size(); s += columns) plane.created += in_segments[s];
   }
   for (std::size_t l = 0; l < lines; ++l) {
     Departed& plane = result[l / static_cast<std::size_t>(shape.theta_cells)];
