@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/generator_matrix.hpp"
 #include "kernels/moments.hpp"
 #include "kernels/velocity_table.hpp"
 #include "meshes/phase_mesh.hpp"
@@ -48,6 +49,14 @@ class VelocityPlan {
  public:
   virtual ~VelocityPlan() = default;
 };
+class GeneratorPlan {
+ public:
+  virtual ~GeneratorPlan() = default;
+};
+class MatrixPlan {
+ public:
+  virtual ~MatrixPlan() = default;
+};
 
 /// Σ p over the cells that left through each wall of one plane, and what clipping created; times cell area:
 /// probability.
@@ -66,6 +75,20 @@ struct Dissipation {
   std::span<const double> friction;   ///< [plane] γ, 1/time
   std::span<const double> diffusion;  ///< [line] D, velocity²/time
   double floor = 0.0;                 ///< density below which a cell is left out
+};
+
+/// Coefficients of the generator: J_v = force·p − friction·v p − diffusion ∂_v p.
+struct GeneratorCoefficients {
+  std::span<const double> friction;   ///< [plane] γ, 1/time
+  std::span<const double> force;      ///< [line] −k L'_λ, velocity/time
+  std::span<const double> diffusion;  ///< [line] D, velocity²/time
+};
+
+/// Current at the cell centres, one number per cell in the order of FieldView (docs/method.md, eq. 39).
+struct CurrentArrays {
+  std::vector<double> theta;         ///< J_θ = v p, all of it reversible
+  std::vector<double> reversible;    ///< J_v,rev = f p
+  std::vector<double> irreversible;  ///< J_v,irr = −γ v p − D ∂_v p
 };
 
 /// Σ |Δ¹² p| of each plane along both axes, in cells.
@@ -113,6 +136,16 @@ class Backend {
   virtual std::vector<double> sum_columns(const Field& field) = 0;
   virtual std::vector<RoughnessSums> roughness(const Field& field) = 0;
   virtual std::vector<Departed> departed(const Field& field) = 0;
+
+  virtual std::unique_ptr<GeneratorPlan> plan_generator(const PhaseMesh& mesh, const GeneratorCoefficients& coefficients) = 0;
+  /// to = L_h from = −∇_h·J_h(from).
+  virtual void apply_generator(const GeneratorPlan& plan, const Field& from, Field& to) = 0;
+  virtual CurrentArrays cell_currents(const GeneratorPlan& plan, const Field& density) = 0;
+  /// J_θ of the generator on the θ-faces: [plane][e = 0 … θ_cells][j].
+  virtual std::vector<double> theta_face_currents(const GeneratorPlan& plan, const Field& density) = 0;
+  /// A sparse matrix whose size is the number of cells of the fields it is to multiply (cuSPARSE on a GPU).
+  virtual std::unique_ptr<MatrixPlan> plan_matrix(const SparseMatrix& matrix) = 0;
+  virtual void multiply(const MatrixPlan& matrix, const Field& from, Field& to) = 0;
 
   /// Waits until all queued operations are done; throws Error (device) if one failed.
   virtual void synchronize() = 0;

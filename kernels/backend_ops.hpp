@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/backend.hpp"
+#include "kernels/current.hpp"
 #include "kernels/drift_sweep.hpp"
 #include "kernels/drift_table.hpp"
 #include "kernels/extrapolation.hpp"
@@ -24,6 +25,7 @@
 ///   for_each_segment(name, shape, body)         body.template operator()<P>(plane, column, begin, end, lanes)
 ///   for_each_column(name, columns, body)        body(column)
 ///   for_each_value(name, count, body)           body(position)
+///   MatrixHandle, prepare(csr, handle), multiply(csr, handle, x, y)   y = A x
 ///   drift_target(array), finish_drift(array)    where a drift sweep writes, and how that becomes the field
 namespace underdamp {
 
@@ -66,6 +68,12 @@ class BackendOps final : public Backend {
   std::vector<double> sum_columns(const Field& field) override;
   std::vector<RoughnessSums> roughness(const Field& field) override;
   std::vector<Departed> departed(const Field& field) override;
+  std::unique_ptr<GeneratorPlan> plan_generator(const PhaseMesh& mesh, const GeneratorCoefficients& coefficients) override;
+  void apply_generator(const GeneratorPlan& plan, const Field& from, Field& to) override;
+  CurrentArrays cell_currents(const GeneratorPlan& plan, const Field& density) override;
+  std::vector<double> theta_face_currents(const GeneratorPlan& plan, const Field& density) override;
+  std::unique_ptr<MatrixPlan> plan_matrix(const SparseMatrix& matrix) override;
+  void multiply(const MatrixPlan& matrix, const Field& from, Field& to) override;
   void synchronize() override { launcher_->synchronize(); }
 
  private:
@@ -136,6 +144,21 @@ class BackendOps final : public Backend {
               levels.data(),
               weights.data(),
               margin};
+    }
+  };
+
+  struct DeviceGeneratorPlan final : GeneratorPlan {
+    Array<double> coefficients;  ///< friction, origin, widths by plane, then force and diffusion by line
+    GeneratorView view{};
+  };
+
+  struct DeviceMatrixPlan final : MatrixPlan {
+    Array<int> row_begin;
+    Array<int> column;
+    Array<double> value;
+    typename Launcher::MatrixHandle handle;
+    CsrView view() const {
+      return {static_cast<int>(row_begin.size()) - 1, row_begin.data(), column.data(), value.data()};
     }
   };
 
@@ -498,6 +521,82 @@ std::vector<Departed> BackendOps<Launcher>::departed(const Field& field) {
     plane.created += values[2 * columns + 2 * lines + l];
   }
   return result;
+}
+
+template <class Launcher>
+std::unique_ptr<GeneratorPlan> BackendOps<Launcher>::plan_generator(const PhaseMesh& mesh,
+                                                                    const GeneratorCoefficients& coefficients) {
+  auto plan = std::make_unique<DeviceGeneratorPlan>();
+  std::vector<double> values(coefficients.friction.begin(), coefficients.friction.end());
+  for (int p = 0; p < mesh.planes(); ++p) values.push_back(mesh.plane(p).velocity.center(0));
+  for (int p = 0; p < mesh.planes(); ++p) values.push_back(mesh.plane(p).velocity.width());
+  for (int p = 0; p < mesh.planes(); ++p) values.push_back(mesh.plane(p).theta.width());
+  values.insert(values.end(), coefficients.force.begin(), coefficients.force.end());
+  values.insert(values.end(), coefficients.diffusion.begin(), coefficients.diffusion.end());
+  send(values, plan->coefficients);
+  const double* const base = plan->coefficients.data();
+  const int planes = mesh.planes();
+  plan->view = {base,
+                base + 4 * planes,
+                base + 4 * planes + mesh.shape().lines(),
+                base + planes,
+                base + 2 * planes,
+                base + 3 * planes,
+                mesh.theta_cells(),
+                mesh.velocity_cells(),
+                mesh.boundary()};
+  return plan;
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::apply_generator(const GeneratorPlan& plan, const Field& from, Field& to) {
+  launcher_->for_each_line("generator", from.shape().lines(),
+                           ApplyGenerator{static_cast<const DeviceGeneratorPlan&>(plan).view, device(from).cells(),
+                                          device(to).cells()});
+}
+
+template <class Launcher>
+CurrentArrays BackendOps<Launcher>::cell_currents(const GeneratorPlan& plan, const Field& density) {
+  const std::size_t cells = density.shape().cells();
+  line_values_.resize(3 * cells);
+  double* const memory = line_values_.data();
+  launcher_->for_each_line("cell currents", density.shape().lines(),
+                           CellCurrents{static_cast<const DeviceGeneratorPlan&>(plan).view, device(density).cells(), memory,
+                                        memory + cells, memory + 2 * cells});
+  CurrentArrays result{std::vector<double>(cells), std::vector<double>(cells), std::vector<double>(cells)};
+  launcher_->download(memory, cells, result.theta.data());
+  launcher_->download(memory + cells, cells, result.reversible.data());
+  launcher_->download(memory + 2 * cells, cells, result.irreversible.data());
+  return result;
+}
+
+template <class Launcher>
+std::vector<double> BackendOps<Launcher>::theta_face_currents(const GeneratorPlan& plan, const Field& density) {
+  const FieldShape& shape = density.shape();
+  std::vector<double> result(static_cast<std::size_t>(shape.planes) * static_cast<std::size_t>(shape.theta_cells + 1) *
+                             static_cast<std::size_t>(shape.velocity_cells));
+  line_values_.resize(result.size());
+  launcher_->for_each_line("theta currents", shape.lines(),
+                           ThetaFaceCurrents{static_cast<const DeviceGeneratorPlan&>(plan).view, device(density).cells(),
+                                             line_values_.data()});
+  launcher_->download(line_values_.data(), result.size(), result.data());
+  return result;
+}
+
+template <class Launcher>
+std::unique_ptr<MatrixPlan> BackendOps<Launcher>::plan_matrix(const SparseMatrix& matrix) {
+  auto plan = std::make_unique<DeviceMatrixPlan>();
+  send(matrix.row_begin, plan->row_begin);
+  send(matrix.column, plan->column);
+  send(matrix.value, plan->value);
+  launcher_->prepare(plan->view(), plan->handle);
+  return plan;
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::multiply(const MatrixPlan& matrix, const Field& from, Field& to) {
+  const auto& plan = static_cast<const DeviceMatrixPlan&>(matrix);
+  launcher_->multiply(plan.view(), plan.handle, device(from).cells(), device(to).cells());
 }
 
 }  // namespace underdamp

@@ -1,6 +1,7 @@
 #pragma once
 #include <cmath>
 
+#include "kernels/differences.hpp"
 #include "meshes/field_view.hpp"
 
 /// Sums over one line that every observable is made of (docs/method.md, eqs. 30-32).
@@ -66,7 +67,7 @@ struct SumLines {
       const double diffusion = dissipation.diffusion[l];
       result.dissipation = line.sum(n, [&](int j) {
         if (!(p[j] > dissipation.floor) || !(diffusion > 0.0)) return 0.0;
-        const double current = friction * (origin + j * width) * p[j] + diffusion * slope(p, j, n) / width;
+        const double current = friction * (origin + j * width) * p[j] + diffusion * central_slope(p, j, n) / width;
         return current * current / (diffusion * p[j]);
       });
     }
@@ -75,12 +76,6 @@ struct SumLines {
     result.minimum_column = least.position;
     line.once([&] { sums[l] = result; });
     line.barrier();
-  }
-
-  /// Sixth-order central derivative in cells; beyond the walls p = 0.
-  static UNDERDAMP_HD double slope(const double* p, int j, int n) {
-    const auto at = [&](int c) { return c >= 0 && c < n ? p[c] : 0.0; };
-    return (45.0 * (at(j + 1) - at(j - 1)) - 9.0 * (at(j + 2) - at(j - 2)) + (at(j + 3) - at(j - 3))) / 60.0;
   }
 };
 

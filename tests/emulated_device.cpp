@@ -168,6 +168,12 @@ class EmulatedLauncher {
   }
   void finish_drift(HostArray<double>& cells) { swap(cells, spare_); }
 
+  struct MatrixHandle {};
+  void prepare(const CsrView&, MatrixHandle&) const {}
+  void multiply(const CsrView& matrix, const MatrixHandle&, const double* x, double* y) const {
+    for_each_value("multiply", static_cast<std::size_t>(matrix.rows), MultiplyRow{matrix, x, y});
+  }
+
   template <class Body>
   void for_each_line(const char*, int lines, const Body& body) const {
     for (int l = 0; l < lines; ++l) {

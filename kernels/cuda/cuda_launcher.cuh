@@ -9,6 +9,7 @@
 #include "kernels/cuda/cuda_check.cuh"
 #include "kernels/cuda/cuda_columns.cuh"
 #include "kernels/cuda/cuda_line.cuh"
+#include "kernels/cuda/cuda_matrix.cuh"
 
 namespace underdamp {
 
@@ -61,8 +62,13 @@ class CudaLauncher {
     check(cudaSetDevice(device_), "cannot use the GPU");
     check(cudaGetDeviceProperties(&properties_, device_), "cannot read the properties of the GPU");
     check(cudaStreamCreate(&stream_), "cannot create a stream");
+    check(cusparseCreate(&sparse_), "cannot start cuSPARSE");
+    check(cusparseSetStream(sparse_, stream_), "cannot start cuSPARSE");
   }
-  ~CudaLauncher() { cudaStreamDestroy(stream_); }
+  ~CudaLauncher() {
+    cusparseDestroy(sparse_);
+    cudaStreamDestroy(stream_);
+  }
   CudaLauncher(const CudaLauncher&) = delete;
   CudaLauncher& operator=(const CudaLauncher&) = delete;
 
@@ -96,6 +102,13 @@ class CudaLauncher {
     return spare_.data();
   }
   void finish_drift(CudaArray<double>& cells) { swap(cells, spare_); }
+
+  using MatrixHandle = CudaMatrix;
+  void prepare(const CsrView& matrix, CudaMatrix& handle) { handle.describe(matrix, sparse_); }
+  /// y = A x by cuSPARSE.
+  void multiply(const CsrView& matrix, const CudaMatrix& handle, const double* x, double* y) const {
+    handle.multiply(matrix.rows, x, y, sparse_);
+  }
 
   template <class Body>
   void for_each_line(const char* name, int lines, const Body& body) const {
@@ -155,6 +168,7 @@ class CudaLauncher {
   int device_;
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
+  cusparseHandle_t sparse_ = nullptr;
   CudaArray<double> spare_;
 };
 

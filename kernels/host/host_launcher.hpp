@@ -55,6 +55,12 @@ class HostLauncher {
   double* drift_target(HostArray<double>& cells) const { return cells.data(); }
   void finish_drift(HostArray<double>&) const {}
 
+  struct MatrixHandle {};
+  void prepare(const CsrView&, MatrixHandle&) const {}
+  void multiply(const CsrView& matrix, const MatrixHandle&, const double* x, double* y) const {
+    for_each_value("multiply", static_cast<std::size_t>(matrix.rows), MultiplyRow{matrix, x, y});
+  }
+
   template <class Body>
   void for_each_line(const char* name, int lines, const Body& body) const {
     share(name, lines, [&](int, long begin, long end) {

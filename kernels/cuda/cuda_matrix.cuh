@@ -1,0 +1,64 @@
+#pragma once
+#include <cusparse.h>
+
+#include "kernels/cuda/cuda_array.cuh"
+#include "kernels/generator_matrix.hpp"
+
+namespace underdamp {
+
+/// cuSPARSE's description of a matrix that lies on the device, with the buffer its product needs.
+class CudaMatrix {
+ public:
+  CudaMatrix() = default;
+  CudaMatrix(const CudaMatrix&) = delete;
+  CudaMatrix& operator=(const CudaMatrix&) = delete;
+  ~CudaMatrix() {
+    if (matrix_ != nullptr) cusparseDestroySpMat(matrix_);
+  }
+
+  void describe(const CsrView& m, cusparseHandle_t handle) {
+    int nonzeros = 0;
+    check(cudaMemcpy(&nonzeros, m.row_begin + m.rows, sizeof nonzeros, cudaMemcpyDeviceToHost), "read the matrix");
+    check(cusparseCreateCsr(&matrix_, m.rows, m.rows, nonzeros, const_cast<int*>(m.row_begin), const_cast<int*>(m.column),
+                            const_cast<double*>(m.value), CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I, CUSPARSE_INDEX_BASE_ZERO,
+                            CUDA_R_64F),
+          "describe the matrix");
+    // The size of the buffer does not depend on the vectors.
+    std::size_t bytes = 0;
+    const Vector any(m.rows, const_cast<double*>(m.value));
+    const double one = 1.0;
+    const double zero = 0.0;
+    check(cusparseSpMV_bufferSize(handle, CUSPARSE_OPERATION_NON_TRANSPOSE, &one, matrix_, any.get(), &zero, any.get(),
+                                  CUDA_R_64F, CUSPARSE_SPMV_ALG_DEFAULT, &bytes),
+          "size the product");
+    buffer_.resize(bytes > 0 ? bytes : 1);
+  }
+
+  void multiply(int rows, const double* x, double* y, cusparseHandle_t handle) const {
+    const Vector from(rows, const_cast<double*>(x));
+    const Vector to(rows, y);
+    const double one = 1.0;
+    const double zero = 0.0;
+    check(cusparseSpMV(handle, CUSPARSE_OPERATION_NON_TRANSPOSE, &one, matrix_, from.get(), &zero, to.get(), CUDA_R_64F,
+                       CUSPARSE_SPMV_ALG_DEFAULT, buffer_.data()),
+          "multiply by the matrix");
+  }
+
+ private:
+  class Vector {
+   public:
+    Vector(int size, double* values) { check(cusparseCreateDnVec(&vector_, size, values, CUDA_R_64F), "describe a vector"); }
+    ~Vector() { cusparseDestroyDnVec(vector_); }
+    Vector(const Vector&) = delete;
+    Vector& operator=(const Vector&) = delete;
+    cusparseDnVecDescr_t get() const { return vector_; }
+
+   private:
+    cusparseDnVecDescr_t vector_ = nullptr;
+  };
+
+  cusparseSpMatDescr_t matrix_ = nullptr;
+  CudaArray<char> buffer_;
+};
+
+}  // namespace underdamp

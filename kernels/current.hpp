@@ -1,0 +1,163 @@
+#pragma once
+#include "kernels/differences.hpp"
+#include "meshes/field_view.hpp"
+
+/// Probability current and generator (docs/method.md, eqs. 34-40).
+///
+///   J_θ = v p,   J_v = f_i p − γ v p − D_i ∂_v p,   f_i = −k L'_λ(θ_i),   L_h p = −∇_h·J_h
+///
+/// Face fluxes are written so that their differences approximate the divergence at the cell centres, the points where the
+/// density is known: central of sixth order in v; upwind-biased of seventh order in θ, where there is no diffusion and a
+/// central difference would leave a checkerboard mode undamped. No flux passes a wall; beyond it p = 0 (open), wrapped
+/// (periodic) or mirrored (reflecting).
+namespace underdamp {
+
+inline constexpr int theta_reach = 4;     ///< cells e − 4 … e + 3 around θ-face e
+inline constexpr int velocity_reach = 3;  ///< cells e − 3 … e + 2 around v-face e
+
+/// Weight of cell e + m, m = −4 … 3, in the density at θ-face e for a positive velocity; mirrored for a negative one.
+UNDERDAMP_HD double theta_face_weight(int m, bool positive) {
+  // (−3, 25, −101, 319, 214, −38, 4)/420 for the cells e − 4 … e + 2
+  constexpr double weight[7] = {-3.0 / 420.0,  25.0 / 420.0,  -101.0 / 420.0, 319.0 / 420.0,
+                                214.0 / 420.0, -38.0 / 420.0, 4.0 / 420.0};
+  const int k = positive ? m + 4 : 3 - m;
+  return k >= 0 && k < 7 ? weight[k] : 0.0;
+}
+
+/// Weight of cell e + m, m = −3 … 2, in the value at v-face e.
+UNDERDAMP_HD double velocity_face_weight(int m) {
+  constexpr double weight[3] = {37.0 / 60.0, -8.0 / 60.0, 1.0 / 60.0};
+  return weight[m >= 0 ? m : -1 - m];
+}
+
+/// Weight of cell e + m, m = −3 … 2, in h_v ∂_v at v-face e.
+UNDERDAMP_HD double velocity_slope_weight(int m) {
+  constexpr double weight[3] = {49.0 / 36.0, -5.0 / 36.0, 1.0 / 90.0};
+  return m >= 0 ? weight[m] : -weight[-1 - m];
+}
+
+/// Coefficients of the generator on the device, for a batch of planes.
+struct GeneratorView {
+  const double* friction;         ///< [plane] γ
+  const double* force;            ///< [line] f_i
+  const double* diffusion;        ///< [line] D_i
+  const double* velocity_origin;  ///< [plane] v of cell centre 0
+  const double* velocity_width;   ///< [plane] h_v
+  const double* theta_width;      ///< [plane] h_θ
+  int theta_cells;
+  int velocity_cells;
+  ThetaBoundary boundary;
+
+  UNDERDAMP_HD double velocity(int plane, int j) const { return velocity_origin[plane] + j * velocity_width[plane]; }
+};
+
+/// Where row i of column j of a plane is found, beyond the θ walls too: its offset from the first cell of the plane, or −1.
+UNDERDAMP_HD std::ptrdiff_t neighbour(const GeneratorView& g, int i, int j) {
+  const int n = g.theta_cells;
+  if (i < 0 || i >= n) {
+    if (g.boundary == ThetaBoundary::open) return -1;
+    if (g.boundary == ThetaBoundary::periodic) {
+      i = i < 0 ? i + n : i - n;
+    } else {
+      i = i < 0 ? -1 - i : 2 * n - 1 - i;
+      j = g.velocity_cells - 1 - j;
+    }
+  }
+  return static_cast<std::ptrdiff_t>(i) * g.velocity_cells + j;
+}
+
+/// Does any current pass θ-face e?
+UNDERDAMP_HD bool theta_face_open(const GeneratorView& g, int e) {
+  return g.boundary == ThetaBoundary::periodic || (e > 0 && e < g.theta_cells) || g.boundary == ThetaBoundary::reflecting;
+}
+
+/// J_θ through θ-face e of column j; `p` is the first cell of the plane.
+UNDERDAMP_HD double theta_current(const GeneratorView& g, const double* p, int plane, int e, int j) {
+  if (!theta_face_open(g, e)) return 0.0;
+  const double v = g.velocity(plane, j);
+  double sum = 0.0;
+  for (int m = -theta_reach; m < theta_reach; ++m) {
+    const std::ptrdiff_t cell = neighbour(g, e + m, j);
+    if (cell >= 0) sum += theta_face_weight(m, v > 0.0) * p[cell];
+  }
+  return v * sum;
+}
+
+/// J_v through v-face e of line l; `p` is the first cell of the line. Zero at the walls.
+UNDERDAMP_HD double velocity_current(const GeneratorView& g, const double* p, int plane, int l, int e) {
+  const int n = g.velocity_cells;
+  if (e <= 0 || e >= n) return 0.0;
+  double sum = 0.0;
+  for (int m = -velocity_reach; m < velocity_reach; ++m) {
+    const int j = e + m;
+    if (j < 0 || j >= n) continue;
+    const double drift = g.force[l] - g.friction[plane] * g.velocity(plane, j);
+    sum += (velocity_face_weight(m) * drift - velocity_slope_weight(m) * g.diffusion[l] / g.velocity_width[plane]) * p[j];
+  }
+  return sum;
+}
+
+/// to = L_h from = −(J_θ(i+1) − J_θ(i))/h_θ − (J_v(j+1) − J_v(j))/h_v, line by line. 16 bytes per cell and the rows around.
+struct ApplyGenerator {
+  GeneratorView g;
+  const double* from;
+  double* to;
+
+  template <class Line>
+  UNDERDAMP_HD void operator()(Line& line, int l) const {
+    const int plane = l / g.theta_cells;
+    const int i = l % g.theta_cells;
+    const double* const p = from + static_cast<std::ptrdiff_t>(plane) * g.theta_cells * g.velocity_cells;
+    const double* const row = from + static_cast<std::ptrdiff_t>(l) * g.velocity_cells;
+    double* const out = to + static_cast<std::ptrdiff_t>(l) * g.velocity_cells;
+    line.for_each(g.velocity_cells, [&](int j) {
+      const double theta = theta_current(g, p, plane, i + 1, j) - theta_current(g, p, plane, i, j);
+      const double velocity = velocity_current(g, row, plane, l, j + 1) - velocity_current(g, row, plane, l, j);
+      out[j] = -theta / g.theta_width[plane] - velocity / g.velocity_width[plane];
+    });
+  }
+};
+
+/// J_θ on all faces of line l: faces e = l's row (and, of the last row of a plane, the upper wall too).
+struct ThetaFaceCurrents {
+  GeneratorView g;
+  const double* density;
+  double* current;  ///< [plane · (theta_cells + 1) + e][j]
+
+  template <class Line>
+  UNDERDAMP_HD void operator()(Line& line, int l) const {
+    const int plane = l / g.theta_cells;
+    const int i = l % g.theta_cells;
+    const double* const p = density + static_cast<std::ptrdiff_t>(plane) * g.theta_cells * g.velocity_cells;
+    double* const out = current + (static_cast<std::ptrdiff_t>(plane) * (g.theta_cells + 1) + i) * g.velocity_cells;
+    line.for_each(g.velocity_cells, [&](int j) { out[j] = theta_current(g, p, plane, i, j); });
+    if (i + 1 == g.theta_cells) {
+      line.for_each(g.velocity_cells, [&](int j) { out[g.velocity_cells + j] = theta_current(g, p, plane, i + 1, j); });
+    }
+  }
+};
+
+/// Current at the cell centres, J_θ = v p and the two parts of J_v = f p + (−γ v p − D ∂_v p), ∂_v central of sixth order.
+struct CellCurrents {
+  GeneratorView g;
+  const double* density;
+  double* theta;         ///< v p, reversible
+  double* reversible;    ///< f p
+  double* irreversible;  ///< −γ v p − D ∂_v p
+
+  template <class Line>
+  UNDERDAMP_HD void operator()(Line& line, int l) const {
+    const int plane = l / g.theta_cells;
+    const int n = g.velocity_cells;
+    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(l) * n;
+    const double* const p = density + first;
+    line.for_each(n, [&](int j) {
+      const double v = g.velocity(plane, j);
+      theta[first + j] = v * p[j];
+      reversible[first + j] = g.force[l] * p[j];
+      irreversible[first + j] = -g.friction[plane] * v * p[j] - g.diffusion[l] * central_slope(p, j, n) / g.velocity_width[plane];
+    });
+  }
+};
+
+}  // namespace underdamp

@@ -1,0 +1,48 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "meshes/host_device.hpp"
+#include "meshes/phase_mesh.hpp"
+
+namespace underdamp {
+
+/// A square sparse matrix by rows; columns of a row increase.
+struct SparseMatrix {
+  std::vector<int> row_begin;  ///< n + 1
+  std::vector<int> column;
+  std::vector<double> value;
+
+  int rows() const { return static_cast<int>(row_begin.size()) - 1; }
+};
+
+/// The same in the memory of a device.
+struct CsrView {
+  int rows;
+  const int* row_begin;
+  const int* column;
+  const double* value;
+};
+
+/// y = A x, one row per call.
+struct MultiplyRow {
+  CsrView matrix;
+  const double* x;
+  double* y;
+
+  UNDERDAMP_HD void operator()(std::size_t row) const {
+    double sum = 0.0;
+    for (int k = matrix.row_begin[row]; k < matrix.row_begin[row + 1]; ++k) sum += matrix.value[k] * x[matrix.column[k]];
+    y[row] = sum;
+  }
+};
+
+/// The generator L_h of plane p as a matrix: the same face weights as kernels/current.hpp. Row and column i·v_cells + j.
+/// `friction`, `force` and `diffusion` are those of the plane.
+SparseMatrix assemble_generator(const PhasePlane& plane, ThetaBoundary boundary, double friction,
+                                const std::vector<double>& force, const std::vector<double>& diffusion);
+
+/// In Matrix Market form, coordinates from 1.
+std::string matrix_market(const SparseMatrix& matrix);
+
+}  // namespace underdamp
