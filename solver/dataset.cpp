@@ -1,5 +1,6 @@
 #include "solver/dataset.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>

@@ -1,5 +1,6 @@
 #include "solver/observables.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 

@@ -1,5 +1,6 @@
 #include "solver/spec.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>

@@ -60,8 +60,7 @@ void write_vti(const std::filesystem::path& path, const PhasePlane& plane, const
     vtkNew<vtkXMLImageDataWriter> writer;
     writer->SetFileName(temporary.c_str());
     writer->SetInputData(image);
-    writer->SetDataModeToAppended();
-    writer->EncodeAppendedDataOff();
+    writer->SetDataModeToBinary();
     writer->SetCompressorTypeToZLib();
     if (writer->Write() != 1 || writer->GetErrorCode() != vtkErrorCode::NoError) {
       throw Error(
