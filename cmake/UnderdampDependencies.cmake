@@ -35,6 +35,16 @@ target_include_directories(underdamp_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS
 target_compile_definitions(underdamp_hdf5 INTERFACE ${HDF5_C_DEFINITIONS})
 target_link_libraries(underdamp_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
 
+# Spectra has headers only; SuiteSparse packages without CMake files are common.
+find_path(UNDERDAMP_SPECTRA_INCLUDE Spectra/GenEigsSolver.h REQUIRED)
+add_library(underdamp_spectra INTERFACE)
+target_include_directories(underdamp_spectra SYSTEM INTERFACE "${UNDERDAMP_SPECTRA_INCLUDE}")
+find_path(UNDERDAMP_UMFPACK_INCLUDE umfpack.h PATH_SUFFIXES suitesparse REQUIRED)
+find_library(UNDERDAMP_UMFPACK_LIBRARY umfpack REQUIRED)
+add_library(underdamp_umfpack INTERFACE)
+target_include_directories(underdamp_umfpack SYSTEM INTERFACE "${UNDERDAMP_UMFPACK_INCLUDE}")
+target_link_libraries(underdamp_umfpack INTERFACE "${UNDERDAMP_UMFPACK_LIBRARY}")
+
 if(UNDERDAMP_VTK)
   find_package(VTK QUIET COMPONENTS CommonCore CommonDataModel CommonMisc IOXML)
   if(NOT VTK_FOUND)

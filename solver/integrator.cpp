@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <map>
 
 #include <fmt/format.h>
 
@@ -13,30 +12,7 @@
 namespace underdamp {
 namespace {
 
-constexpr int fewest_levels = 3;
-constexpr int most_levels = 6;
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-/// Aitken-Neville coefficients a_l of T_KK = Σ a_l P_l in τ² for the steps H/first … H/count, zero for l < first.
-std::array<double, most_levels> extrapolation_coefficients(int first, int count) {
-  std::array<double, most_levels> a{};
-  for (int l = first; l <= count; ++l) {
-    double product = 1.0;
-    for (int m = first; m <= count; ++m) {
-      if (m != l) product *= static_cast<double>(l * l) / static_cast<double>(l * l - m * m);
-    }
-    a[static_cast<std::size_t>(l) - 1] = product;
-  }
-  return a;
-}
-
-/// T_KK − T_{K,K−1}: the difference of the last two columns.
-std::array<double, most_levels> difference_coefficients(int count) {
-  auto a = extrapolation_coefficients(1, count);
-  const auto b = extrapolation_coefficients(2, count);
-  for (std::size_t l = 0; l < a.size(); ++l) a[l] -= b[l];
-  return a;
-}
 
 /// Work of a window in Strang steps: its sweeps, the norms, the combination, and the step of the error field.
 double window_cost(int levels) {
@@ -75,39 +51,6 @@ double spread_of(const PhasePlane& plane, const Tables& tables, std::size_t p, s
 
 }  // namespace
 
-/// Sweep coefficients for the fractions H/m of one window length; each is built when it is first needed.
-class Integrator::WindowPlans {
- public:
-  WindowPlans(Backend& backend, const PhaseMesh& mesh, const Tables& tables, double length)
-      : backend_(backend), mesh_(mesh), tables_(tables), length_(length) {}
-
-  double length() const { return length_; }
-
-  /// V(H/m). A level of l steps needs m = l inside and m = 2l at its ends.
-  const VelocityPlan& velocity(int m) {
-    auto& plan = velocity_[m];
-    if (!plan) plan = backend_.plan_velocity(mesh_, tables_.velocity_law(length_ / m));
-    return *plan;
-  }
-  /// X(H/m).
-  const DriftPlan& drift(int m) {
-    auto& plan = drift_[m];
-    if (!plan) {
-      const std::vector<double> duration(static_cast<std::size_t>(mesh_.planes()), length_ / m);
-      plan = backend_.plan_drift(mesh_, duration);
-    }
-    return *plan;
-  }
-
- private:
-  Backend& backend_;
-  const PhaseMesh& mesh_;
-  const Tables& tables_;
-  double length_;
-  std::map<int, std::unique_ptr<VelocityPlan>> velocity_;
-  std::map<int, std::unique_ptr<DriftPlan>> drift_;
-};
-
 /// A window that was crossed: how far the last two columns are apart, and what that says about the last one.
 struct Integrator::Attempt {
   int levels = 0;
@@ -117,7 +60,11 @@ struct Integrator::Attempt {
 };
 
 Integrator::Integrator(Backend& backend, PhaseMesh mesh, Tables tables, IntegratorOptions options)
-    : backend_(backend), mesh_(std::move(mesh)), tables_(std::move(tables)), options_(options) {
+    : backend_(backend),
+      mesh_(std::move(mesh)),
+      tables_(std::move(tables)),
+      options_(options),
+      levels_(backend, mesh_.shape()) {
   density_ = backend_.allocate(mesh_.shape());
   spread_.assign(static_cast<std::size_t>(mesh_.planes()), 1.0);
 }
@@ -141,7 +88,7 @@ void Integrator::start(std::span<const double> density) {
         spread_of(mesh_.plane(p), tables_, static_cast<std::size_t>(p), density.subspan(first, cells));
   }
   if (error_) backend_.fill_zero(*error_);
-  if (!levels_.empty() && options_.step) backend_.copy(*density_, *levels_[0]);
+  if (options_.step) backend_.copy(*density_, levels_.level(1));
   outlook_ = {};
 }
 
@@ -184,54 +131,42 @@ void Integrator::advance_sgd(double time, const std::function<void(double)>& pol
 // --- fixed step
 // --------------------------------------------------------------------------------------------------------
 
-/// `count` steps of length H/level; half sweeps of neighbouring steps are one sweep.
-void Integrator::strang_steps(Field& field, WindowPlans& plans, int level, long count, Positivity positivity) {
-  for (long s = 0; s < count; ++s) {
-    backend_.drift(field, plans.drift(level), positivity);
-    if (s + 1 < count) backend_.velocity(field, field, plans.velocity(level), positivity);
-    ++statistics_.strang_steps;
-  }
-}
-
 void Integrator::advance_fixed(double time, const std::function<void(double)>& poll) {
   const double length = time - time_;
   if (!(length > 0.0)) return;
   const auto steps = static_cast<long>(std::ceil(length / *options_.step - 1e-9));
   // The copy takes half as many steps, or twice as many where there is only one.
   const long copy_steps = steps > 1 ? (steps + 1) / 2 : 2;
-  if (levels_.empty()) {
-    levels_.push_back(backend_.allocate(mesh_.shape()));
-    backend_.copy(*density_, *levels_[0]);
-  }
   const double begin = time_;
   const auto run = [&](Field& field, long count, const std::function<void(double)>& tell) {
-    WindowPlans plans(backend_, mesh_, tables_, length / static_cast<double>(count));
-    backend_.velocity(field, field, plans.velocity(2), options_.positivity);
+    Window window(backend_, mesh_, tables_, length / static_cast<double>(count));
+    backend_.velocity(field, field, window.velocity(2), options_.positivity);
     constexpr long chunk = 16;
     for (long done = 0; done < count;) {
       const long now = std::min(chunk, count - done);
-      strang_steps(field, plans, 1, now, options_.positivity);
+      window.inner_steps(field, 1, now, options_.positivity);
+      statistics_.strang_steps += now;
       done += now;
       const double share = static_cast<double>(done) / static_cast<double>(count);
-      if (done == count) backend_.velocity(field, field, plans.velocity(2), options_.positivity);
+      if (done == count) backend_.velocity(field, field, window.velocity(2), options_.positivity);
       try {
         tell(share);
       } catch (...) {  // leave a density that is one: with its last half sweep
-        if (done < count) backend_.velocity(field, field, plans.velocity(2), options_.positivity);
+        if (done < count) backend_.velocity(field, field, window.velocity(2), options_.positivity);
         if (&field == density_.get()) time_ = begin + length * share;
         throw;
       }
-      if (done < count) backend_.velocity(field, field, plans.velocity(1), options_.positivity);
+      if (done < count) backend_.velocity(field, field, window.velocity(1), options_.positivity);
     }
     absorb_created(field);
   };
   measure_roughness();
   run(*density_, steps, [&](double share) { poll(begin + length * 2.0 / 3.0 * share); });
   time_ = time;
-  run(*levels_[0], copy_steps, [&](double share) { poll(begin + length * (2.0 + share) / 3.0); });
+  run(levels_.level(1), copy_steps, [&](double share) { poll(begin + length * (2.0 + share) / 3.0); });
   ++statistics_.windows;
   const double ratio = static_cast<double>(steps) / static_cast<double>(copy_steps);
-  const std::array<const Field*, 2> pair{density_.get(), levels_[0].get()};
+  const std::array<const Field*, 2> pair{density_.get(), &levels_.level(1)};
   const std::array<double, 2> difference{1.0, -1.0};
   const auto norm = backend_.combination_norm(pair, difference);
   for (std::size_t p = 0; p < errors_.size(); ++p) {
@@ -247,19 +182,14 @@ void Integrator::advance_fixed(double time, const std::function<void(double)>& p
 // ------------------------------------------------------------------------------------------------------
 
 /// P_level: the window crossed in `level` Strang steps.
-void Integrator::cross(int level, WindowPlans& plans) {
-  const auto index = static_cast<std::size_t>(level) - 1;
-  if (levels_.size() <= index) levels_.push_back(backend_.allocate(mesh_.shape()));
-  Field& field = *levels_[index];
-  backend_.velocity(*density_, field, plans.velocity(2 * level), options_.positivity);
-  strang_steps(field, plans, level, level, options_.positivity);
-  backend_.velocity(field, field, plans.velocity(2 * level), options_.positivity);
+void Integrator::cross(Window& window, int level) {
+  window.cross(*density_, levels_.level(level), level, options_.positivity);
+  statistics_.strang_steps += level;
 }
 
 std::vector<double> Integrator::level_norm(int count, std::span<const double> coefficients) {
-  std::vector<const Field*> fields;
-  for (int l = 0; l < count; ++l) fields.push_back(levels_[static_cast<std::size_t>(l)].get());
-  auto norm = backend_.combination_norm(fields, coefficients.first(static_cast<std::size_t>(count)));
+  auto norm =
+      backend_.combination_norm(levels_.first_const(count), coefficients.first(static_cast<std::size_t>(count)));
   for (std::size_t p = 0; p < norm.size(); ++p) {
     require_finite(norm[p]);
     norm[p] *= mesh_.plane(static_cast<int>(p)).cell_area();
@@ -269,23 +199,23 @@ std::vector<double> Integrator::level_norm(int count, std::span<const double> co
 
 /// Crosses a window with `levels` levels, or one more if that promises to be enough. True if the estimated error is
 /// within the tolerance, or as small as the grid allows.
-bool Integrator::try_window(WindowPlans& plans, int levels, Attempt& attempt, const std::function<void(double)>& poll) {
+bool Integrator::try_window(Window& window, int levels, Attempt& attempt, const std::function<void(double)>& poll) {
   for (int level = 1; level <= levels; ++level) {
-    cross(level, plans);
-    poll(time_ + plans.length() * 0.5 * level * (level + 1) / (0.5 * levels * (levels + 1)));
+    cross(window, level);
+    poll(time_ + window.length() * 0.5 * level * (level + 1) / (0.5 * levels * (levels + 1)));
   }
-  if (judge(plans.length(), levels, attempt)) return true;
+  if (judge(window.length(), levels, attempt)) return true;
   const auto next = static_cast<std::size_t>(levels) + 1;
   if (levels == most_levels || !(attempt.outlook.ratio[next] < 0.5)) return false;
-  cross(levels + 1, plans);
-  return judge(plans.length(), levels + 1, attempt);
+  cross(window, levels + 1);
+  return judge(window.length(), levels + 1, attempt);
 }
 
 /// Estimates the error of T_KK from the levels that were crossed, and what other numbers of levels would have given.
 bool Integrator::judge(double length, int levels, Attempt& attempt) {
-  const auto before = level_norm(levels - 1, difference_coefficients(levels - 1));
+  const auto before = level_norm(levels - 1, difference_weights(levels - 1));
   attempt.levels = levels;
-  attempt.difference = level_norm(levels, difference_coefficients(levels));
+  attempt.difference = level_norm(levels, difference_weights(levels));
   attempt.estimate.clear();
   attempt.outlook = {length, std::vector<double>(most_levels + 1, infinity)};
   auto& ratio = attempt.outlook.ratio;
@@ -316,7 +246,7 @@ bool Integrator::judge(double length, int levels, Attempt& attempt) {
 }
 
 /// density = P_K + S(T_KK − P_K); the error field crosses the window in one step and takes up the new error.
-void Integrator::accept(const Attempt& attempt, WindowPlans& plans) {
+void Integrator::accept(const Attempt& attempt, Window& window) {
   if (!error_) {
     error_ = backend_.allocate(mesh_.shape());
     backend_.fill_zero(*error_);
@@ -324,27 +254,25 @@ void Integrator::accept(const Attempt& attempt, WindowPlans& plans) {
   const int count = attempt.levels;
   if (statistics_.windows > 0) {
     // As many steps as keep the fastest rate resolved; their plans are those of a level.
-    const double angle = *std::max_element(tables_.rate.begin(), tables_.rate.end()) * plans.length();
+    const double angle = *std::max_element(tables_.rate.begin(), tables_.rate.end()) * window.length();
     const int level = std::clamp(static_cast<int>(std::ceil(angle)), 1, count);
-    backend_.velocity(*error_, *error_, plans.velocity(2 * level), Positivity::none);
-    strang_steps(*error_, plans, level, level, Positivity::none);
-    backend_.velocity(*error_, *error_, plans.velocity(2 * level), Positivity::none);
+    window.cross(*error_, *error_, level, Positivity::none);
+    statistics_.strang_steps += level;
   }
-  std::vector<Field*> fields;
-  for (int l = 0; l < count; ++l) fields.push_back(levels_[static_cast<std::size_t>(l)].get());
+  const auto fields = levels_.first(count);
   std::vector<double> scale;
   for (std::size_t p = 0; p < attempt.estimate.size(); ++p) {
     scale.push_back(attempt.difference[p] > 0.0 ? attempt.estimate[p] / attempt.difference[p] : 0.0);
   }
-  const auto combination = extrapolation_coefficients(1, count);
-  const auto difference = difference_coefficients(count);
+  const auto combination = extrapolation_weights(1, count);
+  const auto difference = difference_weights(count);
   const auto used = static_cast<std::size_t>(count);
   backend_.extrapolate(mesh_, fields, std::span(combination).first(used), std::span(difference).first(used), scale,
                        *error_, *density_, options_.positivity);
   absorb_created(*density_);
   ++statistics_.windows;
   for (std::size_t p = 0; p < errors_.size(); ++p) {
-    errors_[p].space = errors_[p].space * std::exp(-plans.length() / tables_.relaxation_time[p]) +
+    errors_[p].space = errors_[p].space * std::exp(-window.length() / tables_.relaxation_time[p]) +
                        roughness_[p] * 0.5 * count * (count + 1);
   }
   measure_roughness();
@@ -358,25 +286,25 @@ void Integrator::advance_extrapolated(double time, const std::function<void(doub
   double growth = 4.0;
   while (time - time_ > 1e-12 * std::max(time, 1e-300)) {
     const double remaining = time - time_;
-    const FirstWindow window = best_window(remaining, outlook_, growth);
-    if (!plans_ || std::abs(plans_->length() - window.length) > 1e-9 * window.length) {
-      plans_ = std::make_unique<WindowPlans>(backend_, mesh_, tables_, window.length);
+    const FirstWindow next = best_window(remaining, outlook_, growth);
+    if (!window_ || std::abs(window_->length() - next.length) > 1e-9 * next.length) {
+      window_ = std::make_unique<Window>(backend_, mesh_, tables_, next.length);
     }
     Attempt attempt;
-    const bool accepted = try_window(*plans_, window.levels, attempt, poll);
+    const bool accepted = try_window(*window_, next.levels, attempt, poll);
     outlook_ = attempt.outlook;
     if (!accepted) {
       ++statistics_.rejected;
       growth = 0.9;
-      if (window.length < 1e-9 * tables_.relaxation_time[0]) {
-        throw Error(ExitCode::numerical, fmt::format("the step became {:.2g} at t = {:.6g}", window.length, time_), {},
+      if (next.length < 1e-9 * tables_.relaxation_time[0]) {
+        throw Error(ExitCode::numerical, fmt::format("the step became {:.2g} at t = {:.6g}", next.length, time_), {},
                     "the tolerance cannot be met; loosen evolve.tolerance, or give more cells");
       }
       continue;
     }
-    accept(attempt, *plans_);
+    accept(attempt, *window_);
     growth = 4.0;
-    time_ = remaining <= window.length * (1.0 + 1e-9) ? time : time_ + window.length;
+    time_ = remaining <= next.length * (1.0 + 1e-9) ? time : time_ + next.length;
     poll(time_);
   }
 }
@@ -412,7 +340,7 @@ Integrator::FirstWindow Integrator::best_window(double remaining, const Outlook&
       longest = std::min(longest, 0.4 * mesh_.plane(p).theta.length() / mesh_.plane(p).velocity.upper);
     }
   }
-  const double current = plans_ ? plans_->length() : 0.0;
+  const double current = window_ ? window_->length() : 0.0;
   const double plan_cost = 1500.0 / mesh_.velocity_cells();
   FirstWindow best{remaining, fewest_levels};
   double best_cost = infinity;

@@ -7,6 +7,7 @@
 
 #include "kernels/backend.hpp"
 #include "solver/tables.hpp"
+#include "solver/window.hpp"
 
 /// Time integration of a batch of planes. A numerical analyst should read this file and integrator.cpp first
 /// (docs/method.md, section 4).
@@ -64,17 +65,15 @@ class Integrator {
   FirstWindow first_window(double time) const;
 
  private:
-  class WindowPlans;
   struct Attempt;
 
   void advance_sgd(double time, const std::function<void(double)>& poll);
   void advance_fixed(double time, const std::function<void(double)>& poll);
   void advance_extrapolated(double time, const std::function<void(double)>& poll);
-  void strang_steps(Field& field, WindowPlans& plans, int level, long count, Positivity positivity);
-  void cross(int level, WindowPlans& plans);
-  bool try_window(WindowPlans& plans, int levels, Attempt& attempt, const std::function<void(double)>& poll);
+  void cross(Window& window, int level);
+  bool try_window(Window& window, int levels, Attempt& attempt, const std::function<void(double)>& poll);
   bool judge(double length, int levels, Attempt& attempt);
-  void accept(const Attempt& attempt, WindowPlans& plans);
+  void accept(const Attempt& attempt, Window& window);
   void measure_roughness();
   void absorb_created(Field& field);
   void require_finite(double value);
@@ -87,8 +86,8 @@ class Integrator {
   double time_ = 0.0;
   std::unique_ptr<Field> density_;
   std::unique_ptr<Field> error_;  ///< signed estimate of the error of density_
-  std::vector<std::unique_ptr<Field>> levels_;
-  std::unique_ptr<WindowPlans> plans_;
+  LevelFields levels_;            ///< with a fixed step level 1 is the copy
+  std::unique_ptr<Window> window_;
   double lost_ = 0.0;                 ///< largest share of the mass of a plane that has left the box
   std::vector<double> initial_mass_;  ///< [plane] Σ p at the start
   std::vector<ErrorEstimate> errors_;

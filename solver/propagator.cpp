@@ -1,0 +1,61 @@
+#include "solver/propagator.hpp"
+
+#include <algorithm>
+
+namespace underdamp {
+
+Propagator::Propagator(Backend& backend, const PhaseMesh& mesh, const Tables& tables, double length, int windows, int levels)
+    : backend_(backend),
+      mesh_(mesh),
+      tables_(tables),
+      length_(length),
+      windows_(windows),
+      levels_(levels),
+      fields_(backend, mesh.shape()) {
+  if (tables_.dynamics == Dynamics::sgd) {
+    map_velocity_ = backend_.plan_velocity(mesh_, tables_.sgd_law());
+    const std::vector<double> duration(static_cast<std::size_t>(mesh_.planes()), tables_.learning_rate);
+    map_drift_ = backend_.plan_drift(mesh_, duration);
+    return;
+  }
+  window_ = std::make_unique<Window>(backend_, mesh_, tables_, length_);
+  unused_error_ = backend_.allocate(mesh_.shape());
+}
+
+void Propagator::cross(const Field& field) {
+  for (int level = 1; level <= levels_; ++level) window_->cross(field, fields_.level(level), level, Positivity::none);
+  steps_ += levels_ * (levels_ + 1) / 2;
+}
+
+void Propagator::apply(Field& field) {
+  for (int w = 0; w < windows_; ++w) {
+    if (tables_.dynamics == Dynamics::sgd) {
+      backend_.velocity(field, field, *map_velocity_, Positivity::none);
+      backend_.drift(field, *map_drift_, Positivity::none);
+      ++steps_;
+      continue;
+    }
+    cross(field);
+    const auto weights = extrapolation_weights(1, levels_);
+    const LevelWeights none{};
+    const std::vector<double> scale(static_cast<std::size_t>(mesh_.planes()), 0.0);
+    const auto used = static_cast<std::size_t>(levels_);
+    backend_.extrapolate(mesh_, fields_.first(levels_), std::span(weights).first(used), std::span(none).first(used), scale,
+                         *unused_error_, field, Positivity::none);
+  }
+}
+
+double Propagator::window_error(const Field& field) {
+  if (tables_.dynamics == Dynamics::sgd) return 0.0;
+  cross(field);
+  const double area = mesh_.plane(0).cell_area();
+  const auto norm = [&](int count) {
+    const auto weights = difference_weights(count);
+    return area * backend_.combination_norm(fields_.first_const(count),
+                                            std::span(weights).first(static_cast<std::size_t>(count)))[0];
+  };
+  const double last = norm(levels_);
+  return std::min(last, levels_ * levels_ * last * last / std::max(norm(levels_ - 1), 1e-300));
+}
+
+}  // namespace underdamp

@@ -1,0 +1,51 @@
+#pragma once
+#include <complex>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.hpp"
+#include "solver/model.hpp"
+#include "solver/tables.hpp"
+
+/// Stationary density and slow spectrum of one plane (docs/method.md, section 10).
+namespace underdamp {
+
+enum class StationaryMethod { automatic, arnoldi, direct, evolve };
+
+struct StationaryOptions {
+  StationaryMethod method = StationaryMethod::automatic;
+  double tolerance = 1e-8;  ///< L1 error of the density from the step; relative error of eigenvalues
+  int modes = 6;            ///< eigenvalues besides 0
+};
+
+/// One eigenvalue λ of the generator: e^{λt} is how a perturbation of its shape changes.
+struct SpectralLine {
+  std::complex<double> eigenvalue;
+  double error = 0.0;    ///< estimated |δλ|
+  bool aliased = false;  ///< |Im λ| T > π: its branch was taken from the generator
+};
+
+struct StationaryState {
+  std::string method;           ///< "arnoldi", "direct" or "evolve"
+  std::string reason;           ///< why this method
+  bool converged = false;
+  double residual = 0.0;        ///< ‖Φ_T p − p‖₁/T, or ‖L_h p‖₁ for `direct`
+  double error_estimate = 0.0;  ///< L1, from the step (arnoldi, evolve) or from rounding (direct)
+  double seconds = 0.0;
+  long applications = 0;        ///< of Φ_T, or solves with the factored matrix
+  std::vector<double> density;  ///< normalised, in the order of FieldView
+  std::vector<SpectralLine> spectrum;  ///< slowest decay first, conjugate pairs together; 0 left out
+  std::vector<std::string> warnings;
+};
+
+/// Solves for plane `p` of the model on its own mesh and tables (of that plane alone). `poll` is called often enough for a
+/// progress bar; what it throws ends the work. Not converged: the result says so, nothing is thrown. Throws Error
+/// (bad_input) if the method cannot serve: `direct` for the SGD map, which has no generator.
+StationaryState solve_stationary(Backend& backend, const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
+                                 const StationaryOptions& options, const std::function<void()>& poll);
+
+/// The Gaussian of the linearised process times low polynomials: a start that holds all slow modes.
+std::vector<double> arnoldi_start(const Model& model, int p, const PhaseMesh& mesh);
+
+}  // namespace underdamp

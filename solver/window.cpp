@@ -1,0 +1,68 @@
+#include "solver/window.hpp"
+
+namespace underdamp {
+
+LevelWeights extrapolation_weights(int first, int count) {
+  LevelWeights a{};
+  for (int l = first; l <= count; ++l) {
+    double product = 1.0;
+    for (int m = first; m <= count; ++m) {
+      if (m != l) product *= static_cast<double>(l * l) / static_cast<double>(l * l - m * m);
+    }
+    a[static_cast<std::size_t>(l) - 1] = product;
+  }
+  return a;
+}
+
+LevelWeights difference_weights(int count) {
+  LevelWeights a = extrapolation_weights(1, count);
+  const LevelWeights b = extrapolation_weights(2, count);
+  for (std::size_t l = 0; l < a.size(); ++l) a[l] -= b[l];
+  return a;
+}
+
+Field& LevelFields::level(int number) {
+  while (static_cast<int>(fields_.size()) < number) fields_.push_back(backend_.allocate(shape_));
+  return *fields_[static_cast<std::size_t>(number) - 1];
+}
+
+std::vector<Field*> LevelFields::first(int count) {
+  std::vector<Field*> pointers;
+  for (int l = 1; l <= count; ++l) pointers.push_back(&level(l));
+  return pointers;
+}
+
+std::vector<const Field*> LevelFields::first_const(int count) {
+  const auto pointers = first(count);
+  return {pointers.begin(), pointers.end()};
+}
+
+const VelocityPlan& Window::velocity(int m) {
+  auto& plan = velocity_[m];
+  if (!plan) plan = backend_.plan_velocity(mesh_, tables_.velocity_law(length_ / m));
+  return *plan;
+}
+
+const DriftPlan& Window::drift(int m) {
+  auto& plan = drift_[m];
+  if (!plan) {
+    const std::vector<double> duration(static_cast<std::size_t>(mesh_.planes()), length_ / m);
+    plan = backend_.plan_drift(mesh_, duration);
+  }
+  return *plan;
+}
+
+void Window::inner_steps(Field& field, int level, long count, Positivity positivity) {
+  for (long s = 0; s < count; ++s) {
+    backend_.drift(field, drift(level), positivity);
+    if (s + 1 < count) backend_.velocity(field, field, velocity(level), positivity);
+  }
+}
+
+void Window::cross(const Field& from, Field& to, int level, Positivity positivity) {
+  backend_.velocity(from, to, velocity(2 * level), positivity);
+  inner_steps(to, level, level, positivity);
+  backend_.velocity(to, to, velocity(2 * level), positivity);
+}
+
+}  // namespace underdamp

@@ -1,0 +1,67 @@
+#pragma once
+#include <array>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "kernels/backend.hpp"
+#include "solver/tables.hpp"
+
+/// One window of the extrapolated splitting (docs/method.md, eqs. 22-24): what the integrator and the stationary solver share.
+namespace underdamp {
+
+inline constexpr int fewest_levels = 3;
+inline constexpr int most_levels = 6;
+
+/// Coefficients of a combination of levels 1 … 6.
+using LevelWeights = std::array<double, most_levels>;
+
+/// a_l of T_KK = Σ a_l P_l, l = first … count, zero elsewhere.
+LevelWeights extrapolation_weights(int first, int count);
+/// T_KK − T_{K,K−1}: the difference of the last two columns.
+LevelWeights difference_weights(int count);
+
+/// Densities at the end of a window, by number of steps; allocated when first needed, shared by windows of any length.
+class LevelFields {
+ public:
+  LevelFields(Backend& backend, const FieldShape& shape) : backend_(backend), shape_(shape) {}
+  /// Level 1 … 6.
+  Field& level(int number);
+  /// Pointers to levels 1 … count.
+  std::vector<Field*> first(int count);
+  std::vector<const Field*> first_const(int count);
+
+ private:
+  Backend& backend_;
+  FieldShape shape_;
+  std::vector<std::unique_ptr<Field>> fields_;
+};
+
+/// A window of one length: its sweep coefficients, each built when it is first needed.
+class Window {
+ public:
+  Window(Backend& backend, const PhaseMesh& mesh, const Tables& tables, double length)
+      : backend_(backend), mesh_(mesh), tables_(tables), length_(length) {}
+
+  double length() const { return length_; }
+
+  /// V(H/m). A level of l steps needs m = l inside and m = 2l at its ends.
+  const VelocityPlan& velocity(int m);
+  /// X(H/m).
+  const DriftPlan& drift(int m);
+
+  /// `count` steps of length H/level without the half sweeps at the ends; half sweeps of neighbouring steps are one sweep.
+  void inner_steps(Field& field, int level, long count, Positivity positivity);
+  /// `to` = the window crossed in `level` steps from `from`; they may be the same.
+  void cross(const Field& from, Field& to, int level, Positivity positivity);
+
+ private:
+  Backend& backend_;
+  const PhaseMesh& mesh_;
+  const Tables& tables_;
+  double length_;
+  std::map<int, std::unique_ptr<VelocityPlan>> velocity_;
+  std::map<int, std::unique_ptr<DriftPlan>> drift_;
+};
+
+}  // namespace underdamp
