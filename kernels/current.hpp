@@ -1,5 +1,6 @@
 #pragma once
 #include "kernels/differences.hpp"
+#include "kernels/generator_matrix.hpp"
 #include "meshes/field_view.hpp"
 
 /// Probability current and generator (docs/method.md, eqs. 34-40).
@@ -12,8 +13,8 @@
 /// (periodic) or mirrored (reflecting).
 namespace underdamp {
 
-inline constexpr int theta_reach = 4;     ///< cells e − 4 … e + 3 around θ-face e
-inline constexpr int velocity_reach = 3;  ///< cells e − 3 … e + 2 around v-face e
+inline constexpr int theta_reach = generator_theta_reach;        ///< cells e − 4 … e + 3 around θ-face e
+inline constexpr int velocity_reach = generator_velocity_reach;  ///< cells e − 3 … e + 2 around v-face e
 
 /// Weight of cell e + m, m = −4 … 3, in the density at θ-face e for a positive velocity; mirrored for a negative one.
 UNDERDAMP_HD double theta_face_weight(int m, bool positive) {

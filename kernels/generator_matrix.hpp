@@ -37,8 +37,12 @@ struct MultiplyRow {
   }
 };
 
-/// The generator L_h of plane p as a matrix: the same face weights as kernels/current.hpp. Row and column i·v_cells + j.
-/// `friction`, `force` and `diffusion` are those of the plane.
+/// Cells around a cell that its row of the generator holds: as many as that along each axis, on both sides.
+inline constexpr int generator_theta_reach = 4;
+inline constexpr int generator_velocity_reach = 3;
+
+/// The generator L_h of one plane as a matrix: the same face weights as kernels/current.hpp. Row and column i·v_cells + j.
+/// `friction`, `force` and `diffusion` are those of the plane. Each column sums to 0 but for rounding: mass is conserved.
 SparseMatrix assemble_generator(const PhasePlane& plane, ThetaBoundary boundary, double friction,
                                 const std::vector<double>& force, const std::vector<double>& diffusion);
 

@@ -9,21 +9,42 @@
 
 #include "kernels/backend.hpp"
 #include "meshes/error.hpp"
+#include "solver/nested_dissection.hpp"
+#include "solver/spectrum.hpp"
 
 namespace underdamp {
 namespace {
 
-using Complex = std::complex<double>;
 using Matrix = Eigen::SparseMatrix<double>;  // by columns
+using Rows = Eigen::SparseMatrix<double, Eigen::RowMajor, int>;
+using Permutation = Eigen::PermutationMatrix<Eigen::Dynamic, Eigen::Dynamic, int>;
 using Vector = Eigen::VectorXd;
 
-Matrix eigen_matrix(const SparseMatrix& csr) {
-  const auto n = static_cast<Eigen::Index>(csr.rows());
-  using Rows = Eigen::SparseMatrix<double, Eigen::RowMajor, int>;
-  const Eigen::Map<const Rows> rows(n, n, static_cast<Eigen::Index>(csr.value.size()), csr.row_begin.data(), csr.column.data(),
-                                    csr.value.data());
-  return Matrix(rows);
-}
+/// The generator with rows and columns in the order of elimination.
+class OrderedGenerator {
+ public:
+  OrderedGenerator(const PhaseMesh& mesh, const Tables& tables)
+      : csr_(assemble_generator(mesh.plane(0), mesh.boundary(), tables.friction[0], tables.force, tables.diffusion)) {
+    const auto order = nested_dissection(mesh.theta_cells(), mesh.velocity_cells(), generator_theta_reach,
+                                         generator_velocity_reach, mesh.boundary() == ThetaBoundary::periodic);
+    place_.resize(static_cast<Eigen::Index>(order.size()));
+    for (std::size_t k = 0; k < order.size(); ++k) place_.indices()[order[k]] = static_cast<int>(k);
+    const Eigen::Map<const Rows> rows(csr_.rows(), csr_.rows(), static_cast<Eigen::Index>(csr_.value.size()),
+                                      csr_.row_begin.data(), csr_.column.data(), csr_.value.data());
+    matrix_ = place_ * Matrix(rows) * place_.transpose();
+  }
+  const Matrix& matrix() const { return matrix_; }
+  Vector ordered(const std::vector<double>& values) const {
+    return place_ * Eigen::Map<const Vector>(values.data(), static_cast<Eigen::Index>(values.size()));
+  }
+  Eigen::VectorXcd unordered(const Eigen::VectorXcd& vector) const { return place_.transpose() * vector; }
+  Vector unordered(const Vector& vector) const { return place_.transpose() * vector; }
+
+ private:
+  SparseMatrix csr_;
+  Permutation place_;
+  Matrix matrix_;
+};
 
 /// (L_h − σ)⁻¹ by its LU factors.
 class ShiftedInverse {
@@ -34,10 +55,14 @@ class ShiftedInverse {
     Matrix identity(generator.rows(), generator.cols());
     identity.setIdentity();
     shifted_ = generator - shift * identity;
+    auto& control = solver_.umfpackControl();
+    control[UMFPACK_STRATEGY] = UMFPACK_STRATEGY_SYMMETRIC;
+    control[UMFPACK_ORDERING] = UMFPACK_ORDERING_NONE;  // it is in a good order already
+    control[UMFPACK_IRSTEP] = 0;                        // inverse iteration refines by itself
     solver_.compute(shifted_);
     if (solver_.info() != Eigen::Success) {
       throw Error(ExitCode::numerical, "the sparse LU factorisation of the generator failed", {},
-                  "use fewer cells, or method = \"arnoldi\"");
+                  "use fewer cells, or stationary.method = \"arnoldi\"");
     }
   }
   Eigen::Index rows() const { return shifted_.rows(); }
@@ -59,17 +84,18 @@ class ShiftedInverse {
   mutable long solves_ = 0;
 };
 
-/// Inverse iteration until ‖L p‖₁ stops falling.
+/// Inverse iteration until ‖L p‖₁ stops falling; each turn gains the factor σ/|λ₁|.
 double polish(const Matrix& generator, const ShiftedInverse& inverse, Vector& density, double area) {
   const auto normalise = [&] { density /= density.sum() * area; };
   normalise();
   double residual = (generator * density).lpNorm<1>() * area;
-  for (int k = 0; k < 30; ++k) {
+  constexpr int most = 30;
+  for (int k = 0; k < most; ++k) {
     const Vector before = density;
     density = inverse.solve(density);
     normalise();
     const double now = (generator * density).lpNorm<1>() * area;
-    if (!(now < 0.9 * residual)) {
+    if (!(now < 0.5 * residual)) {
       if (!(now < residual)) density = before;
       return std::min(now, residual);
     }
@@ -78,52 +104,54 @@ double polish(const Matrix& generator, const ShiftedInverse& inverse, Vector& de
   return residual;
 }
 
-std::vector<SpectralLine> slow_spectrum(const ShiftedInverse& inverse, double shift, int modes, const Vector& start) {
-  const Eigen::Index wanted = modes + 1;
-  const Eigen::Index basis = std::min<Eigen::Index>(inverse.rows() - 1, std::max<Eigen::Index>(2 * wanted + 8, 24));
-  Spectra::GenEigsSolver<ShiftedInverse> solver(const_cast<ShiftedInverse&>(inverse), wanted, basis);
+/// Slow modes by shift-invert Arnoldi; false if they did not converge.
+bool find_modes(const OrderedGenerator& generator, const ShiftedInverse& inverse, double shift, int modes, const Vector& start,
+                std::vector<Mode>& found) {
+  const Eigen::Index wanted = modes + 1 + beyond;
+  const Eigen::Index basis = std::min<Eigen::Index>(inverse.rows() - 1, 2 * wanted + 4);
+  Spectra::GenEigsSolver<const ShiftedInverse> solver(inverse, wanted, basis);
   solver.init(start.data());
-  solver.compute(Spectra::SortRule::LargestMagn, 200, 1e-10);
-  std::vector<SpectralLine> spectrum;
-  for (const Complex nu : solver.eigenvalues()) spectrum.push_back({shift + 1.0 / nu, 0.0, false});
-  std::sort(spectrum.begin(), spectrum.end(), [](const SpectralLine& a, const SpectralLine& b) {
-    if (a.eigenvalue.real() != b.eigenvalue.real()) return a.eigenvalue.real() > b.eigenvalue.real();
-    return a.eigenvalue.imag() > b.eigenvalue.imag();
-  });
-  if (!spectrum.empty()) spectrum.erase(spectrum.begin());  // the stationary state itself
-  return spectrum;
+  constexpr int most_restarts = 200;
+  constexpr double tolerance = 1e-9;
+  solver.compute(Spectra::SortRule::LargestMagn, most_restarts, tolerance);
+  const Eigen::VectorXcd values = solver.eigenvalues();
+  const Eigen::MatrixXcd vectors = solver.eigenvectors();
+  for (Eigen::Index k = 0; k < values.size(); ++k) {
+    found.push_back({{shift + 1.0 / values[k], 0.0, false}, generator.unordered(Eigen::VectorXcd(vectors.col(k)))});
+  }
+  return solver.info() == Spectra::CompInfo::Successful;
 }
 
 }  // namespace
 
-StationaryState solve_direct(const Model& model, int p, const PhaseMesh& mesh, const Tables& tables, const StationaryOptions& options,
-                             const std::function<void()>& poll) {
+StationaryState solve_direct(const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
+                             const StationaryOptions& options, const std::function<void()>& poll) {
   if (tables.dynamics == Dynamics::sgd) {
-    throw Error(ExitCode::bad_input, "stationary.method: the SGD map has no generator to factor", {}, "use method = \"arnoldi\" or \"evolve\"");
+    throw Error(ExitCode::bad_input, "stationary.method: the SGD map has no generator to factor", {},
+                "use method = \"arnoldi\" or \"evolve\"");
   }
-  const SparseMatrix csr = assemble_generator(mesh.plane(0), mesh.boundary(), tables.friction[0], tables.force, tables.diffusion);
-  const Matrix generator = eigen_matrix(csr);
-  const double shift = 0.1 / tables.relaxation_time[0];
-  const ShiftedInverse inverse(generator, shift, poll);
-  const std::vector<double> values = arnoldi_start(model, p, mesh);
-  const Vector start = Eigen::Map<const Vector>(values.data(), static_cast<Eigen::Index>(values.size()));
-  Vector density = start;
+  const OrderedGenerator generator(mesh, tables);
+  const double shift = 1e-3 / tables.relaxation_time[0];
+  const ShiftedInverse inverse(generator.matrix(), shift, poll);
   const double area = mesh.plane(0).cell_area();
+  const Vector start = generator.ordered(arnoldi_start(model, p, mesh));
+
   StationaryState state;
-  state.residual = polish(generator, inverse, density, area);
-  if (options.modes > 0) state.spectrum = slow_spectrum(inverse, shift, options.modes, start);
-  state.applications = inverse.solves();
-  state.density.assign(density.data(), density.data() + density.size());
-  double mass = 0.0;
-  double negative = 0.0;
-  for (double& value : state.density) {
-    negative += std::max(0.0, -value) * area;
-    value = std::max(0.0, value);
-    mass += value * area;
+  Vector density = start;
+  state.residual = polish(generator.matrix(), inverse, density, area);
+  bool spectrum_converged = true;
+  if (options.modes > 0) {
+    std::vector<Mode> modes;
+    spectrum_converged = find_modes(generator, inverse, shift, options.modes, start, modes);
+    state.modes = slow_modes(std::move(modes), options.modes);
+    state.spectrum = lines_of(state.modes);
   }
-  for (double& value : state.density) value /= mass;
-  state.error_estimate = negative + state.residual * tables.relaxation_time[0];
-  state.converged = std::isfinite(state.residual) && state.residual * tables.relaxation_time[0] <= std::max(options.tolerance, 1e-9);
+  state.applications = inverse.solves();
+  const Vector values = generator.unordered(density);
+  const double negative = take_density({values.data(), static_cast<std::size_t>(values.size())}, area, state.density);
+  const double slowest = slowest_rate(state.spectrum, tables.relaxation_time[0]);
+  state.error_estimate = negative + state.residual / slowest;
+  state.converged = spectrum_converged && state.residual / slowest <= std::max(options.tolerance, 1e-9);
   return state;
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 #include <Eigen/Dense>
 #include <Spectra/GenEigsSolver.h>
@@ -75,12 +76,18 @@ class Arnoldi {
       const double worst = worst_error();
       if (!state_.converged || worst <= options_.tolerance) break;
       if (worst > 0.5 * best) {
-        state_.warnings.push_back(fmt::format("the grid limits the stationary state: shorter steps leave an estimated error of {:.1e}", worst));
+        state_.warnings.push_back(fmt::format("the grid limits the stationary state, not the step: shorter steps leave an estimated error of {:.1e}", worst));
         break;
       }
       best = worst;
       start = warm_start();
       refine(plan, worst);
+    }
+    for (const SpectralLine& line : state_.spectrum) {
+      if (!line.aliased || line.eigenvalue.imag() < 0.0) continue;
+      state_.warnings.push_back(
+          fmt::format("the frequency {:.6g} is faster than the propagation time resolves; its branch was taken from the generator",
+                      line.eigenvalue.imag()));
     }
     return state_;
   }
@@ -117,8 +124,8 @@ class Arnoldi {
   void solve_with(const Plan& plan, const std::vector<double>& start) {
     Propagator propagator(backend_, mesh_, tables_, plan.length, plan.windows, plan.levels);
     ArnoldiOperator op(backend_, propagator, mesh_.shape(), poll_);
-    const Eigen::Index wanted = options_.modes + 1;
-    const Eigen::Index basis = std::min<Eigen::Index>(op.rows() - 1, std::max<Eigen::Index>(2 * wanted + 8, 24));
+    const Eigen::Index wanted = options_.modes + 1 + beyond;
+    const Eigen::Index basis = std::min<Eigen::Index>(op.rows() - 1, std::max<Eigen::Index>(2 * wanted + 4, 24));
     Spectra::GenEigsSolver<ArnoldiOperator> solver(op, wanted, basis);
     solver.init(start.data());
     constexpr int most_restarts = 300;
@@ -134,60 +141,46 @@ class Arnoldi {
   }
 
   void read(const ComplexVector& values, const Eigen::MatrixXcd& vectors, Propagator& propagator) {
-    std::vector<Eigen::Index> order(static_cast<std::size_t>(values.size()));
-    for (std::size_t k = 0; k < order.size(); ++k) order[k] = static_cast<Eigen::Index>(k);
-    std::stable_sort(order.begin(), order.end(), [&](Eigen::Index a, Eigen::Index b) { return std::abs(values[a]) > std::abs(values[b]); });
-    take_density(vectors.col(order[0]).real());
-    state_.spectrum.clear();
+    Eigen::Index stationary = 0;
+    values.cwiseAbs().maxCoeff(&stationary);
+    const Vector null_vector = vectors.col(stationary).real();
+    take_density({null_vector.data(), static_cast<std::size_t>(null_vector.size())}, mesh_.plane(0).cell_area(), state_.density);
     modes_.clear();
-    for (std::size_t k = 1; k < order.size() && static_cast<int>(k) <= options_.modes; ++k) {
-      add_line(values[order[k]], vectors.col(order[k]), propagator);
+    for (Eigen::Index k = 0; k < values.size(); ++k) {
+      modes_.push_back({k == stationary ? SpectralLine{} : line_of(values[k], vectors.col(k), propagator), vectors.col(k)});
     }
+    state_.modes = slow_modes(modes_, options_.modes);
+    state_.spectrum = lines_of(state_.modes);
+    measure(propagator);
+  }
+
+  /// Errors of the density decay at the slowest rate, so that those of 1/rate windows' worth of time add up.
+  void measure(Propagator& propagator) {
     auto field = backend_.allocate(mesh_.shape());
     backend_.upload(state_.density, *field);
-    // Errors of the density decay at the slowest rate, so that those of 1/rate windows' worth of time add up.
-    const double slowest = state_.spectrum.empty() ? 1.0 / tables_.relaxation_time[0] : -state_.spectrum[0].eigenvalue.real();
-    state_.error_estimate = propagator.window_error(*field) / (propagator.window_length() * std::max(slowest, 1e-300));
+    const double slowest = slowest_rate(state_.spectrum, tables_.relaxation_time[0]);
+    state_.error_estimate = propagator.window_error(*field) / (propagator.window_length() * slowest);
     backend_.upload(state_.density, *field);
     propagator.apply(*field);
     state_.residual = l1_distance(*field, state_.density) / propagator.time();
   }
 
-  /// Normalised, positive orientation; rounding leaves values of −1e-17 of the peak in the tails, which become 0.
-  void take_density(const Vector& vector) {
-    const double sum = vector.sum();
-    state_.density.assign(static_cast<std::size_t>(vector.size()), 0.0);
-    double mass = 0.0;
-    for (Eigen::Index k = 0; k < vector.size(); ++k) {
-      const double value = std::max(0.0, vector[k] / sum);
-      state_.density[static_cast<std::size_t>(k)] = value;
-      mass += value * mesh_.plane(0).cell_area();
-    }
-    for (double& value : state_.density) value /= mass;
-  }
-
-  void add_line(const Complex& mu, const ComplexVector& vector, Propagator& propagator) {
+  SpectralLine line_of(const Complex& mu, const ComplexVector& vector, Propagator& propagator) {
     SpectralLine line;
     line.eigenvalue = std::log(mu) / propagator.time();
-    const double turn = 2.0 * std::numbers::pi / propagator.time();
+    if (tables_.dynamics == Dynamics::sgd) return line;
     const Vector re = vector.real();
     const Vector im = vector.imag();
-    if (tables_.dynamics == Dynamics::langevin) {
-      const Complex rough = rayleigh_quotient(re, im);
-      const double turns = std::round((rough.imag() - line.eigenvalue.imag()) / turn);
-      line.aliased = turns != 0.0;
-      line.eigenvalue += Complex(0.0, turns * turn);
-      // A perturbation of the window's operator moves μ_H by its size relative to the eigenvector.
-      const double size = (re.lpNorm<1>() + im.lpNorm<1>()) * mesh_.plane(0).cell_area();
-      line.error = (window_error(re, propagator) + window_error(im, propagator)) / (size * propagator.window_length() * std::abs(std::exp(line.eigenvalue * propagator.window_length())));
-    }
-    if (line.aliased) {
-      state_.warnings.push_back(fmt::format("the frequency {:.6g} is faster than the propagation time resolves; its branch was taken from the generator",
-                                            line.eigenvalue.imag()));
-    }
-    state_.spectrum.push_back(line);
-    modes_.push_back(re);
-    modes_.push_back(im);
+    const double turn = 2.0 * std::numbers::pi / propagator.time();
+    const double turns = std::round((rayleigh_quotient(re, im).imag() - line.eigenvalue.imag()) / turn);
+    line.aliased = turns != 0.0;
+    line.eigenvalue += Complex(0.0, turns * turn);
+    // A perturbation of the window's operator moves μ_H by its size relative to the eigenvector.
+    const double size = (re.lpNorm<1>() + im.lpNorm<1>()) * mesh_.plane(0).cell_area();
+    const double window = propagator.window_length();
+    line.error = (window_error(re, propagator) + window_error(im, propagator)) /
+                 (size * window * std::abs(std::exp(line.eigenvalue * window)));
+    return line;
   }
 
   double window_error(const Vector& vector, Propagator& propagator) {
@@ -230,13 +223,17 @@ class Arnoldi {
     return worst;
   }
 
+  /// The slow modes of the last attempt, so that the next one begins with all it looks for.
   std::vector<double> warm_start() const {
     std::vector<double> start = state_.density;
-    for (const Vector& mode : modes_) {
-      const double scale = mode.lpNorm<Eigen::Infinity>();
+    const double peak = *std::max_element(start.begin(), start.end());
+    for (const Mode& mode : modes_) {
+      const double scale = mode.vector.lpNorm<Eigen::Infinity>();
       if (!(scale > 0.0)) continue;
-      const double peak = *std::max_element(state_.density.begin(), state_.density.end());
-      for (std::size_t k = 0; k < start.size(); ++k) start[k] += 0.3 * peak / scale * mode[static_cast<Eigen::Index>(k)];
+      for (std::size_t k = 0; k < start.size(); ++k) {
+        const Complex value = mode.vector[static_cast<Eigen::Index>(k)];
+        start[k] += 0.3 * peak / scale * (value.real() + value.imag());
+      }
     }
     return start;
   }
@@ -249,55 +246,93 @@ class Arnoldi {
   StationaryOptions options_;
   const std::function<void()>& poll_;
   StationaryState state_;
-  std::vector<Vector> modes_;
+  std::vector<Mode> modes_;
   std::unique_ptr<GeneratorPlan> generator_;
 };
 
-/// Long evolution from the linearised state until it no longer changes.
-StationaryState solve_by_evolution(Backend& backend, const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
-                                   const StationaryOptions& options, const std::function<void()>& poll) {
-  const bool map = tables.dynamics == Dynamics::sgd;
-  const double relaxation = tables.relaxation_time[0];
-  const double longest = std::min({relaxation, 0.8 / tables.rate[0], 1.0 / tables.friction[0]});
-  const double length = map ? tables.learning_rate : longest;
-  const int windows = std::max(1, static_cast<int>(std::ceil(relaxation / length)));
-  Propagator propagator(backend, mesh, tables, length, windows, options.tolerance < 1e-6 ? 6 : 5);
-  auto field = backend.allocate(mesh.shape());
-  auto before = backend.allocate(mesh.shape());
-  std::vector<double> start;
-  const Matrix2 covariance = model.stationary_covariance(p);
-  for (int i = 0; i < mesh.theta_cells(); ++i) {
-    for (int j = 0; j < mesh.velocity_cells(); ++j) {
-      start.push_back(gaussian_density({model.plane(p).minimum, 0.0}, covariance, mesh.plane(0).theta.center(i), mesh.plane(0).velocity.center(j)));
+/// Evolution from the linearised state until it no longer changes.
+class Evolution {
+ public:
+  Evolution(Backend& backend, const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
+            const StationaryOptions& options, const std::function<void()>& poll)
+      : backend_(backend),
+        mesh_(mesh),
+        tables_(tables),
+        options_(options),
+        poll_(poll),
+        relaxation_(tables.relaxation_time[0]),
+        propagator_(make_propagator()),
+        field_(backend.allocate(mesh.shape())),
+        before_(backend.allocate(mesh.shape())) {
+    backend_.upload(linearised_density(model, p, mesh), *field_);
+  }
+
+  StationaryState solve() {
+    StationaryState state;
+    std::vector<double> residuals;
+    double rate = 1.0 / relaxation_;
+    constexpr int most = 5000;
+    for (int k = 0; k < most && !state.converged; ++k) {
+      poll_();
+      residuals.push_back(turn());
+      ++state.applications;
+      if (!std::isfinite(residuals.back())) break;
+      rate = decay(residuals, rate);
+      state.converged = residuals.size() >= window && residuals.back() / rate <= options_.tolerance;
     }
+    state.residual = residuals.back();
+    state.error_estimate = (residuals.back() + propagator_.window_error(*field_) / propagator_.window_length()) / rate;
+    std::vector<double> values(mesh_.shape().cells());
+    backend_.download(*field_, values);
+    take_density(values, mesh_.plane(0).cell_area(), state.density);
+    return state;
   }
-  backend.upload(start, *field);
-  StationaryState state;
-  constexpr int most = 5000;
-  const std::array<double, 2> difference{1.0, -1.0};
-  for (int k = 0; k < most; ++k) {
-    poll();
-    backend.copy(*field, *before);
-    propagator.apply(*field);
-    ++state.applications;
-    const std::array<const Field*, 2> pair{field.get(), before.get()};
-    state.residual = backend.combination_norm(pair, difference)[0] * mesh.plane(0).cell_area() / propagator.time();
-    if (!std::isfinite(state.residual)) break;
-    // Residual times relaxation time is the distance still to go.
-    state.converged = state.residual * relaxation <= options.tolerance;
-    if (state.converged) break;
+
+ private:
+  static constexpr std::size_t window = 5;
+
+  Propagator make_propagator() const {
+    const bool map = tables_.dynamics == Dynamics::sgd;
+    const double longest = std::min({relaxation_, 0.8 / tables_.rate[0], 1.0 / tables_.friction[0]});
+    const double length = map ? tables_.learning_rate : longest;
+    const int windows = std::max(1, static_cast<int>(std::ceil(relaxation_ / length)));
+    return Propagator(backend_, mesh_, tables_, length, windows, options_.tolerance < 1e-6 ? 6 : 5);
   }
-  state.density.resize(mesh.shape().cells());
-  state.error_estimate = state.residual * relaxation + propagator.window_error(*field) * relaxation / propagator.window_length();
-  backend.download(*field, state.density);
-  double mass = 0.0;
-  for (double& value : state.density) {
-    value = std::max(0.0, value);
-    mass += value * mesh.plane(0).cell_area();
+
+  /// One relaxation time; returns ‖Φ_T p − p‖₁/T.
+  double turn() {
+    backend_.copy(*field_, *before_);
+    propagator_.apply(*field_);
+    // Mass that leaves through the walls is no change of shape.
+    const double kept = mass(*field_) / mass(*before_);
+    const std::array<const Field*, 2> pair{field_.get(), before_.get()};
+    const std::array<double, 2> difference{1.0, -kept};
+    return backend_.combination_norm(pair, difference)[0] * mesh_.plane(0).cell_area() / propagator_.time();
   }
-  for (double& value : state.density) value /= mass;
-  return state;
-}
+
+  double mass(const Field& field) {
+    const auto columns = backend_.sum_columns(field);
+    return std::accumulate(columns.begin(), columns.end(), 0.0);
+  }
+
+  /// Rate at which the residual has fallen lately: residual/rate is the distance that is still to go. Below 1e-12 rounding
+  /// decides, so that the rate stays what it was.
+  double decay(const std::vector<double>& residuals, double rate) const {
+    if (residuals.size() < window || !(residuals.back() * relaxation_ > 1e-12)) return rate;
+    const double fall = std::log(residuals[residuals.size() - window] / residuals.back());
+    return std::max(fall / (static_cast<double>(window - 1) * propagator_.time()), 1e-6 / relaxation_);
+  }
+
+  Backend& backend_;
+  const PhaseMesh& mesh_;
+  const Tables& tables_;
+  StationaryOptions options_;
+  const std::function<void()>& poll_;
+  double relaxation_;
+  Propagator propagator_;
+  std::unique_ptr<Field> field_;
+  std::unique_ptr<Field> before_;
+};
 
 /// Which method serves, and why.
 StationaryMethod choose(const StationaryOptions& options, const FieldShape& shape, const Tables& tables, std::string& reason) {
@@ -315,21 +350,43 @@ StationaryMethod choose(const StationaryOptions& options, const FieldShape& shap
   return StationaryMethod::arnoldi;
 }
 
+/// Eigenvalues of modes that the box cuts off are those of another process.
+void add_wall_warnings(StationaryState& state, const PhaseMesh& mesh) {
+  constexpr double largest = 1e-7;
+  for (std::size_t k = 0; k < state.modes.size(); ++k) {
+    const double share = wall_share(state.modes[k].vector, mesh);
+    if (!(share > largest)) continue;
+    state.warnings.push_back(fmt::format(
+        "the box cuts off eigenvalue {} ({:.4g}{:+.4g}i) and perhaps more: at a wall its mode still has {:.0e} of its peak; widen the box for it",
+        k + 1, state.modes[k].line.eigenvalue.real(), state.modes[k].line.eigenvalue.imag(), share));
+    return;
+  }
+}
+
 }  // namespace
+
+std::vector<double> linearised_density(const Model& model, int p, const PhaseMesh& mesh) {
+  const Matrix2 covariance = model.stationary_covariance(p);
+  std::vector<double> density;
+  density.reserve(mesh.shape().cells());
+  for (int i = 0; i < mesh.theta_cells(); ++i) {
+    for (int j = 0; j < mesh.velocity_cells(); ++j) {
+      density.push_back(gaussian_density({model.plane(p).minimum, 0.0}, covariance, mesh.plane(0).theta.center(i),
+                                         mesh.plane(0).velocity.center(j)));
+    }
+  }
+  return density;
+}
 
 std::vector<double> arnoldi_start(const Model& model, int p, const PhaseMesh& mesh) {
   const Derived d = model.derived(p);
-  const Matrix2 covariance = model.stationary_covariance(p);
-  const Vector2 mean{model.plane(p).minimum, 0.0};
-  std::vector<double> start;
+  std::vector<double> start = linearised_density(model, p, mesh);
   for (int i = 0; i < mesh.theta_cells(); ++i) {
     for (int j = 0; j < mesh.velocity_cells(); ++j) {
-      const double theta = mesh.plane(0).theta.center(i);
-      const double v = mesh.plane(0).velocity.center(j);
-      const double x = (theta - mean[0]) / d.std_theta;
-      const double y = v / d.std_v;
-      start.push_back(gaussian_density(mean, covariance, theta, v) *
-                      (1.0 + 0.4 * x + 0.3 * y + 0.2 * x * y + 0.1 * (x * x - 1.0) - 0.15 * (y * y - 1.0) + 0.05 * x * x * x));
+      const double x = (mesh.plane(0).theta.center(i) - model.plane(p).minimum) / d.std_theta;
+      const double y = mesh.plane(0).velocity.center(j) / d.std_v;
+      start[static_cast<std::size_t>(i) * static_cast<std::size_t>(mesh.velocity_cells()) + static_cast<std::size_t>(j)] *=
+          1.0 + 0.4 * x + 0.3 * y + 0.2 * x * y + 0.1 * (x * x - 1.0) - 0.15 * (y * y - 1.0) + 0.05 * x * x * x;
     }
   }
   return start;
@@ -346,7 +403,7 @@ StationaryState solve_stationary(Backend& backend, const Model& model, int p, co
       state.method = "direct";
       break;
     case StationaryMethod::evolve:
-      state = solve_by_evolution(backend, model, p, mesh, tables, options, poll);
+      state = Evolution(backend, model, p, mesh, tables, options, poll).solve();
       state.method = "evolve";
       break;
     default:
@@ -359,6 +416,7 @@ StationaryState solve_stationary(Backend& backend, const Model& model, int p, co
     state.method = "direct";
     reason = "Arnoldi iteration did not converge";
   }
+  add_wall_warnings(state, mesh);
   state.reason = reason;
   state.seconds = seconds_since(begin);
   return state;

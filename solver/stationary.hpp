@@ -1,11 +1,11 @@
 #pragma once
-#include <complex>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "kernels/backend.hpp"
 #include "solver/model.hpp"
+#include "solver/spectrum.hpp"
 #include "solver/tables.hpp"
 
 /// Stationary density and slow spectrum of one plane (docs/method.md, section 10).
@@ -19,13 +19,6 @@ struct StationaryOptions {
   int modes = 6;            ///< eigenvalues besides 0
 };
 
-/// One eigenvalue λ of the generator: e^{λt} is how a perturbation of its shape changes.
-struct SpectralLine {
-  std::complex<double> eigenvalue;
-  double error = 0.0;    ///< estimated |δλ|
-  bool aliased = false;  ///< |Im λ| T > π: its branch was taken from the generator
-};
-
 struct StationaryState {
   std::string method;           ///< "arnoldi", "direct" or "evolve"
   std::string reason;           ///< why this method
@@ -36,6 +29,7 @@ struct StationaryState {
   long applications = 0;        ///< of Φ_T, or solves with the factored matrix
   std::vector<double> density;  ///< normalised, in the order of FieldView
   std::vector<SpectralLine> spectrum;  ///< slowest decay first, conjugate pairs together; 0 left out
+  std::vector<Mode> modes;             ///< the same with eigenvectors
   std::vector<std::string> warnings;
 };
 
@@ -45,7 +39,9 @@ struct StationaryState {
 StationaryState solve_stationary(Backend& backend, const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
                                  const StationaryOptions& options, const std::function<void()>& poll);
 
-/// The Gaussian of the linearised process times low polynomials: a start that holds all slow modes.
+/// Density of the linearised process at the cell centres.
+std::vector<double> linearised_density(const Model& model, int p, const PhaseMesh& mesh);
+/// The same times low polynomials: a start that holds all slow modes.
 std::vector<double> arnoldi_start(const Model& model, int p, const PhaseMesh& mesh);
 
 }  // namespace underdamp
