@@ -20,17 +20,41 @@ extern "C" void on_signal(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
+void print_evolution(const Json& s, bool was_interrupted) {
+  fmt::print("{} at t = {}, {} of solver time, {:.3g} million cell-steps per second\n",
+             was_interrupted ? "interrupted" : "finished", s["time"].dump(),
+             duration_text(s["solver_seconds"].get<double>()), s["cell_steps_per_second"].get<double>() / 1e6);
+  if (s["planes"].get<int>() > 1) return;
+  fmt::print("  mean           {}\n  covariance     {}\n", s["mean"].dump(), s["covariance"].dump());
+  fmt::print("  error          step {}, grid {} (L1, estimated)\n", s["time_error_estimate"].dump(),
+             s["space_error_estimate"].dump());
+}
+
+void print_stationary(const Json& s) {
+  const Json& state = s["stationary"];
+  if (s["planes"].get<int>() > 1) {
+    double seconds = 0.0;
+    for (const Json& plane : state["seconds"]) seconds += plane.get<double>();
+    fmt::print("stationary states of {} planes in {}\n", s["planes"].dump(), duration_text(seconds));
+    return;
+  }
+  fmt::print("stationary state by {} in {}, residual {:.1e}\n", state["method"].get<std::string>(),
+             duration_text(state["seconds"].get<double>()), state["residual"].get<double>());
+  fmt::print("  covariance     {}\n  entropy prod.  {:.6g}\n", state["covariance"].dump(), state["entropy_production"].get<double>());
+  std::string text;
+  for (const Json& value : state["eigenvalues"]) {
+    const double frequency = value[1].get<double>();
+    if (frequency < 0.0) continue;  // its conjugate says it all
+    text += fmt::format("{}{:.7g}{}", text.empty() ? "" : ", ", value[0].get<double>(),
+                        frequency > 0.0 ? fmt::format(" ± {:.7g}i", frequency) : "");
+  }
+  if (!text.empty()) fmt::print("  eigenvalues    {}\n", text);
+}
+
 void print_result(const RunResult& result) {
   const Json& s = result.summary;
-  const auto text = [](const Json& value) { return value.is_array() ? std::string("see summary.json") : value.dump(); };
-  fmt::print("{} at t = {}, {} of solver time, {:.3g} million cell-steps per second\n",
-             result.was_interrupted ? "interrupted" : "finished", s["time"].dump(),
-             duration_text(s["solver_seconds"].get<double>()), s["cell_steps_per_second"].get<double>() / 1e6);
-  if (!s["mass"].is_array()) {
-    fmt::print("  mean           {}\n  covariance     {}\n", s["mean"].dump(), s["covariance"].dump());
-    fmt::print("  error          step {}, grid {} (L1, estimated)\n", text(s["time_error_estimate"]),
-               text(s["space_error_estimate"]));
-  }
+  if (s["spec"].contains("evolve")) print_evolution(s, result.was_interrupted);
+  if (s.contains("stationary")) print_stationary(s);
   fmt::print("results in {}\n", result.directory.string());
   if (has_vtk()) {
     fmt::print("open in ParaView: {}\n", result.main_file.string());

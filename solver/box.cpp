@@ -283,11 +283,15 @@ bool is_linear(const Spec& spec) {
 /// Smallest box around everything the run meets.
 Region required_region(const Spec& spec, const Model& model, int p) {
   const Derived d = model.derived(p);
+  if (!spec.evolve && !is_linear(spec)) {
+    const Landscape landscape = survey(model, p);
+    return blend(underdamped_region(landscape), overdamped_region(landscape), d.zeta);
+  }
   StartTube tube(spec, model, p);
   const double duration = spec.evolve ? spec.evolve->until : 0.0;
   Region region = tube.follow(std::min(duration, 60.0 * d.relaxation_time));
   if (is_linear(spec)) {
-    if (!spec.evolve) {
+    if (!spec.evolve || spec.stationary) {
       const Matrix2 c = model.stationary_covariance(p);
       const double theta = box_deviations * std::sqrt(c[0][0]);
       const double v = box_deviations * std::sqrt(c[1][1]);
@@ -332,8 +336,10 @@ PlaneBox choose_box(const Spec& spec, const Model& model, int p) {
     box = {spec.grid.theta.value_or(region.theta), spec.grid.velocity.value_or(region.velocity), ""};
     box.reason = fmt::format("±{} standard deviations of {}", box_deviations,
                              is_linear(spec)
-                                 ? (spec.evolve ? "the exact Gaussian over the whole run" : "the stationary Gaussian")
-                                 : "the start along its path, and of the stationary state");
+                                 ? (!spec.evolve        ? "the stationary Gaussian"
+                                    : spec.stationary ? "the exact Gaussian over the whole run, and of the stationary one"
+                                                      : "the exact Gaussian over the whole run")
+                                 : (spec.evolve ? "the start along its path, and of the stationary state" : "the stationary state"));
     if (spec.grid.theta) box.reason = "theta as given; velocity: " + box.reason;
     if (spec.grid.velocity) box.reason = "velocity as given; theta: " + box.reason;
   }

@@ -67,9 +67,6 @@ class ShiftedInverse {
   }
   Eigen::Index rows() const { return shifted_.rows(); }
   Eigen::Index cols() const { return shifted_.cols(); }
-  void perform_op(const double* from, double* to) const {
-    Eigen::Map<Vector>(to, rows()) = solve(Eigen::Map<const Vector>(from, rows()));
-  }
   Vector solve(const Vector& right) const {
     poll_();
     ++solves_;
@@ -82,6 +79,25 @@ class ShiftedInverse {
   Eigen::UmfPackLU<Matrix> solver_;
   const std::function<void()>& poll_;
   mutable long solves_ = 0;
+};
+
+/// The inverse on the perturbations of a density, whose integral is 0: the stationary state, which would drown all else, is
+/// taken out.
+class PerturbationInverse {
+ public:
+  using Scalar = double;
+
+  PerturbationInverse(const ShiftedInverse& inverse, const Vector& density) : inverse_(inverse), density_(density / density.sum()) {}
+  Eigen::Index rows() const { return inverse_.rows(); }
+  Eigen::Index cols() const { return inverse_.cols(); }
+  void perform_op(const double* from, double* to) const {
+    Eigen::Map<Vector>(to, rows()) = perturbation(inverse_.solve(perturbation(Eigen::Map<const Vector>(from, rows()))));
+  }
+  Vector perturbation(const Vector& vector) const { return vector - density_ * vector.sum(); }
+
+ private:
+  const ShiftedInverse& inverse_;
+  Vector density_;
 };
 
 /// Inverse iteration until ‖L p‖₁ stops falling; each turn gains the factor σ/|λ₁|.
@@ -105,12 +121,13 @@ double polish(const Matrix& generator, const ShiftedInverse& inverse, Vector& de
 }
 
 /// Slow modes by shift-invert Arnoldi; false if they did not converge.
-bool find_modes(const OrderedGenerator& generator, const ShiftedInverse& inverse, double shift, int modes, const Vector& start,
+bool find_modes(const OrderedGenerator& generator, const PerturbationInverse& inverse, double shift, int modes, const Vector& start,
                 std::vector<Mode>& found) {
-  const Eigen::Index wanted = modes + 1 + beyond;
+  const Eigen::Index wanted = modes + beyond;
   const Eigen::Index basis = std::min<Eigen::Index>(inverse.rows() - 1, 2 * wanted + 4);
-  Spectra::GenEigsSolver<const ShiftedInverse> solver(inverse, wanted, basis);
-  solver.init(start.data());
+  Spectra::GenEigsSolver<const PerturbationInverse> solver(inverse, wanted, basis);
+  const Vector perturbation = inverse.perturbation(start);
+  solver.init(perturbation.data());
   constexpr int most_restarts = 200;
   constexpr double tolerance = 1e-9;
   solver.compute(Spectra::SortRule::LargestMagn, most_restarts, tolerance);
@@ -125,13 +142,13 @@ bool find_modes(const OrderedGenerator& generator, const ShiftedInverse& inverse
 }  // namespace
 
 StationaryState solve_direct(const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
-                             const StationaryOptions& options, const std::function<void()>& poll) {
+                             const StationarySpec& options, const std::function<void()>& poll) {
   if (tables.dynamics == Dynamics::sgd) {
     throw Error(ExitCode::bad_input, "stationary.method: the SGD map has no generator to factor", {},
                 "use method = \"arnoldi\" or \"evolve\"");
   }
   const OrderedGenerator generator(mesh, tables);
-  const double shift = 1e-3 / tables.relaxation_time[0];
+  const double shift = 1e-9 / tables.relaxation_time[0];
   const ShiftedInverse inverse(generator.matrix(), shift, poll);
   const double area = mesh.plane(0).cell_area();
   const Vector start = generator.ordered(arnoldi_start(model, p, mesh));
@@ -142,7 +159,7 @@ StationaryState solve_direct(const Model& model, int p, const PhaseMesh& mesh, c
   bool spectrum_converged = true;
   if (options.modes > 0) {
     std::vector<Mode> modes;
-    spectrum_converged = find_modes(generator, inverse, shift, options.modes, start, modes);
+    spectrum_converged = find_modes(generator, PerturbationInverse(inverse, density), shift, options.modes, start, modes);
     state.modes = slow_modes(std::move(modes), options.modes);
     state.spectrum = lines_of(state.modes);
   }

@@ -116,6 +116,17 @@ Frame Simulation::observe(int index) {
   return frame;
 }
 
+StationaryState Simulation::solve_stationary(int p, const std::function<void()>& poll) const {
+  return underdamp::solve_stationary(backend_, *model_, p, mesh_->only(p), tables_->only(p), *spec_.stationary, poll);
+}
+
+Observables Simulation::observe_density(int p, const std::vector<double>& density) const {
+  const PhaseMesh mesh = mesh_->only(p);
+  const auto field = backend_.allocate(mesh.shape());
+  backend_.upload(density, *field);
+  return underdamp::observe(backend_, mesh, tables_->only(p), *field)[0];
+}
+
 std::vector<double> Simulation::density(int p) const {
   const auto cells = static_cast<std::size_t>(mesh_->theta_cells()) * static_cast<std::size_t>(mesh_->velocity_cells());
   const bool together = groups_.size() == 1;
@@ -137,6 +148,7 @@ std::vector<Marginals> Simulation::marginals() const {
 }
 
 std::vector<ErrorEstimate> Simulation::errors() const {
+  if (!spec_.evolve) return std::vector<ErrorEstimate>(static_cast<std::size_t>(mesh_->planes()));
   std::vector<ErrorEstimate> all;
   for (const auto& group : groups_) {
     const auto part = group->errors();

@@ -11,6 +11,7 @@
 #include "solver/model.hpp"
 #include "solver/observables.hpp"
 #include "solver/spec.hpp"
+#include "solver/stationary.hpp"
 
 namespace underdamp {
 
@@ -56,6 +57,11 @@ class Simulation {
 
   /// Reads the observables of all planes.
   Frame observe(int index);
+
+  /// Stationary state of plane p, as the spec's [stationary] asks for it. Needs no start() or advance().
+  StationaryState solve_stationary(int p, const std::function<void()>& poll) const;
+  /// Observables of a density of plane p that was not evolved.
+  Observables observe_density(int p, const std::vector<double>& density) const;
 
   /// Density of plane p, in the order of FieldView.
   std::vector<double> density(int p) const;

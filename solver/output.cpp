@@ -1,5 +1,6 @@
 #include "solver/output.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <regex>
 
@@ -18,8 +19,10 @@ constexpr const char* history_columns =
 /// More rows than this are not kept: then the marginals of the last frame only.
 constexpr std::size_t most_marginal_rows = 2'000'000;
 
-void remove_earlier_pictures(const fs::path& folder) {
-  static const std::regex ours("density_[0-9]{4,}\\.vti|density\\.pvd");
+/// Files of an earlier run that this one may not write again.
+void remove_earlier_files(const fs::path& folder) {
+  static const std::regex ours("density_[0-9]{4,}\\.vti|density\\.pvd|stationary\\.vti|stationary_marginals\\.csv|spectrum\\.csv|"
+                               "history\\.csv|marginals\\.csv|generator\\.mtx");
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
     if (entry.is_regular_file(code) && std::regex_match(entry.path().filename().string(), ours))
@@ -37,6 +40,64 @@ std::string collection(const std::vector<std::pair<double, std::string>>& pictur
   return text + "  </Collection>\n</VTKFile>\n";
 }
 
+/// Fields of the pictures of an evolution: the stream function is that of a stationary state.
+std::vector<OutputField> frame_fields(const Spec& spec) {
+  std::vector<OutputField> fields;
+  for (const OutputField field : spec.output.fields) {
+    if (field != OutputField::stream_function) fields.push_back(field);
+  }
+  return fields;
+}
+
+/// Fields of stationary.vti: the four that make it up, then what else was asked for.
+std::vector<OutputField> stationary_fields(const Spec& spec) {
+  std::vector<OutputField> fields{OutputField::density, OutputField::modified_loss};
+  if (spec.dynamics == Dynamics::langevin) {
+    fields.insert(fields.end(), {OutputField::current, OutputField::stream_function});
+  }
+  for (const OutputField field : spec.output.fields) {
+    if (std::find(fields.begin(), fields.end(), field) == fields.end()) fields.push_back(field);
+  }
+  return fields;
+}
+
+/// Marginal densities of θ and v, and the marginal modified losses −κ⁻¹ ln of them.
+std::string stationary_marginals(const PhasePlane& plane, const std::vector<double>& density, double kappa) {
+  const auto rows = static_cast<std::size_t>(plane.theta.cells);
+  const auto columns = static_cast<std::size_t>(plane.velocity.cells);
+  std::vector<double> theta(rows, 0.0);
+  std::vector<double> velocity(columns, 0.0);
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < columns; ++j) {
+      theta[i] += density[i * columns + j] * plane.velocity.width();
+      velocity[j] += density[i * columns + j] * plane.theta.width();
+    }
+  }
+  std::string text = "coordinate,position,density,modified_loss\n";
+  const auto add = [&](const char* name, const Axis& axis, const std::vector<double>& values) {
+    const auto loss = modified_loss(values, kappa);
+    for (int c = 0; c < axis.cells; ++c) {
+      const auto k = static_cast<std::size_t>(c);
+      text += fmt::format("{},{:.17g},{:.17g},{:.17g}\n", name, axis.center(c), values[k], loss[k]);
+    }
+  };
+  add("theta", plane.theta, theta);
+  add("v", plane.velocity, velocity);
+  return text;
+}
+
+std::string spectrum_table(const std::vector<SpectralLine>& spectrum, double relaxation_time) {
+  std::string text = "number,real,imaginary,decay_rate,frequency,error,aliased,kind\n";
+  for (std::size_t k = 0; k < spectrum.size(); ++k) {
+    const SpectralLine& line = spectrum[k];
+    text += fmt::format("{},{:.17g},{:.17g},{:.17g},{:.17g},{},{},{}\n", k + 1, line.eigenvalue.real(), line.eigenvalue.imag(),
+                        -line.eigenvalue.real(), std::abs(line.eigenvalue.imag()),
+                        line.error > 0.0 ? fmt::format("{:.3g}", line.error) : "", line.aliased ? 1 : 0,
+                        kind_of(line, relaxation_time));
+  }
+  return text;
+}
+
 }  // namespace
 
 RunOutput::RunOutput(const Simulation& simulation, fs::path directory)
@@ -47,16 +108,27 @@ RunOutput::RunOutput(const Simulation& simulation, fs::path directory)
     PlaneFiles files;
     files.folder = planes > 1 ? directory_ / simulation_.model().plane(p).name : directory_;
     make_folder(files.folder);
-    remove_earlier_pictures(files.folder);
+    remove_earlier_files(files.folder);
     files.history = history_columns;
     files.marginals = "t,coordinate,position,density\n";
     planes_.push_back(std::move(files));
   }
+  fields_.resize(planes_.size());
   history_ = std::string("plane,") + history_columns;
 }
 
+CellFields& RunOutput::fields(int p) {
+  auto& fields = fields_[static_cast<std::size_t>(p)];
+  if (!fields) {
+    fields = std::make_unique<CellFields>(simulation_.backend(), simulation_.model(), p, simulation_.mesh().only(p),
+                                          simulation_.tables().only(p));
+  }
+  return *fields;
+}
+
 fs::path RunOutput::main_file() const {
-  return has_vtk() ? planes_.front().folder / "density.pvd" : directory_ / "summary.json";
+  if (!has_vtk()) return directory_ / "summary.json";
+  return planes_.front().folder / (simulation_.spec().evolve ? "density.pvd" : "stationary.vti");
 }
 
 std::string RunOutput::history_row(const Frame& frame, int p) const {
@@ -105,10 +177,31 @@ void RunOutput::write_pictures(const Frame& frame) {
   if (!has_vtk()) return;
   for (std::size_t p = 0; p < planes_.size(); ++p) {
     const std::string name = fmt::format("density_{:04d}.vti", frame.index);
-    write_vti(planes_[p].folder / name, simulation_.mesh().plane(static_cast<int>(p)),
-              {{"density", 1, simulation_.density(static_cast<int>(p))}}, simulation_.spec().output.float64);
+    const int plane = static_cast<int>(p);
+    write_vti(planes_[p].folder / name, simulation_.mesh().plane(plane),
+              fields(plane).arrays(simulation_.density(plane), frame_fields(simulation_.spec())),
+              simulation_.spec().output.float64);
     planes_[p].pictures.emplace_back(frame.time, name);
   }
+}
+
+void RunOutput::write_stationary(int p, const StationaryState& state) {
+  const fs::path& folder = planes_[static_cast<std::size_t>(p)].folder;
+  const PhasePlane& plane = simulation_.mesh().plane(p);
+  if (has_vtk()) {
+    write_vti(folder / "stationary.vti", plane, fields(p).arrays(state.density, stationary_fields(simulation_.spec())),
+              simulation_.spec().output.float64);
+  }
+  const Derived derived = simulation_.model().derived(p);
+  write_text(folder / "stationary_marginals.csv", stationary_marginals(plane, state.density, derived.kappa));
+  write_text(folder / "spectrum.csv", spectrum_table(state.spectrum, derived.relaxation_time));
+}
+
+void RunOutput::write_generator(int p) {
+  const PhaseMesh mesh = simulation_.mesh().only(p);
+  const Tables tables = simulation_.tables().only(p);
+  write_text(planes_[static_cast<std::size_t>(p)].folder / "generator.mtx",
+             matrix_market(assemble_generator(mesh.plane(0), mesh.boundary(), tables.friction[0], tables.force, tables.diffusion)));
 }
 
 void RunOutput::write_frame(const Frame& frame) {
@@ -124,6 +217,7 @@ void RunOutput::write_frame(const Frame& frame) {
 }
 
 void RunOutput::write_collected() {
+  if (!simulation_.spec().evolve) return;
   for (const PlaneFiles& files : planes_) {
     write_text(files.folder / "history.csv", files.history);
     write_text(files.folder / "marginals.csv", files.marginals);

@@ -1,9 +1,11 @@
 #pragma once
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "solver/cell_fields.hpp"
 #include "solver/evolve.hpp"
 #include "solver/report.hpp"
 
@@ -17,11 +19,16 @@ class RunOutput {
   RunOutput(const Simulation& simulation, std::filesystem::path directory);
 
   const std::filesystem::path& directory() const { return directory_; }
-  /// The file to open in ParaView, or the summary where there are no pictures.
+  /// The file to open in ParaView: the frames, else the stationary state; the summary where there are no pictures.
   std::filesystem::path main_file() const;
 
   /// Picture, history and marginals of a frame.
   void write_frame(const Frame& frame);
+  /// stationary.vti, stationary_marginals.csv and spectrum.csv of plane p.
+  void write_stationary(int p, const StationaryState& state);
+  /// generator.mtx of plane p.
+  void write_generator(int p);
+
   /// Everything that is collected over frames, and summary.json.
   void finish(const Json& summary);
 
@@ -33,6 +40,7 @@ class RunOutput {
     std::vector<std::pair<double, std::string>> pictures;  ///< time, file name
   };
 
+  CellFields& fields(int p);
   void add_history(const Frame& frame);
   void add_marginals(const Frame& frame);
   void write_pictures(const Frame& frame);
@@ -42,6 +50,7 @@ class RunOutput {
   const Simulation& simulation_;
   std::filesystem::path directory_;
   std::vector<PlaneFiles> planes_;
+  std::vector<std::unique_ptr<CellFields>> fields_;  ///< [plane]
   std::string history_;  ///< of the whole batch
   std::vector<Vector2> start_mean_;
   std::size_t marginal_rows_ = 0;

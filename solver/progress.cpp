@@ -22,7 +22,15 @@ void Progress::update(double now) {
   const double since = std::chrono::duration<double>(time - last_).count();
   if (since < (terminal_ ? 0.1 : 10.0)) return;
   last_ = time;
-  draw(end_ > 0.0 ? std::clamp(now / end_, 0.0, 1.0) : 1.0, std::chrono::duration<double>(time - begin_).count());
+  const double elapsed = std::chrono::duration<double>(time - begin_).count();
+  if (end_ > 0.0) {
+    draw(std::clamp(now / end_, 0.0, 1.0), elapsed);
+  } else {
+    drawn_ = true;
+    std::fputs(fmt::format("{}{}: {} so far{}", terminal_ ? "\r\x1b[K" : "", what_, duration_text(elapsed), terminal_ ? "" : "\n").c_str(),
+               stderr);
+    std::fflush(stderr);
+  }
 }
 
 void Progress::draw(double share, double elapsed) {

@@ -8,7 +8,8 @@ namespace underdamp {
 /// quiet. Writes to standard error, so that results on standard output stay clean.
 class Progress {
  public:
-  /// `what` names the work, `end` is the value of `update` at which it is done.
+  /// `what` names the work, `end` is the value of `update` at which it is done; 0: that is not known, the time it has
+  /// taken is shown instead.
   Progress(std::string what, double end, bool quiet);
   ~Progress();
   Progress(const Progress&) = delete;

@@ -45,9 +45,7 @@ void Propagator::apply(Field& field) {
   }
 }
 
-double Propagator::window_error(const Field& field) {
-  if (tables_.dynamics == Dynamics::sgd) return 0.0;
-  cross(field);
+Propagator::Column Propagator::last_column() {
   const double area = mesh_.plane(0).cell_area();
   const auto norm = [&](int count) {
     const auto weights = difference_weights(count);
@@ -55,7 +53,27 @@ double Propagator::window_error(const Field& field) {
                                             std::span(weights).first(static_cast<std::size_t>(count)))[0];
   };
   const double last = norm(levels_);
-  return std::min(last, levels_ * levels_ * last * last / std::max(norm(levels_ - 1), 1e-300));
+  return {std::min(1.0, levels_ * levels_ * last / std::max(norm(levels_ - 1), 1e-300)), last};
+}
+
+double Propagator::window_error(const Field& field) {
+  if (tables_.dynamics == Dynamics::sgd) return 0.0;
+  cross(field);
+  const Column column = last_column();
+  return column.share * column.norm;
+}
+
+void Propagator::window_defect(const Field& field, Field& defect) {
+  backend_.fill_zero(defect);
+  if (tables_.dynamics == Dynamics::sgd) return;
+  cross(field);
+  const double share = last_column().share;
+  const auto weights = difference_weights(levels_);
+  const LevelWeights none{};
+  const auto used = static_cast<std::size_t>(levels_);
+  const std::vector<double> scale(static_cast<std::size_t>(mesh_.planes()), share);
+  backend_.extrapolate(mesh_, fields_.first(levels_), std::span(none).first(used), std::span(weights).first(used), scale, defect,
+                       *unused_error_, Positivity::none);
 }
 
 }  // namespace underdamp

@@ -14,6 +14,7 @@ class Propagator {
   Propagator(Backend& backend, const PhaseMesh& mesh, const Tables& tables, double length, int windows, int levels);
 
   double time() const { return length_ * windows_; }
+  int windows() const { return windows_; }
   double window_length() const { return length_; }
   int levels() const { return levels_; }
   long steps() const { return steps_; }  ///< Strang or map steps taken so far
@@ -21,11 +22,19 @@ class Propagator {
   /// field = Φ_T field.
   void apply(Field& field);
 
-  /// Estimated L1 error of one window that starts from `field` (docs/method.md, eq. 25), 0 for the map.
+  /// defect = estimated error of one window that starts from `field` (docs/method.md, eq. 25), 0 for the map.
+  void window_defect(const Field& field, Field& defect);
+  /// Its L1 norm.
   double window_error(const Field& field);
 
  private:
   void cross(const Field& field);
+  /// How much smaller the error is than the difference of the last two columns, and that difference's norm.
+  struct Column {
+    double share;
+    double norm;
+  };
+  Column last_column();
 
   Backend& backend_;
   const PhaseMesh& mesh_;

@@ -102,6 +102,74 @@ Json evolve_json(const EvolveSpec& evolve) {
   return json;
 }
 
+const char* field_name(OutputField field) {
+  switch (field) {
+    case OutputField::density:
+      return "density";
+    case OutputField::current:
+      return "current";
+    case OutputField::modified_loss:
+      return "modified_loss";
+    case OutputField::current_reversible:
+      return "current_reversible";
+    case OutputField::current_irreversible:
+      return "current_irreversible";
+    case OutputField::stream_function:
+      return "stream_function";
+    case OutputField::generator:
+      break;
+  }
+  return "generator";
+}
+
+Json output_json(const OutputSpec& output) {
+  Json fields = Json::array();
+  for (const OutputField field : output.fields) fields.push_back(field_name(field));
+  return {{"directory", output.directory}, {"fields", fields}, {"precision", output.float64 ? "float64" : "float32"}};
+}
+
+const char* method_name(StationaryMethod method) {
+  switch (method) {
+    case StationaryMethod::automatic:
+      return "auto";
+    case StationaryMethod::arnoldi:
+      return "arnoldi";
+    case StationaryMethod::direct:
+      return "direct";
+    case StationaryMethod::evolve:
+      break;
+  }
+  return "evolve";
+}
+
+Json eigenvalues_json(const StationaryState& state) {
+  Json list = Json::array();
+  for (const SpectralLine& line : state.spectrum) {
+    list.push_back(Json::array({line.eigenvalue.real(), line.eigenvalue.imag()}));
+  }
+  return list;
+}
+
+Json stationary_json(const std::vector<StationaryResult>& results) {
+  const auto each = [&](auto&& value) {
+    return per_plane(static_cast<int>(results.size()), [&](int p) { return Json(value(results[static_cast<std::size_t>(p)])); });
+  };
+  using Result = const StationaryResult&;
+  return {{"method", each([](Result r) { return r.state.method; })},
+          {"reason", each([](Result r) { return r.state.reason; })},
+          {"converged", each([](Result r) { return r.state.converged; })},
+          {"residual", each([](Result r) { return r.state.residual; })},
+          {"error_estimate", each([](Result r) { return r.state.error_estimate; })},
+          {"seconds", each([](Result r) { return r.state.seconds; })},
+          {"applications", each([](Result r) { return r.state.applications; })},
+          {"eigenvalues", each([](Result r) { return eigenvalues_json(r.state); })},
+          {"mean", each([](Result r) { return r.observables.mean; })},
+          {"covariance", each([](Result r) { return r.observables.covariance; })},
+          {"expected_loss", each([](Result r) { return r.observables.expected_loss; })},
+          {"entropy", each([](Result r) { return r.observables.entropy; })},
+          {"entropy_production", each([](Result r) { return r.observables.entropy_production; })}};
+}
+
 const char* boundary_name(ThetaBoundary boundary) {
   switch (boundary) {
     case ThetaBoundary::open:
@@ -178,9 +246,12 @@ Json resolved_spec(const Spec& spec) {
                   {"theta_boundary", boundary_name(spec.grid.boundary)}};
   json["initial"] = initial_json(spec.initial);
   if (spec.evolve) json["evolve"] = evolve_json(*spec.evolve);
-  json["output"] = {{"directory", spec.output.directory},
-                    {"fields", Json::array({"density"})},
-                    {"precision", spec.output.float64 ? "float64" : "float32"}};
+  if (spec.stationary) {
+    json["stationary"] = {{"method", method_name(spec.stationary->method)},
+                          {"tolerance", spec.stationary->tolerance},
+                          {"modes", spec.stationary->modes}};
+  }
+  json["output"] = output_json(spec.output);
   return json;
 }
 
@@ -225,6 +296,10 @@ std::string describe_plan(const Simulation& simulation) {
     text += fmt::format("  memory         about {:.3g} MiB for {:.0f} fields\n", bytes / 1048576.0, fields);
     text += fmt::format("  time           about {} (a rough guess)\n", duration_text(estimated_seconds(simulation)));
   }
+  if (spec.stationary) {
+    text += fmt::format("  stationary     method {}, {} eigenvalues, tolerance {:.2g}\n", method_name(spec.stationary->method),
+                        spec.stationary->modes, spec.stationary->tolerance);
+  }
   return text;
 }
 
@@ -233,7 +308,10 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
   const FieldShape shape = simulation.mesh().shape();
   const double cells = static_cast<double>(shape.theta_cells) * shape.velocity_cells;
   const auto statistics = simulation.statistics();
-  const auto errors = simulation.errors();
+  auto errors = simulation.errors();
+  if (!simulation.spec().evolve) {
+    for (std::size_t p = 0; p < run.stationary.size(); ++p) errors[p].time = run.stationary[p].state.error_estimate;
+  }
   const auto at = [](const auto& list, int p) -> const auto& {
     return list[static_cast<std::size_t>(p)];
   };
@@ -286,6 +364,7 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
   json["expected_loss"] = observable([](const Observables& o) { return o.expected_loss; });
   json["entropy"] = observable([](const Observables& o) { return o.entropy; });
   json["entropy_production"] = observable([](const Observables& o) { return o.entropy_production; });
+  if (!run.stationary.empty()) json["stationary"] = stationary_json(run.stationary);
   json["warnings"] = run.warnings;
   return json;
 }

@@ -21,9 +21,14 @@ Json derived_values(const Model& model);
 std::string describe_plan(const Simulation& simulation);
 
 /// What the run prints at its end and summary.json holds.
+struct StationaryResult {
+  StationaryState state;
+  Observables observables;
+};
 struct RunSummary {
   double wall_seconds = 0.0;
   std::vector<std::string> warnings;
+  std::vector<StationaryResult> stationary;  ///< [plane], empty if not asked for
   std::string state = "finished";  ///< finished, interrupted or failed
 };
 Json summary(const Simulation& simulation, const Frame& last, const RunSummary& run);

@@ -1,6 +1,7 @@
 #include "solver/run.hpp"
 
 #include <chrono>
+#include <limits>
 #include <optional>
 
 #include <fmt/format.h>
@@ -24,15 +25,15 @@ class Run {
       : options_(options),
         simulation_(spec, backend),
         directory_(options.output.empty() ? std::filesystem::path(spec.output.directory) : options.output) {
-    if (!spec.evolve) {
-      throw Error(ExitCode::bad_input, "there is nothing to do: no [evolve]", spec.file + ":1:1",
-                  "add [evolve] with until = … or steps = …");
+    if (!spec.evolve && !spec.stationary) {
+      throw Error(ExitCode::bad_input, "there is nothing to do: neither [evolve] nor [stationary]", spec.file + ":1:1",
+                  "add [evolve] with until = … or steps = …, or a table [stationary], which may be empty");
     }
     for (int p = 0; p < simulation_.mesh().planes(); ++p) {
       add_warnings(resolution_warnings(spec, simulation_.model(), simulation_.mesh(), p));
     }
     if (!has_vtk()) add_warnings({"this build has no VTK: no pictures are written"});
-    simulation_.start();
+    if (spec.evolve) simulation_.start();
   }
 
   RunResult execute() {
@@ -41,7 +42,7 @@ class Run {
     RunResult result;
     std::string state = "finished";
     try {
-      evolve(output);
+      if (simulation_.spec().evolve) evolve(output);
     } catch (const Interrupted&) {
       state = "interrupted";
       result.was_interrupted = true;
@@ -51,9 +52,16 @@ class Run {
       if (error.code() != ExitCode::numerical) throw;
       fail(error, output);
     }
-    check_accuracy();
-    result.summary = summary(state);
+    if (simulation_.spec().evolve) check_accuracy();
+    if (!result.was_interrupted) result.was_interrupted = !extract(output);
+    if (result.was_interrupted) state = "interrupted";
+    result.summary = summary(unconverged_.empty() ? state : "failed");
     output.finish(result.summary);
+    if (!unconverged_.empty()) {
+      throw Error(ExitCode::numerical, unconverged_, simulation_.spec().place("stationary"),
+                  "loosen stationary.tolerance, ask for fewer modes, use more cells, or another method; what was found is in " +
+                      (directory_ / "summary.json").string());
+    }
     result.directory = directory_;
     result.main_file = output.main_file();
     return result;
@@ -73,6 +81,59 @@ class Run {
       require_healthy();
       output.write_frame(last_);
     }
+  }
+
+  /// What is read off the generator: its matrix, stationary states and spectra. False if it was interrupted.
+  bool extract(RunOutput& output) {
+    const Spec& spec = simulation_.spec();
+    const int planes = simulation_.mesh().planes();
+    try {
+      for (int p = 0; p < planes && spec.output.has(OutputField::generator); ++p) output.write_generator(p);
+      for (int p = 0; p < planes && spec.stationary; ++p) solve_stationary(p, output);
+    } catch (const Interrupted&) {
+      stationary_.clear();  // a list of some of the planes would be taken for one of all
+      fill_missing();
+      return false;
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::numerical) throw;
+      stationary_.clear();
+      fill_missing();
+      unconverged_ = error.what();
+      add_warnings({unconverged_});
+    }
+    return true;
+  }
+
+  /// Without evolution the observables are those of the stationary states; of those not found nothing is known.
+  void fill_missing() {
+    if (simulation_.spec().evolve) return;
+    constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+    Observables none;
+    for (double* value : {&none.mass, &none.expected_loss, &none.entropy, &none.entropy_production, &none.minimum}) *value = unknown;
+    none.mean = {unknown, unknown};
+    none.covariance = {{{unknown, unknown}, {unknown, unknown}}};
+    last_.observables.assign(static_cast<std::size_t>(simulation_.mesh().planes()), none);
+  }
+
+  void solve_stationary(int p, RunOutput& output) {
+    const std::string& name = simulation_.model().plane(p).name;
+    const std::string prefix = name.empty() ? "" : name + ": ";
+    Progress progress(prefix + "stationary state", 0.0, options_.quiet);
+    StationaryState state = simulation_.solve_stationary(p, [&] {
+      if (options_.interrupted != nullptr && *options_.interrupted != 0) throw Interrupted{};
+      progress.update(0.0);
+    });
+    for (const auto& text : state.warnings) add_warnings({prefix + text});
+    if (!state.converged && unconverged_.empty()) {
+      unconverged_ = fmt::format("{}the stationary state did not converge: method {}, residual {:.1e}, estimated error {:.1e}",
+                                 prefix, state.method, state.residual, state.error_estimate);
+      add_warnings({unconverged_});
+    }
+    output.write_stationary(p, state);
+    state.modes.clear();  // eigenvectors of a batch would fill the memory
+    const Observables observables = simulation_.observe_density(p, state.density);
+    stationary_.push_back({std::move(state), observables});
+    if (!simulation_.spec().evolve) last_.observables.push_back(observables);
   }
 
   /// Saves the state, writes everything that is known, and reports what went wrong as precisely as the state allows.
@@ -143,7 +204,7 @@ class Run {
 
   Json summary(const std::string& state) const {
     const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-    return underdamp::summary(simulation_, last_, {wall, warnings_, state});
+    return underdamp::summary(simulation_, last_, {wall, warnings_, stationary_, state});
   }
 
   void add_warnings(const std::vector<std::string>& texts) {
@@ -160,6 +221,8 @@ class Run {
   std::vector<std::string> warnings_;
   Frame last_;
   int frames_ = 0;
+  std::vector<StationaryResult> stationary_;
+  std::string unconverged_;  ///< what did not converge, as a message
 };
 
 }  // namespace

@@ -254,7 +254,7 @@ class SpecParser {
     spec_.title = root.text("title").value_or(spec_.name);
     spec_.dynamics = root.choice<Dynamics>("dynamics", {{"langevin", Dynamics::langevin}, {"sgd", Dynamics::sgd}},
                                            Dynamics::langevin);
-    for (const char* name : {"optimizer", "langevin", "loss", "noise", "grid", "initial", "evolve", "output"}) {
+    for (const char* name : {"optimizer", "langevin", "loss", "noise", "grid", "initial", "evolve", "stationary", "output"}) {
       const toml::node* node = root.find(name);
       if (node != nullptr && node->as_table() == nullptr) root.bad(*node, name, std::string("a table [") + name + "]");
     }
@@ -265,6 +265,7 @@ class SpecParser {
     read_grid();
     read_initial();
     read_evolve();
+    read_stationary();
     read_output();
     problems_.throw_if_any();
     return spec_;
@@ -585,6 +586,44 @@ class SpecParser {
     }
   }
 
+  void read_stationary() {
+    TableReader table = section("stationary");
+    if (!table.present()) return;
+    StationarySpec stationary;
+    stationary.method = table.choice<StationaryMethod>("method",
+                                                       {{"auto", StationaryMethod::automatic},
+                                                        {"arnoldi", StationaryMethod::arnoldi},
+                                                        {"direct", StationaryMethod::direct},
+                                                        {"evolve", StationaryMethod::evolve}},
+                                                       StationaryMethod::automatic);
+    stationary.tolerance = table.number("tolerance", {1e-12, 0.1, false, false}, 1e-8);
+    stationary.modes = static_cast<int>(table.integer("modes", 0, 60).value_or(6));
+    if (stationary.method == StationaryMethod::direct && spec_.dynamics == Dynamics::sgd) {
+      problems_.add(spec_.place("stationary.method"), "stationary.method", "the SGD map has no generator to factor",
+                    "use \"arnoldi\" or \"evolve\"");
+    }
+    table.finish();
+    spec_.stationary = stationary;
+  }
+
+  /// Fields that the run cannot make.
+  void check_fields() {
+    for (const auto& [field, name] : {std::pair{OutputField::current, "current"},
+                                      {OutputField::current_reversible, "current_reversible"},
+                                      {OutputField::current_irreversible, "current_irreversible"},
+                                      {OutputField::stream_function, "stream_function"},
+                                      {OutputField::generator, "generator"}}) {
+      if (!spec_.output.has(field)) continue;
+      if (spec_.dynamics == Dynamics::sgd) {
+        problems_.add(spec_.place("output.fields"), "output.fields",
+                      fmt::format("the SGD map jumps: it has no {}", name), "ask for \"density\" and \"modified_loss\"");
+      } else if (field == OutputField::stream_function && !spec_.stationary) {
+        problems_.add(spec_.place("output.fields"), "output.fields",
+                      "only the current of a stationary state has a stream function", "add a table [stationary]");
+      }
+    }
+  }
+
   void read_output() {
     TableReader table = section("output");
     OutputSpec& output = spec_.output;
@@ -597,10 +636,20 @@ class SpecParser {
       } else {
         output.fields.clear();
         for (const toml::node& element : *array) {
-          output.fields.push_back(table.choice_of<OutputField>(element, "fields", {{"density", OutputField::density}},
+          output.fields.push_back(table.choice_of<OutputField>(element, "fields",
+                                                               {{"density", OutputField::density},
+                                                                {"current", OutputField::current},
+                                                                {"modified_loss", OutputField::modified_loss},
+                                                                {"current_reversible", OutputField::current_reversible},
+                                                                {"current_irreversible", OutputField::current_irreversible},
+                                                                {"stream_function", OutputField::stream_function},
+                                                                {"generator", OutputField::generator}},
                                                                OutputField::density));
         }
+        check_fields();
       }
+    } else if (spec_.dynamics == Dynamics::sgd) {
+      output.fields = {OutputField::density};
     }
     table.finish();
   }

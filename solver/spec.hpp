@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <array>
 #include <map>
 #include <optional>
@@ -88,6 +89,15 @@ struct EvolveSpec {
   bool limit_positivity = true;
 };
 
+enum class StationaryMethod { automatic, arnoldi, direct, evolve };
+
+/// [stationary]: stationary density and slow spectrum.
+struct StationarySpec {
+  StationaryMethod method = StationaryMethod::automatic;
+  double tolerance = 1e-8;  ///< L1 error of the density from the step; relative error of the slowest eigenvalue
+  int modes = 6;            ///< eigenvalues besides 0
+};
+
 enum class OutputField {
   density,
   current,
@@ -100,8 +110,10 @@ enum class OutputField {
 
 struct OutputSpec {
   std::string directory;
-  std::vector<OutputField> fields{OutputField::density};
+  std::vector<OutputField> fields{OutputField::density, OutputField::current};
   bool float64 = false;
+
+  bool has(OutputField field) const { return std::find(fields.begin(), fields.end(), field) != fields.end(); }
 };
 
 struct Spec {
@@ -116,6 +128,7 @@ struct Spec {
   GridSpec grid;
   InitialSpec initial;
   std::optional<EvolveSpec> evolve;
+  std::optional<StationarySpec> stationary;
   OutputSpec output;
   std::map<std::string, std::string> where;  ///< dotted key → file:line:column
 

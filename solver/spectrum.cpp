@@ -42,10 +42,6 @@ std::size_t block_size(const std::vector<Mode>& modes, std::size_t first, double
 
 std::vector<Mode> slow_modes(std::vector<Mode> modes, int count, double perturbation) {
   if (modes.empty()) return {};
-  const auto stationary = std::min_element(modes.begin(), modes.end(), [](const Mode& a, const Mode& b) {
-    return std::abs(a.line.eigenvalue) < std::abs(b.line.eigenvalue);
-  });
-  modes.erase(stationary);
   std::sort(modes.begin(), modes.end(), slower);
   for (std::size_t k = 0; k < modes.size();) {
     const std::size_t size = block_size(modes, k, perturbation);
@@ -73,6 +69,11 @@ double wall_share(const Eigen::VectorXcd& vector, const PhaseMesh& mesh) {
   for (int j = 0; j < columns && mesh.boundary() == ThetaBoundary::open; ++j) wall = std::max({wall, at(0, j), at(rows - 1, j)});
   const double peak = vector.cwiseAbs().maxCoeff();
   return peak > 0.0 ? wall / peak : 0.0;
+}
+
+const char* kind_of(const SpectralLine& line, double relaxation_time) {
+  if (std::abs(line.eigenvalue.imag()) > 1e-6 * std::abs(line.eigenvalue)) return "oscillation";
+  return -line.eigenvalue.real() * relaxation_time <= 0.5 ? "metastable" : "relaxation";
 }
 
 double slowest_rate(const std::vector<SpectralLine>& spectrum, double relaxation_time) {

@@ -28,7 +28,7 @@ inline constexpr double grid_perturbation = 1e-8;
 /// Modes to look for beyond those wanted, so that the last Jordan block is whole.
 inline constexpr int beyond = 3;
 
-/// Sorts by rate of decay, conjugate pairs together, leaves out the stationary state and keeps `count` modes.
+/// Sorts by rate of decay, conjugate pairs together, and keeps `count` modes; the stationary state is not one of them.
 ///
 /// Where the process is critically damped its generator has Jordan blocks: a relative perturbation ε of the operator splits
 /// a block of m equal eigenvalues by ε^{1/m}, but not their mean (Kato, Perturbation Theory, II.2). Eigenvalues that are no
@@ -41,6 +41,9 @@ std::vector<SpectralLine> lines_of(const std::vector<Mode>& modes);
 /// Largest |φ| in the cells at the walls relative to the largest of all: a mode that reaches them is not that of the
 /// process without walls. θ walls count only if the boundary is open.
 double wall_share(const Eigen::VectorXcd& vector, const PhaseMesh& mesh);
+
+/// "oscillation" (complex), "metastable" (real, and at most half as fast as the linearised process relaxes) or "relaxation".
+const char* kind_of(const SpectralLine& line, double relaxation_time);
 
 /// Slowest rate of decay in a spectrum, 1/time; 1/`relaxation_time` if it is empty.
 double slowest_rate(const std::vector<SpectralLine>& spectrum, double relaxation_time);

@@ -11,14 +11,6 @@
 /// Stationary density and slow spectrum of one plane (docs/method.md, section 10).
 namespace underdamp {
 
-enum class StationaryMethod { automatic, arnoldi, direct, evolve };
-
-struct StationaryOptions {
-  StationaryMethod method = StationaryMethod::automatic;
-  double tolerance = 1e-8;  ///< L1 error of the density from the step; relative error of eigenvalues
-  int modes = 6;            ///< eigenvalues besides 0
-};
-
 struct StationaryState {
   std::string method;           ///< "arnoldi", "direct" or "evolve"
   std::string reason;           ///< why this method
@@ -37,7 +29,7 @@ struct StationaryState {
 /// progress bar; what it throws ends the work. Not converged: the result says so, nothing is thrown. Throws Error
 /// (bad_input) if the method cannot serve: `direct` for the SGD map, which has no generator.
 StationaryState solve_stationary(Backend& backend, const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
-                                 const StationaryOptions& options, const std::function<void()>& poll);
+                                 const StationarySpec& options, const std::function<void()>& poll);
 
 /// Density of the linearised process at the cell centres.
 std::vector<double> linearised_density(const Model& model, int p, const PhaseMesh& mesh);

@@ -56,6 +56,7 @@ void write_vti(const std::filesystem::path& path, const PhasePlane& plane, const
     image->GetCellData()->AddArray(data);
   }
   image->GetCellData()->SetActiveScalars("density");
+  if (image->GetCellData()->HasArray("current") != 0) image->GetCellData()->SetActiveVectors("current");
   write_atomically(path, [&](const std::filesystem::path& temporary) {
     vtkNew<vtkXMLImageDataWriter> writer;
     writer->SetFileName(temporary.c_str());

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "meshes/phase_mesh.hpp"
+#include "solver/cell_fields.hpp"
 #include "solver/initial_state.hpp"
 
 /// Pictures for ParaView. The only place that knows VTK; a build without it has vtk_writer_absent.cpp instead.
@@ -11,13 +12,6 @@ namespace underdamp {
 
 /// True if this build can write pictures.
 bool has_vtk();
-
-/// One cell array. Values are in the order of FieldView for scalars; a vector has `components` numbers per cell.
-struct CellArray {
-  std::string name;
-  int components = 1;
-  std::vector<double> values;
-};
 
 /// Writes a .vti: x = θ, y = v, cells of the plane, cell data. Throws Error (input_output). Without VTK it does
 /// nothing.

@@ -1,0 +1,409 @@
+#include "solver/arnoldi_stationary.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include <Eigen/Dense>
+#include <Spectra/GenEigsSolver.h>
+#include <fmt/format.h>
+
+#include "solver/propagator.hpp"
+
+namespace underdamp {
+namespace {
+
+using Complex = std::complex<double>;
+using Vector = Eigen::VectorXd;
+using ComplexVector = Eigen::VectorXcd;
+
+std::span<const double> span_of(const Vector& vector) {
+  return {vector.data(), static_cast<std::size_t>(vector.size())};
+}
+
+/// Fields on the device as vectors of the host.
+class VectorSpace {
+ public:
+  VectorSpace(Backend& backend, const PhaseMesh& mesh, const Tables& tables)
+      : backend_(backend), mesh_(mesh), tables_(tables), from_(backend.allocate(mesh.shape())), to_(backend.allocate(mesh.shape())) {}
+
+  double area() const { return mesh_.plane(0).cell_area(); }
+  double norm(const Vector& vector) const { return vector.lpNorm<1>() * area(); }
+  double mass(const Vector& vector) const { return vector.sum() * area(); }
+
+  Vector propagated(Propagator& propagator, const Vector& vector) {
+    backend_.upload(span_of(vector), *from_);
+    propagator.apply(*from_);
+    return read(*from_);
+  }
+  /// Estimated error that one window adds to `vector`.
+  Vector window_defect(Propagator& propagator, const Vector& vector) {
+    backend_.upload(span_of(vector), *from_);
+    propagator.window_defect(*from_, *to_);
+    return read(*to_);
+  }
+  /// ⟨y, L_h y⟩/⟨y, y⟩ with the matrix-free generator.
+  Complex rayleigh_quotient(const Vector& re, const Vector& im) {
+    if (!generator_) generator_ = backend_.plan_generator(mesh_, {tables_.friction, tables_.force, tables_.diffusion});
+    const Vector l_re = generated(re);
+    const Vector l_im = generated(im);
+    const double norm = re.squaredNorm() + im.squaredNorm();
+    return {(re.dot(l_re) + im.dot(l_im)) / norm, (re.dot(l_im) - im.dot(l_re)) / norm};
+  }
+
+ private:
+  Vector read(const Field& field) {
+    Vector values(static_cast<Eigen::Index>(field.shape().cells()));
+    backend_.download(field, {values.data(), static_cast<std::size_t>(values.size())});
+    return values;
+  }
+  Vector generated(const Vector& vector) {
+    backend_.upload(span_of(vector), *from_);
+    backend_.apply_generator(*generator_, *from_, *to_);
+    return read(*to_);
+  }
+
+  Backend& backend_;
+  const PhaseMesh& mesh_;
+  const Tables& tables_;
+  std::unique_ptr<Field> from_;
+  std::unique_ptr<Field> to_;
+  std::unique_ptr<GeneratorPlan> generator_;
+};
+
+/// Φ_T as Spectra wants it.
+class ArnoldiOperator {
+ public:
+  using Scalar = double;
+
+  ArnoldiOperator(VectorSpace& space, Propagator& propagator, std::size_t cells, const std::function<void()>& poll)
+      : space_(space), propagator_(propagator), cells_(static_cast<Eigen::Index>(cells)), poll_(poll) {}
+
+  Eigen::Index rows() const { return cells_; }
+  Eigen::Index cols() const { return cells_; }
+  void perform_op(const double* from, double* to) const {
+    poll_();
+    Eigen::Map<Vector>(to, cells_) = space_.propagated(propagator_, Eigen::Map<const Vector>(from, cells_));
+    ++applications_;
+  }
+  long applications() const { return applications_; }
+
+ private:
+  VectorSpace& space_;
+  Propagator& propagator_;
+  Eigen::Index cells_;
+  const std::function<void()>& poll_;
+  mutable long applications_ = 0;
+};
+
+/// How Φ_T is put together.
+struct Plan {
+  double length = 0.0;
+  int windows = 1;
+  int levels = 5;
+};
+
+/// What one plan gave.
+struct Attempt {
+  bool converged = false;
+  bool stable = false;            ///< no mode grows, and the density is one
+  std::vector<double> density;
+  std::vector<Mode> all;          ///< every mode found, the stationary one first
+  std::vector<Complex> factor;    ///< μ of each
+  std::vector<Mode> slow;         ///< those wanted
+  double residual = 0.0;
+  double error = 0.0;             ///< estimated L1 error of the density
+
+  /// Larger of the density's error and the relative error of the slowest eigenvalue.
+  double worst() const {
+    return slow.empty() ? error : std::max(error, slow[0].line.error / std::abs(slow[0].line.eigenvalue));
+  }
+};
+
+/// Errors of an attempt, resolved into modes: a disturbance of every window is spread by the process itself, and only its
+/// part along a slow mode stays long. That part is read off after the fast modes have decayed.
+class ErrorResolution {
+ public:
+  ErrorResolution(VectorSpace& space, Propagator& propagator, const Attempt& attempt)
+      : space_(space), propagator_(propagator), factor_(attempt.factor) {
+    const auto cells = static_cast<Eigen::Index>(attempt.density.size());
+    density_ = Eigen::Map<const Vector>(attempt.density.data(), cells);
+    basis_.resize(cells, static_cast<Eigen::Index>(attempt.all.size()));
+    for (std::size_t k = 0; k < attempt.all.size(); ++k) basis_.col(static_cast<Eigen::Index>(k)) = attempt.all[k].vector;
+    gram_.compute(basis_.adjoint() * basis_);
+  }
+
+  /// ‖Σ_n Φ^n e‖₁: what a disturbance `defect` of every window adds to the stationary density.
+  double accumulated(const Vector& defect) {
+    Vector rest = without_stationary(defect * static_cast<double>(propagator_.windows()));
+    Vector sum = rest;
+    for (int n = 0; n < applications; ++n) {
+      rest = without_stationary(space_.propagated(propagator_, rest));
+      sum += rest;
+    }
+    const ComplexVector coefficient = coefficients(rest);
+    ComplexVector remaining = ComplexVector::Zero(coefficient.size());
+    double slowest = 0.0;
+    for (Eigen::Index k = 1; k < coefficient.size(); ++k) {
+      const Complex mu = factor_[static_cast<std::size_t>(k)];
+      remaining[k] = coefficient[k] * mu / (1.0 - mu);
+      slowest = slowest == 0.0 ? std::abs(mu) : std::min(slowest, std::abs(mu));
+    }
+    const Vector unexplained = rest - (basis_ * coefficient).real();
+    return space_.norm(sum + (basis_ * remaining).real()) + space_.norm(unexplained) / std::max(1.0 - slowest, 1e-3);
+  }
+
+  /// Part of a disturbance of mode k that lies along mode k itself: the change of its window factor.
+  double along(std::size_t k, const Vector& defect_re, const Vector& defect_im) {
+    Vector re = defect_re;
+    Vector im = defect_im;
+    for (int n = 0; n < applications; ++n) {
+      re = space_.propagated(propagator_, re);
+      im = im.isZero(0.0) ? im : space_.propagated(propagator_, im);
+    }
+    const auto index = static_cast<Eigen::Index>(k);
+    const Complex coefficient = coefficients(re)[index] + Complex(0.0, 1.0) * coefficients(im)[index];
+    return std::abs(coefficient / std::pow(factor_[k], applications));
+  }
+
+ private:
+  static constexpr int applications = 10;
+
+  Vector without_stationary(const Vector& vector) const { return vector - density_ * space_.mass(vector); }
+  ComplexVector coefficients(const Vector& vector) const { return gram_.solve(basis_.adjoint() * vector.cast<Complex>()); }
+
+  VectorSpace& space_;
+  Propagator& propagator_;
+  std::vector<Complex> factor_;
+  Vector density_;
+  Eigen::MatrixXcd basis_;
+  Eigen::CompleteOrthogonalDecomposition<Eigen::MatrixXcd> gram_;
+};
+
+class Arnoldi {
+ public:
+  Arnoldi(Backend& backend, const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
+          const StationarySpec& options, const std::function<void()>& poll)
+      : backend_(backend),
+        model_(model),
+        p_(p),
+        mesh_(mesh),
+        tables_(tables),
+        options_(options),
+        poll_(poll),
+        space_(backend, mesh, tables) {}
+
+  StationaryState solve() {
+    Plan plan = first_plan();
+    Attempt best;
+    best.error = std::numeric_limits<double>::infinity();
+    std::vector<double> start = arnoldi_start(model_, p_, mesh_);
+    constexpr int most_attempts = 8;
+    for (int k = 0; k < most_attempts; ++k) {
+      Attempt attempt = solve_with(plan, start);
+      const bool valid = attempt.converged && attempt.stable;
+      if (valid && attempt.worst() <= options_.tolerance) return finished(std::move(attempt));
+      const bool gained = valid && attempt.worst() <= 0.5 * best.worst();
+      if (best.converged && !gained) {
+        warnings_.push_back(fmt::format(
+            "the grid limits the stationary state, not the step: shorter steps leave an estimated error of {:.1e}", best.worst()));
+        break;
+      }
+      if (!attempt.converged) return finished(std::move(attempt));
+      if (valid) {
+        start = warm_start(attempt);
+        refine(plan, attempt.worst());
+        best = std::move(attempt);
+      } else if (!stabilise(plan)) {
+        break;
+      }
+    }
+    return finished(std::move(best));
+  }
+
+ private:
+  bool is_map() const { return tables_.dynamics == Dynamics::sgd; }
+
+  /// T resolves the frequencies of the wanted modes; windows are as long as their error constants allow.
+  Plan first_plan() const {
+    const Derived d = model_.derived(p_);
+    int order = 1;  // harmonics n₁ + n₂ ≤ order give (order + 1)(order + 2)/2 − 1 eigenvalues
+    while ((order + 1) * (order + 2) / 2 - 1 < options_.modes) ++order;
+    const double frequency = d.omega * std::sqrt(std::max(0.0, 1.0 - d.zeta * d.zeta));
+    double time = 1.0 / d.omega;
+    if (frequency > 0.0) time = std::min(time, std::numbers::pi / (1.15 * order * frequency));
+    if (is_map()) return {tables_.learning_rate, std::max(1, static_cast<int>(std::floor(time / tables_.learning_rate))), 1};
+    const double longest = std::min({time, 0.8 / tables_.rate[0], 1.0 / tables_.friction[0]});
+    const int windows = static_cast<int>(std::ceil(time / longest - 1e-9));
+    return {time / windows, windows, options_.tolerance < 1e-6 ? 6 : 5};
+  }
+
+  /// Next plan after one whose error was too large: more levels, then shorter windows.
+  void refine(Plan& plan, double worst) const {
+    if (is_map()) return;
+    if (plan.levels < most_levels) {
+      ++plan.levels;
+      return;
+    }
+    const double shrink = std::clamp(std::pow(0.3 * options_.tolerance / worst, 0.5 / plan.levels), 0.4, 0.8);
+    shorten(plan, static_cast<int>(std::ceil(plan.windows / shrink)));
+  }
+
+  /// Next plan after one under which a mode grew: extrapolation amplifies what its levels do not agree on, few levels less.
+  bool stabilise(Plan& plan) const {
+    if (is_map() || plan.levels <= fewest_levels) return false;
+    --plan.levels;
+    shorten(plan, plan.windows + 1);
+    return true;
+  }
+
+  static void shorten(Plan& plan, int windows) {
+    const double time = plan.length * plan.windows;
+    plan.windows = std::max(plan.windows + 1, windows);
+    plan.length = time / plan.windows;
+  }
+
+  Attempt solve_with(const Plan& plan, const std::vector<double>& start) {
+    Propagator propagator(backend_, mesh_, tables_, plan.length, plan.windows, plan.levels);
+    const ArnoldiOperator op(space_, propagator, mesh_.shape().cells(), poll_);
+    const Eigen::Index wanted = options_.modes + 1 + beyond;
+    const Eigen::Index basis = std::min<Eigen::Index>(op.rows() - 1, std::max<Eigen::Index>(2 * wanted + 4, 24));
+    Spectra::GenEigsSolver<const ArnoldiOperator> solver(op, wanted, basis);
+    solver.init(start.data());
+    constexpr int most_restarts = 300;
+    const double tolerance = std::max(1e-13, 1e-3 * options_.tolerance);
+    const Eigen::Index found = solver.compute(Spectra::SortRule::LargestMagn, most_restarts, tolerance);
+    applications_ += op.applications();
+    Attempt attempt;
+    attempt.density = start;
+    attempt.converged = solver.info() == Spectra::CompInfo::Successful && found >= wanted;
+    if (found == 0) return attempt;
+    read(solver.eigenvalues(), solver.eigenvectors(), propagator, attempt);
+    if (attempt.stable) measure(propagator, attempt);
+    return attempt;
+  }
+
+  void read(const ComplexVector& values, const Eigen::MatrixXcd& vectors, Propagator& propagator, Attempt& attempt) const {
+    // The stationary state is the one mode whose integral is not 0.
+    Eigen::Index stationary = 0;
+    double largest = -1.0;
+    for (Eigen::Index k = 0; k < values.size(); ++k) {
+      const double share = std::abs(vectors.col(k).sum()) / vectors.col(k).lpNorm<1>();
+      if (share > largest) stationary = k;
+      largest = std::max(largest, share);
+    }
+    // An eigenvector of a real eigenvalue is real but for a factor.
+    const Complex phase = vectors.col(stationary).sum() / std::abs(vectors.col(stationary).sum());
+    const Vector null_vector = (vectors.col(stationary) / phase).real();
+    const double negative = take_density(span_of(null_vector), space_.area(), attempt.density);
+    constexpr double growth = 1e-7;
+    attempt.stable = negative < 1e-3 && std::abs(values[stationary] - 1.0) < 1e-2 && values.cwiseAbs().maxCoeff() < 1.0 + growth;
+
+    const auto add = [&](Eigen::Index k) {
+      attempt.factor.push_back(values[k]);
+      attempt.all.push_back({SpectralLine{std::log(values[k]) / propagator.time(), 0.0, false}, vectors.col(k)});
+    };
+    add(stationary);
+    for (Eigen::Index k = 0; k < values.size(); ++k) {
+      if (k != stationary) add(k);
+    }
+  }
+
+  void measure(Propagator& propagator, Attempt& attempt) {
+    for (std::size_t k = 1; k < attempt.all.size() && !is_map(); ++k) complete(propagator, attempt.all[k]);
+    attempt.slow = slow_modes({attempt.all.begin() + 1, attempt.all.end()}, options_.modes);
+    const Vector density = Eigen::Map<const Vector>(attempt.density.data(), static_cast<Eigen::Index>(attempt.density.size()));
+    attempt.residual = space_.norm(space_.propagated(propagator, density) - density) / propagator.time();
+    if (is_map()) return;
+    const Vector defect = space_.window_defect(propagator, density);
+    const double slowest = slowest_rate(lines_of(attempt.slow), tables_.relaxation_time[0]);
+    attempt.error = space_.norm(defect) / (propagator.window_length() * slowest);
+    if (attempt.worst() <= options_.tolerance) return;
+    // The bounds above count every disturbance as if it were along the slowest mode.
+    ErrorResolution resolution(space_, propagator, attempt);
+    attempt.error = std::min(attempt.error, resolution.accumulated(defect));
+    resolve_slowest(propagator, resolution, attempt);
+  }
+
+  /// Sharper error of the slowest eigenvalue.
+  void resolve_slowest(Propagator& propagator, ErrorResolution& resolution, Attempt& attempt) {
+    if (attempt.slow.empty()) return;
+    SpectralLine& line = attempt.slow[0].line;
+    for (std::size_t k = 1; k < attempt.all.size(); ++k) {
+      if (attempt.all[k].line.eigenvalue != line.eigenvalue) continue;
+      const Vector re = attempt.all[k].vector.real();
+      const Vector im = attempt.all[k].vector.imag();
+      const double change = resolution.along(k, space_.window_defect(propagator, re), space_.window_defect(propagator, im));
+      line.error = std::min(line.error, change / propagator.window_length());
+      return;
+    }
+  }
+
+  /// Branch of the logarithm and error of a mode.
+  void complete(Propagator& propagator, Mode& mode) {
+    const Vector re = mode.vector.real();
+    const Vector im = mode.vector.imag();
+    const double turn = 2.0 * std::numbers::pi / propagator.time();
+    const double turns = std::round((space_.rayleigh_quotient(re, im).imag() - mode.line.eigenvalue.imag()) / turn);
+    mode.line.aliased = turns != 0.0;
+    mode.line.eigenvalue += Complex(0.0, turns * turn);
+    // A perturbation of the window's operator moves μ_H by its size relative to the eigenvector.
+    const double error = space_.norm(space_.window_defect(propagator, re)) + space_.norm(space_.window_defect(propagator, im));
+    const double window = propagator.window_length();
+    mode.line.error = error / ((space_.norm(re) + space_.norm(im)) * window * std::abs(std::exp(mode.line.eigenvalue * window)));
+  }
+
+  /// The slow modes of the last attempt, so that the next one begins with all it looks for.
+  static std::vector<double> warm_start(const Attempt& attempt) {
+    std::vector<double> start = attempt.density;
+    const double peak = *std::max_element(start.begin(), start.end());
+    for (std::size_t m = 1; m < attempt.all.size(); ++m) {
+      const ComplexVector& vector = attempt.all[m].vector;
+      const double scale = vector.lpNorm<Eigen::Infinity>();
+      for (std::size_t k = 0; k < start.size() && scale > 0.0; ++k) {
+        const Complex value = vector[static_cast<Eigen::Index>(k)];
+        start[k] += 0.3 * peak / scale * (value.real() + value.imag());
+      }
+    }
+    return start;
+  }
+
+  StationaryState finished(Attempt attempt) {
+    StationaryState state;
+    state.converged = attempt.converged && attempt.stable;
+    state.residual = attempt.residual;
+    state.error_estimate = attempt.error;
+    state.density = std::move(attempt.density);
+    state.modes = std::move(attempt.slow);
+    state.spectrum = lines_of(state.modes);
+    state.applications = applications_;
+    state.warnings = std::move(warnings_);
+    for (const SpectralLine& line : state.spectrum) {
+      if (!line.aliased || line.eigenvalue.imag() < 0.0) continue;
+      state.warnings.push_back(fmt::format(
+          "the frequency {:.6g} is faster than the propagation time resolves; its branch was taken from the generator",
+          line.eigenvalue.imag()));
+    }
+    return state;
+  }
+
+  Backend& backend_;
+  const Model& model_;
+  int p_;
+  const PhaseMesh& mesh_;
+  const Tables& tables_;
+  StationarySpec options_;
+  const std::function<void()>& poll_;
+  VectorSpace space_;
+  long applications_ = 0;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace
+
+StationaryState solve_by_arnoldi(Backend& backend, const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
+                                 const StationarySpec& options, const std::function<void()>& poll) {
+  return Arnoldi(backend, model, p, mesh, tables, options, poll).solve();
+}
+
+}  // namespace underdamp
