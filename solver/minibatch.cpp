@@ -258,7 +258,7 @@ Eigen::MatrixXd minibatch_covariance(const Model& model) {
   const Eigen::Index d = data.features.cols();
   const Eigen::VectorXd pull = model.weight_decay() * data.minimiser;
   Eigen::MatrixXd covariance = Eigen::MatrixXd::Zero(d, d);
-  constexpr int most_iterations = 1000;
+  constexpr int most_iterations = 10'000;
   for (int iteration = 0; iteration < most_iterations; ++iteration) {
     // Noise of a batch averaged over the distances that it causes, eq. 64.
     const Eigen::VectorXd weight =

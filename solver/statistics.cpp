@@ -197,6 +197,10 @@ KolmogorovSmirnov kolmogorov_smirnov(std::span<const double> observed, std::span
   return result;
 }
 
+double outside_p_value(double observed, double expected) {
+  return observed > 0.0 ? boost::math::gamma_p(observed, expected) : 1.0;
+}
+
 double normal_p_value(double z) {
   return std::erfc(std::abs(z) / std::sqrt(2.0));
 }
@@ -276,13 +280,16 @@ SampleComparison compare(const PhasePlane& plane, ThetaBoundary boundary, std::s
   }
   result.theta = kolmogorov_smirnov(theta_seen, theta);
   result.velocity = kolmogorov_smirnov(velocity_seen, velocity);
+  const double missing = 1.0 - total(probability);
+  const double expected_outside = sample.moments.count * (missing > negligible_outside ? missing : negligible_outside);
+  result.outside = outside_p_value(static_cast<double>(sample.counts.back()), expected_outside);
   const InitialMoments expected = density_moments(plane, density);
   const ParticleMoments& m = sample.moments;
   result.z = {(m.mean[0] - expected.mean[0]) / m.mean_error[0], (m.mean[1] - expected.mean[1]) / m.mean_error[1],
               (m.covariance[0] - expected.covariance[0][0]) / m.covariance_error[0],
               (m.covariance[1] - expected.covariance[0][1]) / m.covariance_error[1],
               (m.covariance[2] - expected.covariance[1][1]) / m.covariance_error[2]};
-  std::vector<double> p_values{result.g.p_value, result.theta.p_value, result.velocity.p_value};
+  std::vector<double> p_values{result.g.p_value, result.theta.p_value, result.velocity.p_value, result.outside};
   for (const std::size_t k : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{4}}) {
     const bool of_theta = k != 1 && k != 4;
     if (of_theta && boundary != ThetaBoundary::open) {

@@ -60,6 +60,11 @@ KolmogorovSmirnov kolmogorov_smirnov(std::span<const double> observed, std::span
 /// P(K > x) of Kolmogorov's distribution.
 double kolmogorov_tail(double x);
 
+/// Probability of at least `observed` particles outside where `expected` are: Poisson.
+double outside_p_value(double observed, double expected);
+/// Share of the particles outside that is never held against a density.
+inline constexpr double negligible_outside = 1e-8;
+
 /// Two-sided p-value of a standard normal deviation.
 double normal_p_value(double z);
 
@@ -90,6 +95,7 @@ struct SampleComparison {
   L1Distance l1;
   KolmogorovSmirnov theta;
   KolmogorovSmirnov velocity;
+  double outside = 0.0;       ///< p-value of the number of particles outside, one-sided
   std::array<double, 5> z{};  ///< mean θ, v; covariance θθ, θv, vv: deviation in standard errors; NaN where not judged
   double p_value = 0.0;       ///< the least of all p-values times their number, at most 1
 };
