@@ -7,15 +7,15 @@
 #include "kernels/backend.hpp"
 #include "solver/initial_state.hpp"
 
-/// Does a sample of particles come from a density? (docs/method.md, section 12.) Every test gives a p-value: the
+/// Does a sample of particles come from a density? (docs/method.md, section 12). Every test gives a p-value: the
 /// probability of a deviation at least this large if it does. Verdicts are `p >= threshold`, which a NaN fails.
 namespace underdamp {
 
 /// Probability with which a comparison of a right density may be rejected.
 inline constexpr double default_false_alarm = 1e-6;
 
-/// Probability of every cell from the density at the cell centres: averages over the cells, eq. 58, fourth order in h²
-/// beyond the midpoint rule. Density that jumps between neighbouring cells has none to this accuracy.
+/// Probability of every cell from the density at the cell centres: averages over the cells, eq. 58, of
+/// sixth order in h. For a density that jumps between neighbouring cells they mean nothing.
 std::vector<double> cell_probabilities(const PhasePlane& plane, ThetaBoundary boundary,
                                        std::span<const double> density);
 
