@@ -127,10 +127,14 @@ bool find_modes(const OrderedGenerator& generator, const PerturbationInverse& in
   const Eigen::Index basis = std::min<Eigen::Index>(inverse.rows() - 1, 2 * wanted + 4);
   Spectra::GenEigsSolver<const PerturbationInverse> solver(inverse, wanted, basis);
   const Vector perturbation = inverse.perturbation(start);
-  solver.init(perturbation.data());
   constexpr int most_restarts = 200;
   constexpr double tolerance = 1e-9;
-  solver.compute(Spectra::SortRule::LargestMagn, most_restarts, tolerance);
+  try {
+    solver.init(perturbation.data());
+    solver.compute(Spectra::SortRule::LargestMagn, most_restarts, tolerance);
+  } catch (const std::exception&) {
+    return false;  // a field that is not finite has no Schur decomposition
+  }
   const Eigen::VectorXcd values = solver.eigenvalues();
   const Eigen::MatrixXcd vectors = solver.eigenvectors();
   for (Eigen::Index k = 0; k < values.size(); ++k) {
