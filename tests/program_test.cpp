@@ -361,7 +361,7 @@ TEST_P(Examples, RunsAndKeepsItsMass) {
   for (const auto& minimum : list(s["minimum"])) EXPECT_GE(minimum.get<double>(), 0.0);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Examples, ::testing::Values("oscillator", "diabetes", "digits-slice", "sgd-vs-langevin"),
+INSTANTIATE_TEST_SUITE_P(All, Examples, ::testing::Values("oscillator", "diabetes", "digits-slice", "sgd-vs-langevin", "double-well", "currents"),
                          [](const auto& instance) {
                            std::string name = instance.param;
                            std::replace(name.begin(), name.end(), '-', '_');
