@@ -35,6 +35,10 @@ target_include_directories(underdamp_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS
 target_compile_definitions(underdamp_hdf5 INTERFACE ${HDF5_C_DEFINITIONS})
 target_link_libraries(underdamp_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
 
+find_path(UNDERDAMP_RANDOM123_INCLUDE Random123/philox.h REQUIRED)
+add_library(underdamp_random123 INTERFACE)
+target_include_directories(underdamp_random123 SYSTEM INTERFACE "${UNDERDAMP_RANDOM123_INCLUDE}")
+
 # Spectra has headers only; SuiteSparse packages without CMake files are common.
 find_path(UNDERDAMP_SPECTRA_INCLUDE Spectra/GenEigsSolver.h REQUIRED)
 add_library(underdamp_spectra INTERFACE)

@@ -7,6 +7,7 @@
 
 #include "kernels/generator_matrix.hpp"
 #include "kernels/moments.hpp"
+#include "kernels/particle_law.hpp"
 #include "kernels/velocity_table.hpp"
 #include "meshes/phase_mesh.hpp"
 
@@ -56,6 +57,20 @@ class GeneratorPlan {
 class MatrixPlan {
  public:
   virtual ~MatrixPlan() = default;
+};
+class ParticlePlan {
+ public:
+  virtual ~ParticlePlan() = default;
+};
+
+/// θ and v of some particles of one plane, in the memory of one device. What they are, sampling decides.
+class Ensemble {
+ public:
+  virtual ~Ensemble() = default;
+  const ParticleRange& range() const { return range_; }
+
+ protected:
+  ParticleRange range_;
 };
 
 /// Σ p over the cells that left through each wall of one plane, and what clipping created; times cell area:
@@ -146,6 +161,23 @@ class Backend {
   /// A sparse matrix whose size is the number of cells of the fields it is to multiply (cuSPARSE on a GPU).
   virtual std::unique_ptr<MatrixPlan> plan_matrix(const SparseMatrix& matrix) = 0;
   virtual void multiply(const MatrixPlan& matrix, const Field& from, Field& to) = 0;
+
+  /// Memory for up to `capacity` particles, 16 bytes each. Throws Error (device) if the device has not enough.
+  virtual std::unique_ptr<Ensemble> allocate_ensemble(std::size_t capacity) = 0;
+  /// `table` holds what the law calls F and D. `theta` and `boundary`: the axis whose walls particles meet; open ones are
+  /// passed through.
+  virtual std::unique_ptr<ParticlePlan> plan_particles(const ParticleLaw& law, const ParticleTable& table, const Axis& theta,
+                                                       ThetaBoundary boundary) = 0;
+  /// The ensemble becomes the particles of `range` at their start. Not more than its capacity.
+  virtual void sample_gaussian(Ensemble& ensemble, const ParticleRange& range, const GaussianStart& start) = 0;
+  virtual void sample_grid(Ensemble& ensemble, const ParticleRange& range, const PhasePlane& plane, const GridStart& start) = 0;
+  /// Steps first … first + steps − 1 of every particle; the number of a step is part of the address of its random numbers.
+  virtual void advance_particles(Ensemble& ensemble, const ParticlePlan& plan, long first, long steps) = 0;
+  /// Adds the particles in each cell of a plane to counts[cell], those outside or not finite to counts[cells].
+  virtual void count_particles(const Ensemble& ensemble, const PhasePlane& plane, std::span<std::uint64_t> counts) = 0;
+  /// Of each block of `particle_block` particles, in order.
+  virtual std::vector<ParticleSums> sum_particles(const Ensemble& ensemble, double center_theta, double center_velocity) = 0;
+  virtual void download_particles(const Ensemble& ensemble, std::span<double> theta, std::span<double> velocity) = 0;
 
   /// Waits until all queued operations are done; throws Error (device) if one failed.
   virtual void synchronize() = 0;

@@ -11,6 +11,7 @@
 #include "kernels/drift_table.hpp"
 #include "kernels/extrapolation.hpp"
 #include "kernels/moments.hpp"
+#include "kernels/particles.hpp"
 #include "kernels/velocity_sweep.hpp"
 #include "meshes/error.hpp"
 
@@ -74,6 +75,15 @@ class BackendOps final : public Backend {
   std::vector<double> theta_face_currents(const GeneratorPlan& plan, const Field& density) override;
   std::unique_ptr<MatrixPlan> plan_matrix(const SparseMatrix& matrix) override;
   void multiply(const MatrixPlan& matrix, const Field& from, Field& to) override;
+  std::unique_ptr<Ensemble> allocate_ensemble(std::size_t capacity) override;
+  std::unique_ptr<ParticlePlan> plan_particles(const ParticleLaw& law, const ParticleTable& table, const Axis& theta,
+                                               ThetaBoundary boundary) override;
+  void sample_gaussian(Ensemble& ensemble, const ParticleRange& range, const GaussianStart& start) override;
+  void sample_grid(Ensemble& ensemble, const ParticleRange& range, const PhasePlane& plane, const GridStart& start) override;
+  void advance_particles(Ensemble& ensemble, const ParticlePlan& plan, long first, long steps) override;
+  void count_particles(const Ensemble& ensemble, const PhasePlane& plane, std::span<std::uint64_t> counts) override;
+  std::vector<ParticleSums> sum_particles(const Ensemble& ensemble, double center_theta, double center_velocity) override;
+  void download_particles(const Ensemble& ensemble, std::span<double> theta, std::span<double> velocity) override;
   void synchronize() override { launcher_->synchronize(); }
 
  private:
@@ -162,6 +172,33 @@ class BackendOps final : public Backend {
     }
   };
 
+  /// Particles padded to whole blocks.
+  struct DeviceEnsemble final : Ensemble {
+    Array<double> theta;
+    Array<double> velocity;
+
+    void assign(const ParticleRange& range) {
+      if (range.count == 0 || blocks(range) * particle_block > theta.size())
+        throw Error(ExitCode::bad_input, "an ensemble holds from one particle to its capacity");
+      range_ = range;
+    }
+    static std::size_t blocks(const ParticleRange& range) { return (range.count + particle_block - 1) / particle_block; }
+    int blocks() const { return static_cast<int>(blocks(range())); }
+    ParticleArrays view() const {
+      return {theta.data(), velocity.data(), range().seed, range().plane, range().first, range().count};
+    }
+  };
+
+  struct DeviceParticlePlan final : ParticlePlan {
+    ParticleLaw law;
+    Array<double> coefficients;
+    ParticleTableView table{};
+    ThetaFold fold{};
+    bool closed = false;
+  };
+
+  static DeviceEnsemble& device(Ensemble& ensemble) { return static_cast<DeviceEnsemble&>(ensemble); }
+  static const DeviceEnsemble& device(const Ensemble& ensemble) { return static_cast<const DeviceEnsemble&>(ensemble); }
   static DeviceField& device(Field& field) { return static_cast<DeviceField&>(field); }
   static const DeviceField& device(const Field& field) { return static_cast<const DeviceField&>(field); }
 
@@ -188,6 +225,8 @@ class BackendOps final : public Backend {
   std::unique_ptr<Launcher> launcher_;
   Array<double> line_values_;
   Array<double> line_values_2_;
+  Array<unsigned long long> counts_;
+  Array<ParticleSums> particle_sums_;
   Array<double> plane_values_;
   Array<LineSums> line_sums_;
 };
@@ -597,6 +636,96 @@ template <class Launcher>
 void BackendOps<Launcher>::multiply(const MatrixPlan& matrix, const Field& from, Field& to) {
   const auto& plan = static_cast<const DeviceMatrixPlan&>(matrix);
   launcher_->multiply(plan.view(), plan.handle, device(from).cells(), device(to).cells());
+}
+
+template <class Launcher>
+std::unique_ptr<Ensemble> BackendOps<Launcher>::allocate_ensemble(std::size_t capacity) {
+  auto ensemble = std::make_unique<DeviceEnsemble>();
+  const std::size_t padded = (capacity + particle_block - 1) / particle_block * particle_block;
+  ensemble->theta.resize(padded);
+  ensemble->velocity.resize(padded);
+  return ensemble;
+}
+
+template <class Launcher>
+std::unique_ptr<ParticlePlan> BackendOps<Launcher>::plan_particles(const ParticleLaw& law, const ParticleTable& table,
+                                                                   const Axis& theta, ThetaBoundary boundary) {
+  auto plan = std::make_unique<DeviceParticlePlan>();
+  plan->law = law;
+  send(table.coefficients, plan->coefficients);
+  plan->table = {plan->coefficients.data(), table.lower, 1.0 / table.width, table.intervals + 0.5};
+  plan->closed = boundary != ThetaBoundary::open;
+  plan->fold = {theta.lower, theta.length(), (boundary == ThetaBoundary::reflecting ? 2.0 : 1.0) * theta.length()};
+  return plan;
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::sample_gaussian(Ensemble& ensemble, const ParticleRange& range, const GaussianStart& start) {
+  DeviceEnsemble& e = device(ensemble);
+  e.assign(range);
+  launcher_->for_each_line("sample Gaussian", e.blocks(), SampleGaussian{e.view(), start});
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::sample_grid(Ensemble& ensemble, const ParticleRange& range, const PhasePlane& plane,
+                                       const GridStart& start) {
+  DeviceEnsemble& e = device(ensemble);
+  e.assign(range);
+  const std::size_t cells = start.cumulative.size();
+  std::vector<double> values = start.cumulative;
+  values.insert(values.end(), start.slope_theta.begin(), start.slope_theta.end());
+  values.insert(values.end(), start.slope_velocity.begin(), start.slope_velocity.end());
+  send(values, line_values_);
+  const double* const base = line_values_.data();
+  launcher_->for_each_line("sample grid", e.blocks(), SampleGrid{e.view(), plane, base, base + cells, base + 2 * cells});
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::advance_particles(Ensemble& ensemble, const ParticlePlan& plan, long first, long steps) {
+  if (steps <= 0) return;
+  const DeviceEnsemble& e = device(ensemble);
+  const auto& p = static_cast<const DeviceParticlePlan&>(plan);
+  // Where nothing is left to do at the end of the last step, its time point is left out.
+  const Kick& closing = p.law.closing;
+  const bool closes = closing.contraction != 1.0 || closing.force != 0.0 || closing.noise != 0.0;
+  const long last = first + steps;
+  const auto advance = [&](const auto& body) { launcher_->for_each_line("advance particles", e.blocks(), body); };
+  if (p.closed) {
+    advance(AdvanceParticles<true>{e.view(), p.table, p.law, p.fold, first, last, closes});
+  } else {
+    advance(AdvanceParticles<false>{e.view(), p.table, p.law, p.fold, first, last, closes});
+  }
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::count_particles(const Ensemble& ensemble, const PhasePlane& plane,
+                                           std::span<std::uint64_t> counts) {
+  const DeviceEnsemble& e = device(ensemble);
+  std::vector<unsigned long long> values(counts.size(), 0);
+  send(values, counts_);
+  launcher_->for_each_line("count particles", e.blocks(), CountParticles{e.view(), plane, counts_.data()});
+  launcher_->download(counts_.data(), values.size(), values.data());
+  for (std::size_t c = 0; c < values.size(); ++c) counts[c] += values[c];
+}
+
+template <class Launcher>
+std::vector<ParticleSums> BackendOps<Launcher>::sum_particles(const Ensemble& ensemble, double center_theta,
+                                                              double center_velocity) {
+  const DeviceEnsemble& e = device(ensemble);
+  std::vector<ParticleSums> sums(static_cast<std::size_t>(e.blocks()));
+  particle_sums_.resize(sums.size());
+  launcher_->for_each_line("sum particles", e.blocks(),
+                           SumParticles{e.view(), center_theta, center_velocity, particle_sums_.data()});
+  launcher_->download(particle_sums_.data(), sums.size(), sums.data());
+  return sums;
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::download_particles(const Ensemble& ensemble, std::span<double> theta,
+                                              std::span<double> velocity) {
+  const DeviceEnsemble& e = device(ensemble);
+  launcher_->download(e.theta.data(), e.range().count, theta.data());
+  launcher_->download(e.velocity.data(), e.range().count, velocity.data());
 }
 
 }  // namespace underdamp

@@ -52,6 +52,15 @@
 
 namespace underdamp {
 
+/// Counts one more, from any thread: whole numbers add up to the same in any order.
+UNDERDAMP_HD void add_one(unsigned long long* counter) {
+#if defined(__CUDA_ARCH__)
+  atomicAdd(counter, 1ULL);
+#else
+  __atomic_fetch_add(counter, 1ULL, __ATOMIC_RELAXED);
+#endif
+}
+
 #if defined(__clang__) && !defined(__CUDACC__)
 template <class Vector, class Indices>
 UNDERDAMP_HD Vector shuffle_lanes(Vector a, Vector b, Indices indices) {

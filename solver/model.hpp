@@ -48,6 +48,7 @@ class Model {
   double weight_decay() const { return weight_decay_; }
   double learning_rate() const { return learning_rate_; }  ///< η; 1 under [langevin]
   double momentum() const { return momentum_; }            ///< β
+  double batch_size() const { return batch_size_; }        ///< S
   Derived derived(int p) const;
 
   /// L_λ and its derivatives.

@@ -254,7 +254,7 @@ class SpecParser {
     spec_.title = root.text("title").value_or(spec_.name);
     spec_.dynamics = root.choice<Dynamics>("dynamics", {{"langevin", Dynamics::langevin}, {"sgd", Dynamics::sgd}},
                                            Dynamics::langevin);
-    for (const char* name : {"optimizer", "langevin", "loss", "noise", "grid", "initial", "evolve", "stationary", "output"}) {
+    for (const char* name : {"optimizer", "langevin", "loss", "noise", "grid", "initial", "evolve", "stationary", "ensemble", "output"}) {
       const toml::node* node = root.find(name);
       if (node != nullptr && node->as_table() == nullptr) root.bad(*node, name, std::string("a table [") + name + "]");
     }
@@ -266,6 +266,7 @@ class SpecParser {
     read_initial();
     read_evolve();
     read_stationary();
+    read_ensemble();
     read_output();
     problems_.throw_if_any();
     return spec_;
@@ -622,6 +623,45 @@ class SpecParser {
                       "only the current of a stationary state has a stream function", "add a table [stationary]");
       }
     }
+  }
+
+  void read_ensemble() {
+    TableReader table = section("ensemble");
+    if (!table.present()) return;
+    EnsembleSpec ensemble;
+    const bool map = spec_.dynamics == Dynamics::sgd;
+    ensemble.particles = table.integer("particles", 100, 1'000'000'000'000).value_or(ensemble.particles);
+    ensemble.seed = table.integer("seed", 0, std::numeric_limits<long>::max()).value_or(ensemble.seed);
+    ensemble.integrator =
+        table.choice<EnsembleIntegrator>("integrator",
+                                         {{"splitting", EnsembleIntegrator::splitting},
+                                          {"euler", EnsembleIntegrator::euler},
+                                          {"sgd", EnsembleIntegrator::sgd}},
+                                         map ? EnsembleIntegrator::sgd : EnsembleIntegrator::splitting);
+    ensemble.step = table.number("step", positive);
+    ensemble.sampling = table.choice<BatchSampling>(
+        "sampling", {{"replacement", BatchSampling::replacement}, {"epochs", BatchSampling::epochs}},
+        BatchSampling::replacement);
+    ensemble.runs = table.integer("runs", 2, 100'000'000).value_or(ensemble.runs);
+    const bool steps_of_sgd = ensemble.integrator == EnsembleIntegrator::sgd;
+    const auto refuse = [&](const char* key, const std::string& problem, const std::string& remedy) {
+      const std::string name = std::string("ensemble.") + key;
+      problems_.add(spec_.place(name), name, problem, remedy);
+    };
+    if (map && !steps_of_sgd)
+      refuse("integrator", "particles of the SGD map move by the map", "use integrator = \"sgd\"");
+    if (steps_of_sgd && !spec_.optimizer) {
+      refuse("integrator", "\"sgd\" is the map of an optimizer, but there is no [optimizer]",
+             "use integrator = \"splitting\"");
+    }
+    if (steps_of_sgd && ensemble.step) refuse("step", "the SGD map has its own step, the learning rate", "remove it");
+    for (const char* key : {"sampling", "runs"}) {
+      if (table.has(key) && spec_.loss.kind != LossKind::dataset)
+        refuse(key, "minibatches are drawn from a dataset, but the loss is none",
+               "remove it, or use loss.kind = \"dataset\"");
+    }
+    table.finish();
+    spec_.ensemble = ensemble;
   }
 
   void read_output() {

@@ -98,6 +98,19 @@ struct StationarySpec {
   int modes = 6;            ///< eigenvalues besides 0
 };
 
+enum class EnsembleIntegrator { splitting, euler, sgd };
+enum class BatchSampling { replacement, epochs };
+
+/// [ensemble]: particles, and runs of minibatch SGD.
+struct EnsembleSpec {
+  long particles = 1'000'000;
+  long seed = 1;
+  EnsembleIntegrator integrator = EnsembleIntegrator::splitting;  ///< `sgd` if the dynamics are
+  std::optional<double> step;                                     ///< absent: from the number of particles
+  BatchSampling sampling = BatchSampling::replacement;            ///< how minibatch SGD draws its rows
+  long runs = 2'000;                                              ///< independent runs of minibatch SGD
+};
+
 enum class OutputField {
   density,
   current,
@@ -129,6 +142,7 @@ struct Spec {
   InitialSpec initial;
   std::optional<EvolveSpec> evolve;
   std::optional<StationarySpec> stationary;
+  std::optional<EnsembleSpec> ensemble;
   OutputSpec output;
   std::map<std::string, std::string> where;  ///< dotted key → file:line:column
 

@@ -69,6 +69,34 @@ TEST(Spec, EveryKeyIsRead) {
   EXPECT_TRUE(spec.output.float64);
 }
 
+TEST(Spec, EnsembleIsReadAndChecked) {
+  EXPECT_FALSE(spec_from(valid).ensemble.has_value());
+  const Spec spec = spec_from(valid + "[ensemble]\nparticles = 5000\nseed = 7\nintegrator = \"euler\"\nstep = 0.01\n");
+  EXPECT_EQ(spec.ensemble->particles, 5000);
+  EXPECT_EQ(spec.ensemble->seed, 7);
+  EXPECT_EQ(spec.ensemble->integrator, EnsembleIntegrator::euler);
+  EXPECT_EQ(*spec.ensemble->step, 0.01);
+  EXPECT_EQ(spec_from(valid + "[ensemble]\n").ensemble->integrator, EnsembleIntegrator::splitting);
+  EXPECT_EQ(spec_from("dynamics = \"sgd\"\n" + valid + "[ensemble]\n").ensemble->integrator, EnsembleIntegrator::sgd);
+  const Spec data = spec_from(optimizer +
+                              "[loss]\nkind = \"dataset\"\nfile = \"d.csv\"\ntarget = \"y\"\n"
+                              "[ensemble]\nsampling = \"epochs\"\nruns = 10\n");
+  EXPECT_EQ(data.ensemble->sampling, BatchSampling::epochs);
+  EXPECT_EQ(data.ensemble->runs, 10);
+  const std::string text =
+      problems_of(valid + "[ensemble]\nparticle = 5\nseed = -1\nintegrator = \"sgd\"\nstep = 1.0\nruns = 5\n");
+  EXPECT_CONTAINS(text, "ensemble.particle: unknown key");
+  EXPECT_CONTAINS(text, "did you mean particles?");
+  EXPECT_CONTAINS(text, "ensemble.seed: found -1");
+  EXPECT_CONTAINS(text, "ensemble.step: the SGD map has its own step");
+  EXPECT_CONTAINS(text, "ensemble.runs: minibatches are drawn from a dataset");
+  EXPECT_CONTAINS(problems_of("dynamics = \"sgd\"\n" + valid + "[ensemble]\nintegrator = \"euler\"\n"),
+                  "move by the map");
+  EXPECT_CONTAINS(
+      problems_of("[langevin]\nfriction = 1.0\ntemperature = 1.0\n" + quadratic + "[ensemble]\nintegrator = \"sgd\"\n"),
+      "there is no [optimizer]");
+}
+
 TEST(Spec, UntilBecomesWholeSgdSteps) {
   const Spec spec = spec_from("dynamics = \"sgd\"\n" + valid + "[evolve]\nuntil = 1.04\n");
   EXPECT_EQ(*spec.evolve->steps, 10);

@@ -39,6 +39,19 @@ class CudaBlock {
 /// One line of the field for one block of threads: sums and other work cell by cell.
 class CudaLine : public CudaBlock {
  public:
+  /// Particles: step(at(k), k, j, x[j], y[j]) for j < count, for each j with k = first … last in this order. A particle
+  /// stays in registers for all its steps.
+  template <class At, class Step>
+  __device__ void march(int count, long first, long last, double* x, double* y, At&& at, Step&& step) const {
+    for_each(count, [&](int j) {
+      double mine_x = x[j];
+      double mine_y = y[j];
+      for (long k = first; k <= last; ++k) step(at(k), k, j, mine_x, mine_y);
+      x[j] = mine_x;
+      y[j] = mine_y;
+    });
+  }
+
   template <class Value>
   __device__ double sum(int count, Value&& value) const {
     double mine = 0.0;

@@ -15,6 +15,17 @@ class HostLine {
     for (int j = 0; j < count; ++j) body(j);
   }
 
+  /// Particles: step(at(k), k, j, x[j], y[j]) for j < count, for each j with k = first … last in this order. All particles
+  /// take a step before the next one, so that the loop over them vectorises.
+  template <class At, class Step>
+  UNDERDAMP_HD void march(int count, long first, long last, double* x, double* y, At&& at, Step&& step) const {
+    for (long k = first; k <= last; ++k) {
+      const auto point = at(k);
+      UNDERDAMP_INDEPENDENT
+      for (int j = 0; j < count; ++j) step(point, k, j, x[j], y[j]);
+    }
+  }
+
   /// Eight interleaved partial sums, added pairwise: the order is fixed and the loop vectorises.
   template <class Value>
   UNDERDAMP_HD double sum(int count, Value&& value) const {

@@ -1,0 +1,261 @@
+#include "solver/ensemble.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "meshes/error.hpp"
+
+namespace underdamp {
+namespace {
+
+constexpr int table_intervals = 1024;
+
+/// Within the outer half of the box there is next to nothing; fast rates there need not be followed.
+double typical_rate(const Model& model, const PhaseMesh& mesh, int p) {
+  const Axis& axis = mesh.plane(p).theta;
+  double steepest = 0.0;
+  for (int i = axis.cells / 4; i < axis.cells - axis.cells / 4; ++i)
+    steepest = std::max(steepest, std::abs(model.curvature(p, axis.center(i))));
+  return std::sqrt(model.k() * steepest);
+}
+
+ParticleLaw law_of(const Model& model, EnsembleIntegrator integrator, double step) {
+  switch (integrator) {
+    case EnsembleIntegrator::splitting:
+      return splitting_law(model.gamma(), step);
+    case EnsembleIntegrator::euler:
+      return euler_law(model.gamma(), step);
+    case EnsembleIntegrator::sgd:
+      break;
+  }
+  return sgd_law(model.momentum(), model.learning_rate());
+}
+
+/// Steps between two times: how many, and how long.
+struct Stretch {
+  long steps;
+  double step;
+};
+
+std::vector<Stretch> stretches_of(const Model& model, const EnsembleOptions& options, std::span<const double> times) {
+  std::vector<Stretch> stretches;
+  double before = 0.0;
+  for (const double time : times) {
+    if (!(time > before))
+      throw Error(ExitCode::bad_input, fmt::format("the ensemble cannot go from t = {} to t = {}", before, time));
+    if (options.integrator == EnsembleIntegrator::sgd) {
+      const double eta = model.learning_rate();
+      stretches.push_back({std::lround(time / eta) - std::lround(before / eta), eta});
+    } else {
+      if (!(options.step > 0.0)) throw Error(ExitCode::bad_input, "the step of an ensemble must be positive");
+      const auto steps = static_cast<long>(std::ceil((time - before) / options.step - 1e-9));
+      stretches.push_back({steps, (time - before) / static_cast<double>(steps)});
+    }
+    before = time;
+  }
+  double all = 0.0;
+  for (const Stretch& stretch : stretches) all += static_cast<double>(stretch.steps);
+  if (!(all < 4e9))
+    throw Error(ExitCode::bad_input, fmt::format("{:.2g} steps of an ensemble are too many", all), {},
+                "use a larger step");
+  return stretches;
+}
+
+/// Whole blocks, so that sums are the same for every choice.
+std::uint64_t chunk_size(const Backend& backend, const EnsembleOptions& options) {
+  constexpr std::uint64_t on_host = std::uint64_t{1} << 20;
+  const DeviceDescription device = backend.describe();
+  const std::uint64_t fits = device.memory_bytes > 0 ? device.memory_bytes / 4 / (2 * sizeof(double)) : on_host;
+  const std::uint64_t wanted = std::min(options.chunk > 0 ? options.chunk : fits, options.particles);
+  return std::max<std::uint64_t>(1, (wanted + particle_block - 1) / particle_block) * particle_block;
+}
+
+/// Slope of the density within a cell, relative to its value, such that it is nowhere negative.
+double relative_slope(double below, double here, double above) {
+  return here > 0.0 ? std::clamp(0.5 * (above - below) / here, -2.0, 2.0) : 0.0;
+}
+
+GridStart cells_only(std::span<const double> probability) {
+  GridStart start;
+  double sum = 0.0;
+  for (const double p : probability) start.cumulative.push_back(sum += std::max(0.0, p));
+  if (!(sum > 0.0) || !std::isfinite(sum))
+    throw Error(ExitCode::bad_input, "particles cannot start from a density without mass");
+  for (double& value : start.cumulative) value /= sum;
+  start.cumulative.back() = 1.0;
+  start.slope_theta.assign(probability.size(), 0.0);
+  start.slope_velocity.assign(probability.size(), 0.0);
+  return start;
+}
+
+class EnsembleRun {
+ public:
+  EnsembleRun(Backend& backend, const Model& model, const PhaseMesh& mesh, int p, const EnsembleOptions& options,
+              std::span<const double> times)
+      : backend_(backend),
+        plane_(mesh.plane(p)),
+        number_(static_cast<std::uint32_t>(p)),
+        options_(options),
+        stretches_(stretches_of(model, options, times)),
+        sums_(times.size()),
+        samples_(times.size()) {
+    const ParticleTable table = tabulate_particles(model, mesh, p, options.integrator);
+    for (const Stretch& stretch : stretches_) {
+      plans_.push_back(backend.plan_particles(law_of(model, options.integrator, stretch.step), table, plane_.theta,
+                                              mesh.boundary()));
+      steps_ += stretch.steps;
+    }
+    for (ParticleSample& sample : samples_)
+      sample.counts.assign(
+          static_cast<std::size_t>(mesh.theta_cells()) * static_cast<std::size_t>(mesh.velocity_cells()) + 1, 0);
+  }
+
+  std::vector<ParticleSample> run(const ParticleStart& start, const std::function<void(double)>& poll) {
+    const std::uint64_t chunk = chunk_size(backend_, options_);
+    const auto ensemble = backend_.allocate_ensemble(static_cast<std::size_t>(chunk));
+    for (std::uint64_t first = 0; first < options_.particles; first += chunk) {
+      const std::uint64_t count = std::min(chunk, options_.particles - first);
+      begin(*ensemble, {options_.seed, number_, first, static_cast<std::size_t>(count)}, start);
+      march(*ensemble, poll);
+    }
+    const double n = static_cast<double>(options_.particles);
+    for (std::size_t f = 0; f < samples_.size(); ++f)
+      samples_[f].moments = particle_moments(sums_[f], center(0), center(1), n);
+    return std::move(samples_);
+  }
+
+ private:
+  /// About which moments are summed: anything near the particles.
+  double center(int axis) const {
+    const Axis& a = axis == 0 ? plane_.theta : plane_.velocity;
+    return 0.5 * (a.lower + a.upper);
+  }
+
+  void begin(Ensemble& ensemble, const ParticleRange& range, const ParticleStart& start) {
+    if (start.gaussian) {
+      backend_.sample_gaussian(ensemble, range, *start.gaussian);
+    } else {
+      backend_.sample_grid(ensemble, range, plane_, *start.grid);
+    }
+  }
+
+  /// One chunk through all times, in calls short enough for a progress bar.
+  void march(Ensemble& ensemble, const std::function<void(double)>& poll) {
+    const double per_call = 2e7 * backend_.describe().concurrency;
+    const auto count = static_cast<double>(ensemble.range().count);
+    const long slice = std::max(1L, static_cast<long>(per_call / count));
+    long step = 0;
+    for (std::size_t f = 0; f < stretches_.size(); ++f) {
+      for (const long end = step + stretches_[f].steps; step < end;) {
+        const long now = std::min(slice, end - step);
+        backend_.advance_particles(ensemble, *plans_[f], step, now);
+        backend_.synchronize();
+        step += now;
+        const double share = steps_ > 0 ? static_cast<double>(step) / static_cast<double>(steps_) : 1.0;
+        poll((static_cast<double>(ensemble.range().first) + share * count) / static_cast<double>(options_.particles));
+      }
+      backend_.count_particles(ensemble, plane_, samples_[f].counts);
+      const auto sums = backend_.sum_particles(ensemble, center(0), center(1));
+      sums_[f].insert(sums_[f].end(), sums.begin(), sums.end());
+    }
+  }
+
+  Backend& backend_;
+  PhasePlane plane_;
+  std::uint32_t number_;
+  EnsembleOptions options_;
+  std::vector<Stretch> stretches_;
+  std::vector<std::unique_ptr<ParticlePlan>> plans_;
+  long steps_ = 0;
+  std::vector<std::vector<ParticleSums>> sums_;  ///< [time], of every block in order
+  std::vector<ParticleSample> samples_;
+};
+
+}  // namespace
+
+ParticleStart particle_start(const PhasePlane& plane, ThetaBoundary boundary, std::span<const double> density) {
+  const auto probability = cell_probabilities(plane, boundary, density);
+  GridStart start = cells_only(probability);
+  const int rows = plane.theta.cells;
+  const int columns = plane.velocity.cells;
+  const auto at = [&](int i, int j) {
+    return i >= 0 && i < rows && j >= 0 && j < columns ? probability[static_cast<std::size_t>(i * columns + j)] : 0.0;
+  };
+  // At a closed wall there is no cell beyond: the slope is left flat there.
+  const auto beyond = [&](int i) { return boundary != ThetaBoundary::open && (i == 0 || i == rows - 1); };
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0; j < columns; ++j) {
+      const auto c = static_cast<std::size_t>(i * columns + j);
+      start.slope_theta[c] = beyond(i) ? 0.0 : relative_slope(at(i - 1, j), at(i, j), at(i + 1, j));
+      start.slope_velocity[c] = relative_slope(at(i, j - 1), at(i, j), at(i, j + 1));
+    }
+  }
+  return {std::nullopt, std::move(start)};
+}
+
+ParticleStart particle_start(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
+  if (spec.initial.kind == InitialKind::gaussian || spec.initial.kind == InitialKind::stationary) {
+    const InitialMoments m = initial_moments(spec, model, p);
+    const double first = std::sqrt(m.covariance[0][0]);
+    const double across = m.covariance[0][1] / first;
+    return {GaussianStart{{m.mean[0], m.mean[1]}, {first, across, std::sqrt(m.covariance[1][1] - across * across)}},
+            std::nullopt};
+  }
+  const auto density = initial_density(spec, model, mesh, p);
+  if (spec.initial.kind == InitialKind::file) return particle_start(mesh.plane(p), mesh.boundary(), density);
+  return {std::nullopt, cells_only(density)};  // uniform: whole cells, with edges
+}
+
+double default_step(const Model& model, const PhaseMesh& mesh, int p, EnsembleIntegrator integrator, double particles) {
+  if (integrator == EnsembleIntegrator::sgd) return model.learning_rate();
+  const double omega = typical_rate(model, mesh, p);
+  const double gamma = model.gamma();
+  if (integrator == EnsembleIntegrator::euler)
+    return std::min(0.38 / std::sqrt(particles), 0.05) / std::max(omega * omega / gamma, gamma);
+  return std::min(std::sqrt(1.5 / std::sqrt(particles)), 0.3) / std::max(omega, 0.5 * gamma);
+}
+
+EnsembleOptions ensemble_options(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
+  EnsembleSpec from;
+  if (spec.dynamics == Dynamics::sgd) from.integrator = EnsembleIntegrator::sgd;
+  from = spec.ensemble.value_or(from);
+  EnsembleOptions options;
+  options.particles = static_cast<std::uint64_t>(from.particles);
+  options.seed = static_cast<std::uint64_t>(from.seed);
+  options.integrator = from.integrator;
+  options.step = default_step(model, mesh, p, from.integrator, static_cast<double>(from.particles));
+  const bool shares = from.integrator == EnsembleIntegrator::splitting && spec.evolve && spec.evolve->step;
+  if (shares) options.step = *spec.evolve->step;
+  if (from.step) options.step = *from.step;
+  return options;
+}
+
+ParticleTable tabulate_particles(const Model& model, const PhaseMesh& mesh, int p, EnsembleIntegrator integrator) {
+  // Between the outermost cell centres loss and noise are known to be finite; a closed axis is needed up to its walls.
+  const Axis& axis = mesh.plane(p).theta;
+  const bool closed = mesh.boundary() != ThetaBoundary::open;
+  const double lower = closed ? axis.lower : axis.center(0);
+  const double upper = closed ? axis.upper : axis.center(axis.cells - 1);
+  const bool map = integrator == EnsembleIntegrator::sgd;
+  std::vector<double> force;
+  std::vector<double> diffusion;
+  for (int i = 0; i <= table_intervals; ++i) {
+    const double theta = i < table_intervals ? lower + (upper - lower) * i / table_intervals : upper;
+    force.push_back(map ? -model.gradient(p, theta) : model.force(p, theta));
+    diffusion.push_back(map ? model.step_variance(p, theta) : model.diffusion(p, theta));
+    if (!std::isfinite(force.back()) || !std::isfinite(diffusion.back()))
+      throw Error(ExitCode::bad_input, fmt::format("loss or noise is not finite at x = {:.6g}", theta));
+  }
+  return make_particle_table(lower, upper, force, diffusion);
+}
+
+std::vector<ParticleSample> run_ensemble(Backend& backend, const Model& model, const PhaseMesh& mesh, int p,
+                                         const ParticleStart& start, const EnsembleOptions& options,
+                                         std::span<const double> times, const std::function<void(double)>& poll) {
+  if (options.particles < 2) throw Error(ExitCode::bad_input, "an ensemble needs at least two particles");
+  return EnsembleRun(backend, model, mesh, p, options, times).run(start, poll);
+}
+
+}  // namespace underdamp

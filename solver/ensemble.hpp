@@ -1,0 +1,56 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.hpp"
+#include "solver/initial_state.hpp"
+#include "solver/model.hpp"
+#include "solver/spec.hpp"
+#include "solver/statistics.hpp"
+
+/// Particles that follow the process of a model (docs/method.md, section 11): the independent check of an evolved
+/// density.
+namespace underdamp {
+
+/// How the particles of one plane begin.
+struct ParticleStart {
+  std::optional<GaussianStart> gaussian;
+  std::optional<GridStart> grid;
+};
+
+/// The start of a spec: exact for Gaussians, else drawn from the cells of the density that the evolution starts from.
+ParticleStart particle_start(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
+
+/// Draws from a density given at the cell centres of a plane, eq. 57: cell averages, and slopes within each cell.
+ParticleStart particle_start(const PhasePlane& plane, ThetaBoundary boundary, std::span<const double> density);
+
+/// Step of `integrator` at which its error is a fraction of the statistical one, eq. 63.
+double default_step(const Model& model, const PhaseMesh& mesh, int p, EnsembleIntegrator integrator, double particles);
+
+struct EnsembleOptions {
+  std::uint64_t particles = 1'000'000;
+  std::uint64_t seed = 1;
+  EnsembleIntegrator integrator = EnsembleIntegrator::splitting;
+  double step = 0.0;        ///< largest step; each interval between times is cut into equal ones. Not used by `sgd`
+  std::uint64_t chunk = 0;  ///< particles on the device at once; 0: what fits. No result depends on it
+};
+
+/// Options of a spec for plane p: [ensemble], else its defaults. The step is that of [ensemble], else the fixed one of
+/// [evolve] (then particles and density share their error in time), else default_step().
+EnsembleOptions ensemble_options(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
+
+/// F and D of plane p on a fine table of θ, as `integrator` needs them.
+ParticleTable tabulate_particles(const Model& model, const PhaseMesh& mesh, int p, EnsembleIntegrator integrator);
+
+/// Runs the ensemble of plane p from `start` through increasing `times` > 0 (for `sgd` rounded to whole steps) and
+/// samples it at each of them. `poll` is called with the fraction done; what it throws ends the run.
+std::vector<ParticleSample> run_ensemble(Backend& backend, const Model& model, const PhaseMesh& mesh, int p,
+                                         const ParticleStart& start, const EnsembleOptions& options,
+                                         std::span<const double> times, const std::function<void(double)>& poll);
+
+}  // namespace underdamp
