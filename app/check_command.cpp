@@ -10,6 +10,9 @@ int check_command(const std::string& path) {
   const Spec spec = read_spec(path);
   const ChosenBackend chosen = make_backend(DeviceChoice::automatic);
   const Simulation simulation(spec, *chosen.backend);
+  for (int p = 0; p < simulation.mesh().planes() && spec.evolve; ++p) {
+    initial_density(spec, simulation.model(), simulation.mesh(), p);  // throws if the start does not fit
+  }
   fmt::print("{}", describe_plan(simulation));
   for (int p = 0; p < simulation.mesh().planes(); ++p) {
     for (const auto& warning : resolution_warnings(spec, simulation.model(), simulation.mesh(), p)) {

@@ -3,7 +3,7 @@
 #include "kernels/generator_matrix.hpp"
 #include "meshes/field_view.hpp"
 
-/// Probability current and generator (docs/method.md, eqs. 34-40).
+/// Probability current and generator (docs/method.md, eqs. 34-39).
 ///
 ///   J_θ = v p,   J_v = f_i p − γ v p − D_i ∂_v p,   f_i = −k L'_λ(θ_i),   L_h p = −∇_h·J_h
 ///

@@ -269,14 +269,19 @@ class Arnoldi {
     const Eigen::Index wanted = options_.modes + 1 + beyond;
     const Eigen::Index basis = std::min<Eigen::Index>(op.rows() - 1, std::max<Eigen::Index>(2 * wanted + 4, 24));
     Spectra::GenEigsSolver<const ArnoldiOperator> solver(op, wanted, basis);
-    solver.init(start.data());
     constexpr int most_restarts = 300;
     const double tolerance = std::max(1e-13, 1e-3 * options_.tolerance);
-    const Eigen::Index found = solver.compute(Spectra::SortRule::LargestMagn, most_restarts, tolerance);
+    Eigen::Index found = 0;
+    try {
+      solver.init(start.data());
+      found = solver.compute(Spectra::SortRule::LargestMagn, most_restarts, tolerance);
+    } catch (const std::exception&) {
+      found = 0;  // a field that is not finite has no Schur decomposition
+    }
     applications_ += op.applications();
     Attempt attempt;
     attempt.density = start;
-    attempt.converged = solver.info() == Spectra::CompInfo::Successful && found >= wanted;
+    attempt.converged = found > 0 && solver.info() == Spectra::CompInfo::Successful && found >= wanted;
     if (found == 0) return attempt;
     read(solver.eigenvalues(), solver.eigenvectors(), propagator, attempt);
     if (attempt.stable) measure(propagator, attempt);

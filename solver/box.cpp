@@ -34,25 +34,41 @@ struct Landscape {
   std::vector<double> potential;
   std::vector<double> temperature;
   std::size_t bottom = 0;
-  bool ends_at_domain = false;
 };
 
-/// Walks away from the minimum until the quasi-potential Φ = ∫ dU/T is twice what a wall needs.
-void walk(const Model& model, int p, double direction, Landscape& landscape) {
-  const double minimum = model.plane(p).minimum;
+/// Where the parameter can be at all: where loss and noise are known, and between given walls.
+std::optional<Interval> allowed(const Spec& spec, const Model& model, int p) {
   const auto domain = model.domain(p);
+  if (!domain || !spec.grid.theta) return domain ? domain : spec.grid.theta;
+  return Interval{std::max(domain->lower, spec.grid.theta->lower), std::min(domain->upper, spec.grid.theta->upper)};
+}
+
+/// The start, as far as it matters for the landscape: how far it spreads if nothing holds it, and its highest energy.
+struct Spread {
+  Interval theta;
+  double energy;
+};
+
+/// Walks away from the minimum until the quasi-potential Φ = ∫ dU/T is twice what a wall needs, and the start with what
+/// noise adds can climb no higher.
+void walk(const Model& model, int p, const std::optional<Interval>& domain, const Spread& start, double direction,
+          Landscape& landscape) {
+  const double minimum = model.plane(p).minimum;
   const double base = model.k() * model.loss(p, minimum);
   double step = 0.02 * model.derived(p).std_theta;
   double theta = minimum;
   double phi = 0.0;
   double previous = 0.0;
+  double hottest = 0.0;
+  const auto start_climbs = [&] {
+    const bool within = theta >= start.theta.lower && theta <= start.theta.upper;
+    return within && previous < start.energy + exponent_at_wall * hottest;
+  };
   constexpr int most = 20000;
-  for (int s = 0; s < most && phi < 2.0 * exponent_at_wall; ++s, step *= 1.002) {
+  for (int s = 0; s < most && (phi < 2.0 * exponent_at_wall || start_climbs()); ++s, step *= 1.002) {
     theta += direction * step;
-    if (domain && (theta < domain->lower || theta > domain->upper)) {
-      theta = direction > 0.0 ? domain->upper : domain->lower;
-      landscape.ends_at_domain = true;
-    }
+    const bool outside = domain && (theta < domain->lower || theta > domain->upper);
+    if (outside) theta = direction > 0.0 ? domain->upper : domain->lower;
     const double potential = model.k() * model.loss(p, theta) - base;
     const double temperature = model.diffusion(p, theta) / model.gamma();
     if (!std::isfinite(potential) || !(temperature >= 0.0)) {
@@ -63,10 +79,11 @@ void walk(const Model& model, int p, double direction, Landscape& landscape) {
     }
     phi += (potential - previous) / std::max(temperature, 1e-300);
     previous = potential;
+    hottest = std::max(hottest, temperature);
     landscape.theta.push_back(theta);
     landscape.potential.push_back(potential);
     landscape.temperature.push_back(temperature);
-    if (landscape.ends_at_domain && domain && (theta == domain->upper || theta == domain->lower)) return;
+    if (outside) return;
   }
   if (phi < 2.0 * exponent_at_wall) {
     throw Error(ExitCode::bad_input, fmt::format("nothing confines the parameter beyond x = {:.4g}", theta), {},
@@ -74,19 +91,19 @@ void walk(const Model& model, int p, double direction, Landscape& landscape) {
   }
 }
 
-Landscape survey(const Model& model, int p) {
+Landscape survey(const Spec& spec, const Model& model, int p, const Spread& start) {
+  const auto domain = allowed(spec, model, p);
   Landscape left;
-  walk(model, p, -1.0, left);
+  walk(model, p, domain, start, -1.0, left);
   Landscape landscape;
   landscape.theta.assign(left.theta.rbegin(), left.theta.rend());
   landscape.potential.assign(left.potential.rbegin(), left.potential.rend());
   landscape.temperature.assign(left.temperature.rbegin(), left.temperature.rend());
-  landscape.ends_at_domain = left.ends_at_domain;
   landscape.bottom = landscape.theta.size();
   landscape.theta.push_back(model.plane(p).minimum);
   landscape.potential.push_back(0.0);
   landscape.temperature.push_back(model.diffusion(p, model.plane(p).minimum) / model.gamma());
-  walk(model, p, 1.0, landscape);
+  walk(model, p, domain, start, 1.0, landscape);
   return landscape;
 }
 
@@ -284,7 +301,7 @@ bool is_linear(const Spec& spec) {
 Region required_region(const Spec& spec, const Model& model, int p) {
   const Derived d = model.derived(p);
   if (!spec.evolve && !is_linear(spec)) {
-    const Landscape landscape = survey(model, p);
+    const Landscape landscape = survey(spec, model, p, {{model.plane(p).minimum, model.plane(p).minimum}, 0.0});
     return blend(underdamped_region(landscape), overdamped_region(landscape), d.zeta);
   }
   StartTube tube(spec, model, p);
@@ -300,15 +317,18 @@ Region required_region(const Spec& spec, const Model& model, int p) {
     }
     return region;
   }
-  const Landscape landscape = survey(model, p);
+  const Landscape landscape = survey(spec, model, p, {region.theta, tube.highest_energy()});
   const Region stationary = blend(underdamped_region(landscape), overdamped_region(landscape), d.zeta);
   // Energy bounds what the start can reach: its own plus what noise adds.
   const double hottest = *std::max_element(landscape.temperature.begin(), landscape.temperature.end());
   const double energy = tube.highest_energy() + exponent_at_wall * hottest;
   const Interval reach = reach_of(landscape, energy);
-  if (!landscape.ends_at_domain) {
-    region.theta = {std::max(region.theta.lower, std::min(reach.lower, stationary.theta.lower)),
-                    std::min(region.theta.upper, std::max(reach.upper, stationary.theta.upper))};
+  // A side that was not surveyed up to that energy sets no limit.
+  if (landscape.potential.front() >= energy) {
+    region.theta.lower = std::max(region.theta.lower, std::min(reach.lower, stationary.theta.lower));
+  }
+  if (landscape.potential.back() >= energy) {
+    region.theta.upper = std::min(region.theta.upper, std::max(reach.upper, stationary.theta.upper));
   }
   const double fastest = std::sqrt(2.0 * energy);
   region.velocity = {std::max(region.velocity.lower, -fastest), std::min(region.velocity.upper, fastest)};
@@ -347,7 +367,7 @@ PlaneBox choose_box(const Spec& spec, const Model& model, int p) {
     const double v = std::max(std::abs(box.velocity.lower), std::abs(box.velocity.upper));
     box.velocity = {-v, v};
   }
-  if (domain && (box.theta.lower < domain->lower || box.theta.upper > domain->upper)) {
+  if (domain && (box.theta.lower <= domain->lower || box.theta.upper >= domain->upper)) {
     const double slack = 1e-9 * (domain->upper - domain->lower);
     if (spec.grid.theta && (box.theta.lower < domain->lower - slack || box.theta.upper > domain->upper + slack)) {
       throw Error(ExitCode::bad_input,

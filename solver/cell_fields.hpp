@@ -19,13 +19,13 @@ struct CellArray {
 /// Cells whose density is below this share of the peak are masked: ln p means nothing there.
 inline constexpr double mask_floor = 1e-14;
 
-/// Ψ = −κ⁻¹ ln p, the modified loss (docs/method.md, eq. 42). Below mask_floor of the peak the value there, so that it is
+/// Ψ = −κ⁻¹ ln p, the modified loss (docs/method.md, eq. 41). Below mask_floor of the peak the value there, so that it is
 /// finite everywhere.
 std::vector<double> modified_loss(const std::vector<double>& density, double kappa);
 /// 1 where the modified loss means something, 0 elsewhere.
 std::vector<double> density_mask(const std::vector<double>& density);
 
-/// ψ at the cell centres with J = (∂_v ψ, −∂_θ ψ), from J_θ on them (eq. 41): the integral over v from the lower wall,
+/// ψ at the cell centres with J = (∂_v ψ, −∂_θ ψ), from J_θ on them (eq. 40): the integral over v from the lower wall,
 /// of eighth order. Means something where the density is stationary.
 std::vector<double> stream_function(const std::vector<double>& current_theta, int theta_cells, double velocity_width,
                                     int velocity_cells);

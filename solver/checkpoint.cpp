@@ -108,6 +108,7 @@ void write_checkpoint(const std::filesystem::path& path, const Checkpoint& check
     }
     const auto planes = static_cast<hsize_t>(checkpoint.planes.size());
     write_numbers(file, "boxes", {planes, 4}, boxes.data(), path.string());
+    write_numbers(file, "plane_time", {planes}, checkpoint.plane_time.data(), path.string());
     write_numbers(file, "density",
                   {planes, static_cast<hsize_t>(checkpoint.planes[0].theta.cells),
                    static_cast<hsize_t>(checkpoint.planes[0].velocity.cells)},
@@ -125,9 +126,11 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   checkpoint.reason = read_string(file, "reason", path.string());
   std::vector<hsize_t> shape;
   const auto progress = read_numbers(file, "progress", shape, path.string());
+  checkpoint.plane_time = read_numbers(file, "plane_time", shape, path.string());
   const auto boxes = read_numbers(file, "boxes", shape, path.string());
   const auto density = read_numbers(file, "density", shape, path.string());
-  if (progress.size() != 2 || shape.size() != 3 || boxes.size() != 4 * shape[0]) {
+  if (progress.size() != 2 || shape.size() != 3 || boxes.size() != 4 * shape[0] ||
+      checkpoint.plane_time.size() != shape[0]) {
     throw Error(ExitCode::input_output, "the parts of the file do not fit together", path.string(), "use another file");
   }
   checkpoint.time = progress[0];

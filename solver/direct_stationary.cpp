@@ -100,13 +100,13 @@ class PerturbationInverse {
   Vector density_;
 };
 
-/// Inverse iteration until ‖L p‖₁ stops falling; each turn gains the factor σ/|λ₁|.
-double polish(const Matrix& generator, const ShiftedInverse& inverse, Vector& density, double area) {
+/// Inverse iteration until ‖L p‖₁ is `enough` or stops falling; each turn gains the factor σ/|λ₁|.
+double polish(const Matrix& generator, const ShiftedInverse& inverse, Vector& density, double area, double enough) {
   const auto normalise = [&] { density /= density.sum() * area; };
   normalise();
   double residual = (generator * density).lpNorm<1>() * area;
   constexpr int most = 30;
-  for (int k = 0; k < most; ++k) {
+  for (int k = 0; k < most && !(residual <= enough); ++k) {
     const Vector before = density;
     density = inverse.solve(density);
     normalise();
@@ -123,14 +123,18 @@ double polish(const Matrix& generator, const ShiftedInverse& inverse, Vector& de
 /// Slow modes by shift-invert Arnoldi; false if they did not converge.
 bool find_modes(const OrderedGenerator& generator, const PerturbationInverse& inverse, double shift, int modes, const Vector& start,
                 std::vector<Mode>& found) {
-  const Eigen::Index wanted = modes + beyond;
-  const Eigen::Index basis = std::min<Eigen::Index>(inverse.rows() - 1, 2 * wanted + 4);
+  const Eigen::Index wanted = modes;
+  const Eigen::Index basis = std::min<Eigen::Index>(inverse.rows() - 1, 3 * wanted + 4);
   Spectra::GenEigsSolver<const PerturbationInverse> solver(inverse, wanted, basis);
   const Vector perturbation = inverse.perturbation(start);
-  solver.init(perturbation.data());
   constexpr int most_restarts = 200;
-  constexpr double tolerance = 1e-9;
-  solver.compute(Spectra::SortRule::LargestMagn, most_restarts, tolerance);
+  constexpr double tolerance = 1e-8;
+  try {
+    solver.init(perturbation.data());
+    solver.compute(Spectra::SortRule::LargestMagn, most_restarts, tolerance);
+  } catch (const std::exception&) {
+    return false;  // a field that is not finite has no Schur decomposition
+  }
   const Eigen::VectorXcd values = solver.eigenvalues();
   const Eigen::MatrixXcd vectors = solver.eigenvectors();
   for (Eigen::Index k = 0; k < values.size(); ++k) {
@@ -155,7 +159,8 @@ StationaryState solve_direct(const Model& model, int p, const PhaseMesh& mesh, c
 
   StationaryState state;
   Vector density = start;
-  state.residual = polish(generator.matrix(), inverse, density, area);
+  constexpr double rounding = 1e-12;
+  state.residual = polish(generator.matrix(), inverse, density, area, rounding / tables.relaxation_time[0]);
   bool spectrum_converged = true;
   if (options.modes > 0) {
     std::vector<Mode> modes;

@@ -29,6 +29,15 @@ IntegratorOptions options_of(const Spec& spec) {
   return options;
 }
 
+/// Probability of a Gaussian beyond the walls, counted once for each wall.
+double share_outside(const PhasePlane& plane, const InitialMoments& moments) {
+  const auto beyond = [&](const Axis& axis, std::size_t a) {
+    const double scale = 1.0 / std::sqrt(2.0 * moments.covariance[a][a]);
+    return 0.5 * std::erfc((moments.mean[a] - axis.lower) * scale) + 0.5 * std::erfc((axis.upper - moments.mean[a]) * scale);
+  };
+  return beyond(plane.theta, 0) + beyond(plane.velocity, 1);
+}
+
 }  // namespace
 
 Simulation::Simulation(const Spec& spec, Backend& backend, double largest_loss) : spec_(spec), backend_(backend) {
@@ -93,11 +102,16 @@ void Simulation::advance(double time, const std::function<void(double)>& poll) {
   const auto begin = std::chrono::steady_clock::now();
   const double from = this->time();
   const auto count = static_cast<double>(groups_.size());
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    groups_[g]->advance(
-        time, [&](double now) { poll(from + (static_cast<double>(g) * (time - from) + (now - from)) / count); });
+  try {
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+      groups_[g]->advance(
+          time, [&](double now) { poll(from + (static_cast<double>(g) * (time - from) + (now - from)) / count); });
+    }
+    backend_.synchronize();
+  } catch (...) {
+    solver_seconds_ += seconds_since(begin);
+    throw;
   }
-  backend_.synchronize();
   solver_seconds_ += seconds_since(begin);
 }
 
@@ -105,6 +119,10 @@ double Simulation::time() const {
   double earliest = groups_.front()->time();
   for (const auto& group : groups_) earliest = std::min(earliest, group->time());
   return earliest;
+}
+
+double Simulation::time_of(int p) const {
+  return groups_.size() == 1 ? groups_[0]->time() : groups_[static_cast<std::size_t>(p)]->time();
 }
 
 Frame Simulation::observe(int index) {
@@ -192,15 +210,23 @@ std::vector<std::string> resolution_warnings(const Spec& spec, const Model& mode
     axis("velocity", r.velocity, mesh.velocity_cells());
   };
   check("the stationary state", model.stationary_covariance(p));
+  if (spec.evolve && spec.initial.kind != InitialKind::uniform) {
+    const double outside = share_outside(mesh.plane(p), initial_moments(spec, model, p));
+    if (outside > leak_warning) {
+      warnings.push_back(fmt::format("{}about {:.1e} of the start lies outside the box and is cut off: widen the box",
+                                     plane_prefix(model, p), outside));
+    }
+  }
   if (spec.evolve && spec.initial.kind != InitialKind::stationary)
     check("the start", initial_moments(spec, model, p).covariance);
   return warnings;
 }
 
-std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh, int p, const Departed& departed) {
+std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh, int p, const Departed& departed,
+                                       double step_error) {
   std::vector<std::string> warnings;
   const auto check = [&](const char* wall, double lost, const Axis& axis, bool upper) {
-    if (!(lost > leak_warning)) return;
+    if (!(lost > std::max(leak_warning, step_error))) return;
     const double bound = upper ? axis.upper : axis.lower;
     const double wider = bound + (upper ? 0.2 : -0.2) * axis.length();
     warnings.push_back(

@@ -67,8 +67,9 @@ class Simulation {
   std::vector<double> density(int p) const;
   std::vector<Marginals> marginals() const;  ///< [plane]
 
-  /// Time that all planes have reached.
+  /// Time that all planes have reached; between frames the planes of a host advance one after the other.
   double time() const;
+  double time_of(int p) const;
   std::vector<ErrorEstimate> errors() const;             ///< [plane]
   std::vector<IntegratorStatistics> statistics() const;  ///< [plane]
   double solver_seconds() const { return solver_seconds_; }
@@ -96,7 +97,9 @@ Resolution resolution(const PhasePlane& plane, const Matrix2& covariance);
 
 /// Warnings about the resolution of a plane, before it runs.
 std::vector<std::string> resolution_warnings(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
-/// Warnings about mass that left plane p.
-std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh, int p, const Departed& departed);
+/// Warnings about mass that left plane p. `step_error`: estimated L1 error of the step; less than that says nothing about
+/// the box.
+std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh, int p, const Departed& departed,
+                                       double step_error);
 
 }  // namespace underdamp

@@ -28,7 +28,8 @@ struct IntegratorOptions {
 
 /// What the integration of one plane has cost and how wrong it may be, in L1.
 struct ErrorEstimate {
-  double time = 0.0;   ///< of the step
+  double time = 0.0;   ///< of the step, with the share of grid and walls by which two runs of other steps differ
+  double step = 0.0;   ///< of the step alone
   double space = 0.0;  ///< of the grid
 };
 
@@ -76,6 +77,7 @@ class Integrator {
   void accept(const Attempt& attempt, Window& window);
   void measure_roughness();
   void absorb_created(Field& field);
+  void restore_mass();
   void require_finite(double value);
   std::vector<double> level_norm(int count, std::span<const double> coefficients);
 
@@ -88,6 +90,7 @@ class Integrator {
   std::unique_ptr<Field> error_;  ///< signed estimate of the error of density_
   LevelFields levels_;            ///< with a fixed step level 1 is the copy
   std::unique_ptr<Window> window_;
+  long restored_ = 0;                 ///< statistics_.strang_steps when restore_mass was last called
   double lost_ = 0.0;                 ///< largest share of the mass of a plane that has left the box
   std::vector<double> initial_mass_;  ///< [plane] Σ p at the start
   std::vector<ErrorEstimate> errors_;

@@ -21,12 +21,29 @@ constexpr std::size_t most_marginal_rows = 2'000'000;
 
 /// Files of an earlier run that this one may not write again.
 void remove_earlier_files(const fs::path& folder) {
+  if (!fs::exists(folder / "summary.json") && !fs::exists(folder / "density.pvd") && !fs::exists(folder / "stationary.vti")) return;
   static const std::regex ours("density_[0-9]{4,}\\.vti|density\\.pvd|stationary\\.vti|stationary_marginals\\.csv|spectrum\\.csv|"
                                "history\\.csv|marginals\\.csv|generator\\.mtx");
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
     if (entry.is_regular_file(code) && std::regex_match(entry.path().filename().string(), ours))
       fs::remove(entry.path(), code);
+  }
+}
+
+/// The same for the planes of an earlier batch; their folders go if nothing else is in them.
+void remove_earlier_planes(const fs::path& directory) {
+  static const std::regex ours("mode_[0-9]{2,}");
+  std::error_code code;
+  std::vector<fs::path> folders;
+  for (const auto& entry : fs::directory_iterator(directory, code)) {
+    if (entry.is_directory(code) && std::regex_match(entry.path().filename().string(), ours)) folders.push_back(entry.path());
+  }
+  for (const fs::path& folder : folders) {
+    if (!fs::exists(folder / "summary.json")) continue;
+    remove_earlier_files(folder);
+    fs::remove(folder / "summary.json", code);
+    if (fs::is_empty(folder, code)) fs::remove(folder, code);
   }
 }
 
@@ -103,6 +120,7 @@ std::string spectrum_table(const std::vector<SpectralLine>& spectrum, double rel
 RunOutput::RunOutput(const Simulation& simulation, fs::path directory)
     : simulation_(simulation), directory_(std::move(directory)) {
   make_folder(directory_);
+  remove_earlier_planes(directory_);
   const int planes = simulation_.mesh().planes();
   for (int p = 0; p < planes; ++p) {
     PlaneFiles files;

@@ -349,6 +349,7 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
   json["cell_steps_per_second"] =
       simulation.solver_seconds() > 0.0 ? plane_steps * cells / simulation.solver_seconds() : 0.0;
   json["time"] = last.time;
+  if (planes > 1) json["plane_time"] = per_plane(planes, [&](int p) { return Json(simulation.time_of(p)); });
   json["time_error_estimate"] = per_plane(planes, [&](int p) { return Json(at(errors, p).time); });
   json["space_error_estimate"] = per_plane(planes, [&](int p) { return Json(at(errors, p).space); });
   json["accuracy_limited_by"] =

@@ -166,22 +166,32 @@ class Run {
         throw Error(ExitCode::numerical, fmt::format("the density is not finite at t = {:.6g}", last_.time), where,
                     "use a smaller step or tolerance; the state was saved in checkpoint.h5");
       }
-      if (o.departed.total() > leak_error) {
-        const auto texts = leak_warnings(simulation_.model(), simulation_.mesh(), static_cast<int>(p), o.departed);
-        std::string text;
-        for (const auto& line : texts) text += (text.empty() ? "" : "; ") + line;
-        throw Error(ExitCode::numerical, fmt::format("at t = {:.6g} {}", last_.time, text), {},
-                    "enlarge the box (grid.theta, grid.velocity); the state was saved in checkpoint.h5");
-      }
+      if (o.departed.total() > leak_error) throw leak_failure(static_cast<int>(p), o.departed);
     }
   }
 
-  void check_accuracy() {
-    for (std::size_t p = 0; p < last_.observables.size(); ++p) {
-      add_warnings(
-          leak_warnings(simulation_.model(), simulation_.mesh(), static_cast<int>(p), last_.observables[p].departed));
+  Error leak_failure(int p, const Departed& departed) const {
+    const double step_error = simulation_.errors()[static_cast<std::size_t>(p)].step;
+    if (departed.total() <= step_error) {
+      return Error(ExitCode::numerical,
+                   fmt::format("at t = {:.6g} steps too long have thrown {:.1e} of the probability out of the box; their own error is about {:.1e}",
+                               last_.time, departed.total(), step_error),
+                   {}, "use a smaller evolve.tolerance or evolve.step; the state was saved in checkpoint.h5");
     }
+    std::string text;
+    for (const auto& line : leak_warnings(simulation_.model(), simulation_.mesh(), p, departed, step_error)) {
+      text += (text.empty() ? "" : "; ") + line;
+    }
+    return Error(ExitCode::numerical, fmt::format("at t = {:.6g} {}", last_.time, text), {},
+                 "enlarge the box (grid.theta, grid.velocity); the state was saved in checkpoint.h5");
+  }
+
+  void check_accuracy() {
     const auto errors = simulation_.errors();
+    for (std::size_t p = 0; p < last_.observables.size(); ++p) {
+      add_warnings(leak_warnings(simulation_.model(), simulation_.mesh(), static_cast<int>(p), last_.observables[p].departed,
+                                 errors[p].step));
+    }
     for (std::size_t p = 0; p < errors.size(); ++p) {
       if (!(errors[p].space > simulation_.spec().evolve->tolerance)) continue;
       const std::string& name = simulation_.model().plane(static_cast<int>(p)).name;
@@ -193,10 +203,10 @@ class Run {
   }
 
   void save(const std::string& reason) const {
-    Checkpoint checkpoint{version, resolved_spec(simulation_.spec()).dump(), reason, simulation_.time(), frames_, {},
-                          {}};
+    Checkpoint checkpoint{version, resolved_spec(simulation_.spec()).dump(), reason, simulation_.time(), frames_, {}, {}, {}};
     for (int p = 0; p < simulation_.mesh().planes(); ++p) {
       checkpoint.planes.push_back(simulation_.mesh().plane(p));
+      checkpoint.plane_time.push_back(simulation_.time_of(p));
       checkpoint.density.push_back(simulation_.density(p));
     }
     write_checkpoint(directory_ / "checkpoint.h5", checkpoint);

@@ -270,6 +270,76 @@ TEST(Program, InterruptSavesAndLeavesCompleteFiles) {
     EXPECT_FALSE(contains(entry.path().string(), ".writing"));
 }
 
+TEST(Program, AnInterruptedBatchSavesEveryPlaneAtItsTime) {
+  const TemporaryDirectory folder;
+  fs::copy(examples / "diabetes.csv", folder.path() / "diabetes.csv");
+  std::ofstream(folder.path() / "s.toml") << "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n[loss]\n"
+                                             "kind = \"dataset\"\nfile = \"diabetes.csv\"\ntarget = \"progression\"\nmodes = [1, 2]\n"
+                                             "[grid]\ncells = [128, 128]\n[evolve]\nuntil = 1e6\ntolerance = 1e-9\n";
+  const Result r = shell(folder.path(), "timeout --signal=INT --kill-after=60 1 '" + program + "' run s.toml --quiet --output result");
+  EXPECT_EQ(r.code, 124) << r.output;
+  const Checkpoint checkpoint = read_checkpoint(folder.path() / "result/checkpoint.h5");
+  ASSERT_EQ(checkpoint.plane_time.size(), 2U);
+  EXPECT_GT(checkpoint.plane_time[0], 0.0);
+  EXPECT_EQ(checkpoint.plane_time[1], 0.0);  // its turn had not come
+  const auto s = json_of(folder.path() / "result/summary.json");
+  EXPECT_GT(s["solver_seconds"].get<double>(), 0.1);
+  EXPECT_EQ(s["plane_time"][0].get<double>(), checkpoint.plane_time[0]);
+}
+
+TEST(Program, StationaryWithoutEvolution) {
+  const TemporaryDirectory folder;
+  std::string text = small_spec;
+  const auto evolve = text.find("[evolve]");
+  text.replace(evolve, text.find("[output]") - evolve, "[stationary]\ntolerance = 1e-6\nmodes = 3\n");
+  text += "fields = [\"generator\", \"current_irreversible\"]\n";
+  std::ofstream(folder.path() / "s.toml") << text;
+  const Result r = underdamp(folder.path(), "run s.toml --output result");
+  ASSERT_EQ(r.code, 0) << r.output;
+  EXPECT_CONTAINS(r.output, "stationary state by arnoldi");
+  const auto s = json_of(folder.path() / "result/summary.json");
+  EXPECT_EQ(s["state"], "finished");
+  EXPECT_EQ(s["stationary"]["converged"], true);
+  EXPECT_EQ(s["stationary"]["eigenvalues"].size(), 3U);
+  EXPECT_NEAR(s["stationary"]["covariance"][0][0].get<double>(), s["covariance"][0][0].get<double>(), 0.0);
+  EXPECT_NEAR(s["mass"].get<double>(), 1.0, 1e-12);
+  EXPECT_CONTAINS(text_of(folder.path() / "result/spectrum.csv"), "number,real,imaginary,decay_rate,frequency");
+  EXPECT_CONTAINS(text_of(folder.path() / "result/stationary_marginals.csv"), "coordinate,position,density,modified_loss\ntheta,");
+  EXPECT_CONTAINS(text_of(folder.path() / "result/generator.mtx"), "2304 2304 ");
+  EXPECT_FALSE(fs::exists(folder.path() / "result/history.csv"));
+  if (!has_vtk()) return;
+  const std::string picture = text_of(folder.path() / "result/stationary.vti");
+  for (const char* name : {"density", "current", "modified_loss", "mask", "stream_function", "current_irreversible"}) {
+    EXPECT_CONTAINS(picture, std::string("Name=\"") + name + "\"");
+  }
+}
+
+TEST(Program, AnUnconvergedStationaryStateEndsWithExitCode3) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "s.toml")
+      << "[langevin]\nfriction = 1.0\ntemperature = 0.012\n[loss]\nkind = \"polynomial\"\n"
+         "coefficients = [0.0, 0.02, -0.5, 0.0, 0.25]\n[grid]\ncells = [64, 64]\n[stationary]\nmethod = \"direct\"\n";
+  const Result r = underdamp(folder.path(), "run s.toml --output result");
+  EXPECT_EQ(r.code, 3) << r.output;
+  EXPECT_CONTAINS(r.output, "s.toml:9:1: the stationary state did not converge");
+  const auto s = json_of(folder.path() / "result/summary.json");
+  EXPECT_EQ(s["state"], "failed");
+  EXPECT_EQ(s["stationary"]["converged"], false);
+}
+
+TEST(Program, FieldsThatCannotBeMadeAreRefused) {
+  const TemporaryDirectory folder;
+  std::string text = small_spec;
+  std::ofstream(folder.path() / "s.toml") << text << "fields = [\"stream_function\"]\n";
+  const Result stream = underdamp(folder.path(), "check s.toml");
+  EXPECT_EQ(stream.code, 2);
+  EXPECT_CONTAINS(stream.output, "only the current of a stationary state has a stream function");
+  std::ofstream(folder.path() / "m.toml") << "dynamics = \"sgd\"\n" << text << "fields = [\"current\"]\n";
+  const Result map = underdamp(folder.path(), "check m.toml");
+  EXPECT_EQ(map.code, 2);
+  EXPECT_CONTAINS(map.output, "the SGD map jumps: it has no current");
+}
+
 // --- examples
 // -------------------------------------------------------------------------------------------------------------------
 
@@ -291,7 +361,7 @@ TEST_P(Examples, RunsAndKeepsItsMass) {
   for (const auto& minimum : list(s["minimum"])) EXPECT_GE(minimum.get<double>(), 0.0);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Examples, ::testing::Values("oscillator", "diabetes", "digits-slice", "sgd-vs-langevin"),
+INSTANTIATE_TEST_SUITE_P(All, Examples, ::testing::Values("oscillator", "diabetes", "digits-slice", "sgd-vs-langevin", "double-well", "currents"),
                          [](const auto& instance) {
                            std::string name = instance.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -242,6 +242,30 @@ TEST(Box, DoubleWellBoxHoldsTheGibbsState) {
   EXPECT_NEAR(box.velocity.upper, std::sqrt(2.0 * 4.9), 0.03);
 }
 
+TEST(Box, AFormulaGetsTheBoxOfTheSameQuadratic) {
+  // A start far outside the stationary state: its path, not the landscape around the minimum, sets the box.
+  const std::string rest =
+      "[initial]\nkind = \"gaussian\"\nmean = [9.0, 0.0]\ncovariance = [[4.0, 0.0], [0.0, 0.5]]\n[evolve]\nuntil = 1.0\n";
+  const std::string head = "[langevin]\nfriction = 0.6\ntemperature = 1.0\n[loss]\n";
+  const Spec quadratic = spec_from(head + "kind = \"quadratic\"\n" + rest);
+  const Spec formula = spec_from(head + "kind = \"expression\"\nformula = \"x^2/2\"\n" + rest);
+  const PlaneBox a = choose_box(quadratic, Model(quadratic), 0);
+  const PlaneBox b = choose_box(formula, Model(formula), 0);
+  EXPECT_GE(b.theta.upper, 9.0 + 7.0 * 2.0);
+  EXPECT_NEAR(a.theta.upper, b.theta.upper, 0.01);
+  EXPECT_LE(b.theta.lower, a.theta.lower + 0.01);
+  EXPECT_LE(b.velocity.lower, a.velocity.lower + 0.01);
+}
+
+TEST(Box, AnAngleNeedsNoConfinement) {
+  const Spec spec = spec_from(
+      "[langevin]\nfriction = 0.3\ntemperature = 0.3\n[loss]\nkind = \"expression\"\nformula = \"1-cos(x)\"\n"
+      "[grid]\ntheta = [-3.14159265358979, 3.14159265358979]\ntheta_boundary = \"periodic\"\n[evolve]\nuntil = 1.0\n");
+  const PlaneBox box = choose_box(spec, Model(spec), 0);
+  EXPECT_GE(box.velocity.upper, 7.0 * std::sqrt(0.3) - 1e-9);
+  EXPECT_LE(box.velocity.upper, 20.0 * std::sqrt(0.3));
+}
+
 TEST(Box, StaysInsideATable) {
   const testing::TemporaryDirectory folder;
   std::ofstream file(folder.path() / "t.csv");
@@ -357,6 +381,7 @@ TEST(Checkpoint, RoundTrip) {
                      4.25,
                      7,
                      {plane, plane},
+                     {4.25, 4.5},
                      {std::vector<double>(272, 0.5), std::vector<double>(272, -1e-300)}};
   write_checkpoint(folder.path() / "checkpoint.h5", written);
   const Checkpoint read = read_checkpoint(folder.path() / "checkpoint.h5");
@@ -365,6 +390,7 @@ TEST(Checkpoint, RoundTrip) {
   EXPECT_EQ(read.time, 4.25);
   EXPECT_EQ(read.frames_written, 7);
   EXPECT_EQ(read.planes, written.planes);
+  EXPECT_EQ(read.plane_time, written.plane_time);
   EXPECT_EQ(read.density, written.density);
 }
 

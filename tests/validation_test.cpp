@@ -217,6 +217,33 @@ TEST(Validation, MassBalanceAndPositivity) {
   }
 }
 
+TEST(Validation, RoundingOfALongRunLeavesTheMass) {
+  // 1e-15 per step, always in the same direction, would add up to 1e-11.
+  Spec spec = with_tolerance(scaled_oscillator(3.0, 60.0, 48, 1e-6), 1e-6);
+  spec.evolve->step = 0.006;
+  const Observables fixed = measure(spec).outcome.frame.observables[0];
+  EXPECT_NEAR(fixed.mass + fixed.departed.total(), 1.0, 1e-13);
+  Spec map = with_cells(case_spec("sgd"), 48);
+  map.evolve->steps = 10000;
+  map.evolve->until = 10000 * map.optimizer->learning_rate;
+  const Observables sgd = measure(map).outcome.frame.observables[0];
+  EXPECT_NEAR(sgd.mass + sgd.departed.total(), 1.0, 1e-13);
+}
+
+TEST(Validation, MassThrownOutByLongStepsIsNotBlamedOnTheBox) {
+  Spec spec = case_spec("double-well");
+  spec.grid.theta = Interval{-6.0, 6.0};
+  spec.grid.velocity = Interval{-12.0, 12.0};
+  spec.evolve->tolerance = 1e-2;
+  const auto backend = make_host_backend();
+  Simulation simulation(spec, *backend, 1.0);
+  const auto outcome = run_to_end(simulation);
+  const Departed& d = outcome.frame.observables[0].departed;
+  const auto texts = leak_warnings(simulation.model(), simulation.mesh(), 0, d, outcome.errors[0].step);
+  EXPECT_TRUE(texts.empty());
+  EXPECT_GE(outcome.errors[0].step, std::abs(d.theta_max));
+}
+
 TEST(Validation, LeakIsCountedAtTheRightWall) {
   // A start that drifts upwards through one wall only.
   Spec spec = with_cells(case_spec("ou-1"), 64);
