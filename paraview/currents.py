@@ -24,7 +24,7 @@ LOWEST_DENSITY = 1e-5  # relative to the peak: the views end there
 MASK_DENSITY = 1e-14  # relative to the peak: below, modified loss and stream function mean nothing
 ARROWS_PER_HEIGHT = 19
 LOOPS = 7
-LANDSCAPE_HEIGHT = 0.45  # relative to the height of the plane
+LANDSCAPE_HEIGHT = 0.5  # relative to the height of the plane
 FONT_SIZES = {"title": 19, "axis": 20, "number": 16}
 INK = [0.13, 0.13, 0.15]
 WHITE = [1.0, 1.0, 1.0]
@@ -182,7 +182,7 @@ class Plane:
     in which the eye judges angles and lengths. The axes show the user's units.
     """
 
-    def __init__(self, frames, stationary, times, aspect):
+    def __init__(self, frames, stationary, times, view_size):
         first = frames or stationary
         self.peak = 0.0
         low, high = [math.inf, math.inf], [-math.inf, -math.inf]
@@ -217,8 +217,9 @@ class Plane:
             self.bounds.append((origin + (lower - begin) * width, origin + (upper - begin) * width))
             self.spacing.append(width)
         lengths = [upper - lower for lower, upper in self.bounds]
-        self.aspect = aspect
-        self.scale = [aspect / lengths[0], 1.0 / lengths[1], 1.0]
+        self.view_aspect = view_size[0] / view_size[1]
+        self.aspect = DensityView.aspect(view_size)
+        self.scale = [self.aspect / lengths[0], 1.0 / lengths[1], 1.0]
         self.center = [0.5 * sum(self.bounds[axis]) * self.scale[axis] for axis in (0, 1)]
 
     def cropped(self, source, stride=(1, 1)):
@@ -288,9 +289,10 @@ FONT = find_font()
 
 
 class Drawing:
-    """Fonts and lines have fixed sizes in a picture 900 pixels high, and grow with it."""
+    """Sizes of fonts and lines are those in views of 960 × 900 pixels, and grow with the views."""
 
     zoom = 1.0
+    in_window = False
 
 
 def spelled(greek, latin):
@@ -314,10 +316,11 @@ def place(widget, position):
     configure(widget, Position=position)
 
 
-def write(view, source, position):
+def write(view, source, position, color=INK):
     shown = simple.Show(source, view)
     place(shown, position)
     set_font(shown, "title")
+    configure(shown, Color=color)
 
 
 def paint(shown, color, lift, width=1.0, opacity=1.0):
@@ -327,7 +330,7 @@ def paint(shown, color, lift, width=1.0, opacity=1.0):
     configure(shown, Position=[0.0, 0.0, lift], LineWidth=width * Drawing.zoom, Opacity=opacity)
 
 
-def label_axes(view, plane, height=None, height_scale=1.0, every_edge=False):
+def label_axes(view, plane, height=None, height_scale=1.0):
     """A frame around what is stretched, with round numbers in the user's units."""
     axes = view.AxesGrid
     limits = [*plane.bounds, height or (0.0, 0.0)]
@@ -337,7 +340,7 @@ def label_axes(view, plane, height=None, height_scale=1.0, every_edge=False):
     configure(axes, CustomBounds=[limit * scales[axis] for axis in range(3) for limit in limits[axis]])
     # Faces and edges are bits: 1, 2, 4 for the lower ends of x, y, z, then 8, 16, 32 for the upper ones.
     if height:
-        configure(axes, GridColor=[0.72, 0.72, 0.75], ShowGrid=1, AxesToLabel=63 if every_edge else 2 + 8)
+        configure(axes, GridColor=[0.72, 0.72, 0.75], ShowGrid=1, AxesToLabel=63 if Drawing.in_window else 2 + 8)
     else:
         configure(axes, GridColor=INK, ShowGrid=0, FacesToRender=4, AxesToLabel=1 + 2, CullFrontface=0, CullBackface=0)
     for axis, name in enumerate("XYZ"):
@@ -371,7 +374,8 @@ def color_by(shown, view, array, preset, limits, logarithmic, title, left=0.87):
         ticks = nice_ticks(*limits)
     bar = simple.GetScalarBar(table, view)
     configure(bar, Title=title, ComponentTitle="", AutoOrient=0, Orientation="Vertical")
-    configure(bar, ScalarBarThickness=round(14 * Drawing.zoom), ScalarBarLength=0.6, AddRangeLabels=0, AutomaticLabelFormat=0)
+    configure(bar, ScalarBarThickness=round(14 * Drawing.zoom), ScalarBarLength=0.6)
+    configure(bar, AddRangeLabels=0, AutomaticLabelFormat=0)
     configure(bar, LabelFormat=number_format(bar.LabelFormat, "%.0e" if logarithmic else f"%.{decimals(ticks)}f"))
     configure(bar, UseCustomLabels=1, CustomLabels=ticks, Visibility=1)
     set_font(bar, "number", ["Title", "Label"])
@@ -450,7 +454,8 @@ class DensityView:
     def show_time(self):
         clock = simple.AnnotateTimeFilter(registrationName="time", Input=self.source)
         clock.Format = "t = {time:.2f}" if "{" in clock.Format else "t = %.2f"
-        write(self.view, clock, [0.7, 0.935])
+        # In a corner of the plane, which is dark.
+        write(self.view, clock, [self.left + 0.02, 1 - self.top - 0.06], WHITE)
 
     def fit_camera(self):
         plane = self.plane
@@ -464,7 +469,7 @@ class DensityView:
 class Landscape:
     """The modified loss as a surface (or the density, where there is none), seen from inside its valley."""
 
-    def __init__(self, view, plane, source, array, limits, titles, every_edge):
+    def __init__(self, view, plane, source, array, limits, titles):
         self.view, self.plane, self.array, self.limits = view, plane, array, limits
         self.scale = LANDSCAPE_HEIGHT / (limits[1] - limits[0])
         if array == "density":
@@ -472,7 +477,8 @@ class Landscape:
         else:
             # Cut at the height that corresponds to the lowest density shown.
             ground = plane.drawn_where_meaningful(source)
-            self.ground = simple.Clip(Input=ground, ClipType="Scalar", Scalars=["POINTS", array], Value=limits[1], Invert=1)
+            self.ground = simple.Clip(Input=ground, ClipType="Scalar", Scalars=["POINTS", array], Invert=1)
+            self.ground.Value = limits[1]
         raised = simple.ExtractSurface(Input=self.raised(self.ground))
         # Log scales do not bear the range from 0 that ParaView proposes first.
         simple.GetColorTransferFunction(array).UseLogScale = 0
@@ -487,7 +493,7 @@ class Landscape:
             rim = simple.Contour(Input=self.ground, ContourBy=["POINTS", array], ComputeScalars=1)
             rim.Isosurfaces = [limits[1] - 1e-3 * (limits[1] - limits[0])]
             paint(simple.Show(self.raised(rim), view), INK, 0.0, width=1.5)
-        label_axes(view, plane, limits, self.scale, every_edge)
+        label_axes(view, plane, limits, self.scale)
         write(view, simple.Text(registrationName="title of the landscape", Text=titles[0]), [0.06, 0.935])
         self.fit_camera()
 
@@ -515,13 +521,14 @@ class Landscape:
 
     def fit_camera(self):
         middle = [*self.plane.center, 0.5 * sum(self.limits) * self.scale]
-        elevation, azimuth = math.radians(44), math.radians(-62)
-        toward_eye = [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
-        aside = 0.06
-        focus = [middle[0] - aside * math.sin(azimuth), middle[1] + aside * math.cos(azimuth), middle[2]]
+        elevation, azimuth = math.radians(34), math.radians(-62)
+        east, north = math.cos(azimuth), math.sin(azimuth)
+        toward_eye = [math.cos(elevation) * east, math.cos(elevation) * north, math.sin(elevation)]
+        focus = [middle[0] - 0.06 * north, middle[1] + 0.06 * east, middle[2]]  # aside, to make room for the bar
         position = [focus[axis] + 5.0 * toward_eye[axis] for axis in range(3)]
         configure(self.view, CameraFocalPoint=focus, CameraPosition=position, CameraViewUp=[0.0, 0.0, 1.0])
-        configure(self.view, CameraParallelScale=0.86, CenterOfRotation=middle)
+        configure(self.view, CameraParallelScale=max(0.8, 0.85 / self.plane.view_aspect))
+        configure(self.view, CenterOfRotation=middle)
 
 
 def contours_of_flux(plane, source, times):
@@ -537,12 +544,12 @@ def contours_of_flux(plane, source, times):
     return loops
 
 
-def show_landscape(view, plane, frames, stationary, times, loops, every_edge):
+def show_landscape(view, plane, frames, stationary, times, loops):
     name = spelled("Ψ", "Psi")
     if stationary and "modified_loss" in cell_arrays(stationary):
         limits = range_where_dense(stationary, "modified_loss", [0.0])
-        titles = (spelled("modified loss Ψ = −κ⁻¹ ln p", "modified loss"), name)
-        landscape = Landscape(view, plane, stationary, "modified_loss", limits, titles, every_edge)
+        titles = (spelled("modified loss Ψ = −κ⁻¹ ln pₛₛ", "modified loss"), name)
+        landscape = Landscape(view, plane, stationary, "modified_loss", limits, titles)
         if loops:
             landscape.lay(loops, WHITE, 1.8, 0.004)
         if frames:
@@ -550,9 +557,9 @@ def show_landscape(view, plane, frames, stationary, times, loops, every_edge):
     elif frames and "modified_loss" in cell_arrays(frames):
         limits = range_where_dense(frames, "modified_loss", sampled(times))
         titles = (spelled("−κ⁻¹ ln p at time t", "-ln p / kappa at time t"), name)
-        Landscape(view, plane, frames, "modified_loss", limits, titles, every_edge)
+        Landscape(view, plane, frames, "modified_loss", limits, titles)
     else:
-        Landscape(view, plane, frames or stationary, "density", (0.0, plane.peak), ("density", "p"), every_edge)
+        Landscape(view, plane, frames or stationary, "density", (0.0, plane.peak), ("density", "p"))
 
 
 # ----------------------------------------------------------------------------------------------------------- the whole
@@ -577,16 +584,16 @@ def show(run, options, size=None):
     if size:
         layout.SetSize(*size)
         view_size = [0.5 * size[0], size[1]]
-        Drawing.zoom = size[1] / 900
     else:
         simple.Render(left)
         view_size = left.ViewSize
+    Drawing.zoom, Drawing.in_window = min(view_size[0] / 960, view_size[1] / 900), size is None
     times = run.times if frames else [0.0]
-    plane = Plane(frames, stationary, times, DensityView.aspect(view_size))
+    plane = Plane(frames, stationary, times, view_size)
     loops = contours_of_flux(plane, stationary, [0.0]) if stationary else contours_of_flux(plane, frames, times)
     title = run.title if frames else f"{run.title}: stationary state" if run.title else "stationary state"
     density = DensityView(left, plane, frames or stationary, loops, options.flow, title)
-    show_landscape(right, plane, frames, stationary, times, loops, every_edge=size is None)
+    show_landscape(right, plane, frames, stationary, times, loops)
     if frames:
         density.show_time()
         scene = simple.GetAnimationScene()
@@ -613,7 +620,8 @@ def save(layout, run, options):
         make_folder(os.path.dirname(file))
         window = [0, len(run.times) - 1]
         simple.SaveAnimation(file, layout, ImageResolution=options.size, FrameRate=options.rate, FrameWindow=window)
-        print(f"animation: {len(run.times)} frames in {os.path.dirname(file)}" if file.endswith(".png") else f"animation: {file}")
+        where = os.path.dirname(file) if file.endswith(".png") else file
+        print(f"animation: {len(run.times)} frames in {where}")
 
 
 def make_folder(folder):
@@ -632,16 +640,17 @@ def size_in_pixels(text):
 
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="currents.py", description="Pictures of an output directory of underdamp.")
-    parser.add_argument("directory", help="output directory of 'underdamp run', or a mode_NN in it")
-    parser.add_argument("--output", metavar="FILE", help="picture to write; default: currents.png in the directory")
-    parser.add_argument("--animation", metavar="WHERE", help="folder for one picture per frame, or a file .avi")
-    parser.add_argument("--frame", type=int, default=-1, metavar="N", help="frame of the picture, from 0; default: the last")
-    parser.add_argument("--stationary", action="store_true", help="show stationary.vti though there are frames")
-    parser.add_argument("--mode", type=int, metavar="N", help="plane of a batch, from 1")
-    parser.add_argument("--size", type=size_in_pixels, default=[1920, 900], metavar="WxH", help="pixels; default: 1920x900")
-    parser.add_argument("--rate", type=int, default=12, metavar="N", help="frames per second of a film; default: 12")
-    parser.add_argument("--flow", choices=["auto", "lic", "lines"], default="auto",
-                        help="how the direction of the current is drawn; default: lic (a texture) if ParaView has it")
+    add = parser.add_argument
+    add("directory", help="output directory of 'underdamp run', or a mode_NN in it")
+    add("--output", metavar="FILE", help="picture to write; default: currents.png in the directory")
+    add("--animation", metavar="WHERE", help="folder for one picture per frame, or a file .avi")
+    add("--frame", type=int, default=-1, metavar="N", help="frame of the picture, from 0; default: the last")
+    add("--stationary", action="store_true", help="show stationary.vti though there are frames")
+    add("--mode", type=int, metavar="N", help="plane of a batch")
+    add("--size", type=size_in_pixels, default=[1920, 900], metavar="WxH", help="in pixels; default: 1920x900")
+    add("--rate", type=int, default=12, metavar="N", help="frames per second of a film; default: 12")
+    flow_help = "direction of the current: a texture (lic) or lines; default: lic if this ParaView has it"
+    add("--flow", choices=["auto", "lic", "lines"], default="auto", help=flow_help)
     return parser.parse_args(arguments)
 
 
