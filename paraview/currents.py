@@ -12,6 +12,7 @@ Without a window (scripts/pvbatch of underdamp takes care of ParaView's Python m
 """
 import argparse
 import glob
+import importlib.util
 import json
 import math
 import os
@@ -327,7 +328,7 @@ def paint(shown, color, lift, width=1.0, opacity=1.0):
     """One colour, whatever the light; lifted a little so that it is not hidden by what it lies on."""
     shown.ColorArrayName = [None, ""]
     configure(shown, AmbientColor=color, DiffuseColor=color, Ambient=1.0, Diffuse=0.0, Specular=0.0)
-    configure(shown, Position=[0.0, 0.0, lift], LineWidth=width * Drawing.zoom, Opacity=opacity)
+    configure(shown, Position=lift, LineWidth=width * Drawing.zoom, Opacity=opacity)
 
 
 def label_axes(view, plane, height=None, height_scale=1.0):
@@ -420,7 +421,7 @@ class DensityView:
                 self.lines(drawn)
             self.arrows()
         if loops:
-            paint(simple.Show(loops, view), WHITE, 0.002, width=1.5, opacity=0.6)
+            paint(simple.Show(loops, view), WHITE, [0.0, 0.0, 0.002], width=1.5, opacity=0.6)
         label_axes(view, plane)
         write(view, simple.Text(registrationName="title", Text=title), [self.left, 0.935])
         self.fit_camera()
@@ -433,11 +434,11 @@ class DensityView:
 
     def lines(self, drawn):
         visible = at_least(drawn, "density", LOWEST_DENSITY * self.plane.peak, "POINTS")
-        seeds = simple.MaskPoints(Input=visible, MaximumNumberofPoints=250, RandomSampling=1)
+        seeds = simple.MaskPoints(Input=visible, MaximumNumberofPoints=170, RandomSampling=1)
         configure(seeds, RandomSamplingMode="Spatially Stratified Random Sampling", OnRatio=1)
         lines = simple.StreamTracerWithCustomSource(Input=visible, SeedSource=seeds, Vectors=["POINTS", "current"])
         configure(lines, MaximumStreamlineLength=0.1, IntegrationDirection="BOTH", TerminalSpeed=1e-300)
-        paint(simple.Show(lines, self.view), WHITE, 0.001, opacity=0.35)
+        paint(simple.Show(lines, self.view), WHITE, [0.0, 0.0, 0.001], opacity=0.35)
 
     def arrows(self):
         lattice = self.plane.lattice(self.source, ARROWS_PER_HEIGHT)
@@ -449,7 +450,7 @@ class DensityView:
         configure(arrows.GlyphTransform, Translate=[-0.5, 0.0, 0.0])
         configure(arrows, OrientationArray=["POINTS", "arrow"], ScaleArray=["POINTS", "arrow"])
         configure(arrows, VectorScaleMode="Scale by Magnitude", ScaleFactor=1.7 / ARROWS_PER_HEIGHT)
-        paint(simple.Show(arrows, self.view), WHITE, 0.05)
+        paint(simple.Show(arrows, self.view), WHITE, [0.0, 0.0, 0.05])
 
     def show_time(self):
         clock = simple.AnnotateTimeFilter(registrationName="time", Input=self.source)
@@ -467,7 +468,9 @@ class DensityView:
 
 
 class Landscape:
-    """The modified loss as a surface (or the density, where there is none), seen from inside its valley."""
+    """The modified loss as a surface (or the density, where there is none), seen from above its rim."""
+
+    elevation, azimuth = math.radians(34), math.radians(-62)
 
     def __init__(self, view, plane, source, array, limits, titles):
         self.view, self.plane, self.array, self.limits = view, plane, array, limits
@@ -482,7 +485,8 @@ class Landscape:
         raised = simple.ExtractSurface(Input=self.raised(self.ground))
         # Log scales do not bear the range from 0 that ParaView proposes first.
         simple.GetColorTransferFunction(array).UseLogScale = 0
-        shown = simple.Show(simple.GenerateSurfaceNormals(registrationName="landscape", Input=raised), view)
+        normals = simple.SurfaceNormals if hasattr(simple, "SurfaceNormals") else simple.GenerateSurfaceNormals
+        shown = simple.Show(normals(registrationName="landscape", Input=raised), view)
         configure(shown, Specular=0.15, SpecularPower=40.0, Ambient=0.3, Diffuse=0.75)
         if array == "density":
             color_by(shown, view, array, "Inferno (matplotlib)", (LOWEST_DENSITY * limits[1], limits[1]), True, array)
@@ -492,7 +496,7 @@ class Landscape:
             configure(shown, BackfaceRepresentation="Cull Backface")
             rim = simple.Contour(Input=self.ground, ContourBy=["POINTS", array], ComputeScalars=1)
             rim.Isosurfaces = [limits[1] - 1e-3 * (limits[1] - limits[0])]
-            paint(simple.Show(self.raised(rim), view), INK, 0.0, width=1.5)
+            paint(simple.Show(self.raised(rim), view), INK, self.toward_eye(0.01), width=1.5)
         label_axes(view, plane, limits, self.scale)
         write(view, simple.Text(registrationName="title of the landscape", Text=titles[0]), [0.06, 0.935])
         self.fit_camera()
@@ -502,7 +506,7 @@ class Landscape:
 
     def lay(self, curves, color, width, lift):
         """Draws curves of the plane, which carry the array, on the surface."""
-        paint(simple.Show(self.raised(curves), self.view), color, lift, width)
+        paint(simple.Show(self.raised(curves), self.view), color, self.toward_eye(lift), width)
 
     def lay_packet(self, frames, stationary):
         """Where the density of the frame is: its contours at one, two and three standard deviations of a Gaussian."""
@@ -517,18 +521,21 @@ class Landscape:
         contours.Isosurfaces = [math.exp(-0.5 * deviations**2) for deviations in (1, 2, 3)]
         inside = simple.Clip(registrationName="packet", Input=contours, ClipType="Scalar", Invert=1)
         configure(inside, Scalars=["POINTS", self.array], Value=self.limits[1])
-        self.lay(inside, PACKET, 2.5, 0.006)
+        self.lay(inside, PACKET, 2.5, 0.02)
 
     def fit_camera(self):
         middle = [*self.plane.center, 0.5 * sum(self.limits) * self.scale]
-        elevation, azimuth = math.radians(34), math.radians(-62)
-        east, north = math.cos(azimuth), math.sin(azimuth)
-        toward_eye = [math.cos(elevation) * east, math.cos(elevation) * north, math.sin(elevation)]
+        east, north = math.cos(self.azimuth), math.sin(self.azimuth)
         focus = [middle[0] - 0.06 * north, middle[1] + 0.06 * east, middle[2]]  # aside, to make room for the bar
-        position = [focus[axis] + 5.0 * toward_eye[axis] for axis in range(3)]
+        position = [focus[axis] + self.toward_eye(5.0)[axis] for axis in range(3)]
         configure(self.view, CameraFocalPoint=focus, CameraPosition=position, CameraViewUp=[0.0, 0.0, 1.0])
         configure(self.view, CameraParallelScale=max(0.8, 0.85 / self.plane.view_aspect))
         configure(self.view, CenterOfRotation=middle)
+
+    @classmethod
+    def toward_eye(cls, length):
+        level = length * math.cos(cls.elevation)
+        return [level * math.cos(cls.azimuth), level * math.sin(cls.azimuth), length * math.sin(cls.elevation)]
 
 
 def contours_of_flux(plane, source, times):
@@ -551,7 +558,7 @@ def show_landscape(view, plane, frames, stationary, times, loops):
         titles = (spelled("modified loss Ψ = −κ⁻¹ ln pₛₛ", "modified loss"), name)
         landscape = Landscape(view, plane, stationary, "modified_loss", limits, titles)
         if loops:
-            landscape.lay(loops, WHITE, 1.8, 0.004)
+            landscape.lay(loops, WHITE, 1.8, 0.015)
         if frames:
             landscape.lay_packet(frames, stationary)
     elif frames and "modified_loss" in cell_arrays(frames):
@@ -675,6 +682,8 @@ def main():
     process = servermanager.vtkProcessModule
     batch = len(sys.argv) > 1 or process.GetProcessType() == process.PROCESS_BATCH
     try:
+        if importlib.util.find_spec("numpy") is None:
+            raise Problem("ParaView's Python has no numpy\n  to fix: install it (Debian: python3-numpy)")
         if batch:
             options = parse(sys.argv[1:])
             run = Run(options.directory, options.mode)
