@@ -57,3 +57,23 @@ job_count() {
   if ((jobs < 1)); then jobs=1; fi
   say "$jobs"
 }
+
+# Lets ParaView's programs find their Python module where scripts/setup --paraview had to unpack it, because Debian's
+# python3-paraview and the python3-vtk9 that libvtk9-dev brings exclude each other.
+paraview_environment() {
+  local system=/usr/lib/python3/dist-packages
+  local private=$root/.cache/paraview$system
+  if [[ -d $private && ! -d $system/paraview ]]; then
+    # pvbatch of Ubuntu 22.04 does not look for numpy where the system has it.
+    export PYTHONPATH=$private:$system${PYTHONPATH:+:$PYTHONPATH}
+  fi
+}
+
+# Whether pvbatch is there, finds its Python module and numpy.
+paraview_works() {
+  local script=$root/.cache/paraview-check.py
+  command -v pvbatch >/dev/null || return
+  mkdir -p "$root/.cache"
+  say "import numpy, paraview.simple" >"$script"
+  (paraview_environment && pvbatch "$script") >/dev/null 2>&1 </dev/null
+}
