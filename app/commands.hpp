@@ -13,7 +13,17 @@ struct RunArguments {
   bool quiet = false;
 };
 
+struct VerifyArguments {
+  std::string spec;
+  DeviceChoice device = DeviceChoice::automatic;
+  std::string json;
+  std::string junit;
+  std::string baseline;
+  bool quiet = false;
+};
+
 int run_command(const RunArguments& arguments);
+int verify_command(const VerifyArguments& arguments);
 int check_command(const std::string& spec);
 int new_command(const std::string& name, bool list);
 int info_command();

@@ -41,6 +41,15 @@ int dispatch(int argc, char** argv) {
   CLI::App* check_app = app.add_subcommand("check", "validate a spec and print what follows from it; computes nothing");
   check_app->add_option("spec", spec, "TOML file")->required();
 
+  VerifyArguments verify;
+  CLI::App* verify_app = app.add_subcommand("verify", "run a spec and compare it with exact answers and particles");
+  verify_app->add_option("spec", verify.spec, "TOML file")->required();
+  add_device_option(*verify_app, verify.device);
+  verify_app->add_option("--json", verify.json, "write the table as JSON");
+  verify_app->add_option("--junit", verify.junit, "write the table for continuous integration");
+  verify_app->add_option("--baseline", verify.baseline, "compare with this file of an earlier run; write it if there is none");
+  verify_app->add_flag("--quiet", verify.quiet, "no progress");
+
   std::string name;
   bool list = false;
   CLI::App* new_app = app.add_subcommand("new", "write a commented spec to start from");
@@ -57,6 +66,7 @@ int dispatch(int argc, char** argv) {
   }
   if (run_app->parsed()) return run_command(run);
   if (check_app->parsed()) return check_command(spec);
+  if (verify_app->parsed()) return verify_command(verify);
   if (new_app->parsed()) return new_command(name, list || name.empty());
   return info_command();
 }

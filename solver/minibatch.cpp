@@ -217,6 +217,7 @@ std::vector<RunAverages> run_all(const Experiment& experiment, const MinibatchOp
   for (unsigned t = 1; t < threads; ++t) others.emplace_back(work, false);
   std::exception_ptr failure;
   try {
+    poll(0.0);
     work(true);
   } catch (...) {
     failure = std::current_exception();

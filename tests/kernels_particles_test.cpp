@@ -443,6 +443,16 @@ TEST(ParticleStart, WithinACellByHand) {
   EXPECT_NEAR(SampleGrid::within_cell(-2.0, 1.0), 0.5, 1e-15);
 }
 
+TEST(ParticleStart, CellByHand) {
+  // Mass 0, ¼, 0, ¾: cells without mass are never drawn, u = ¼ already belongs to the last one.
+  const std::vector<double> cumulative{0.0, 0.25, 0.25, 1.0};
+  const SampleGrid sample{{}, {{0.0, 1.0, 2}, {0.0, 1.0, 2}}, cumulative.data(), nullptr, nullptr};
+  EXPECT_EQ(sample.cell_of(0.0), 1);
+  EXPECT_EQ(sample.cell_of(std::nextafter(0.25, 0.0)), 1);
+  EXPECT_EQ(sample.cell_of(0.25), 3);
+  EXPECT_EQ(sample.cell_of(std::nextafter(1.0, 0.0)), 3);
+}
+
 TEST_P(Particles, CapacityIsRespected) {
   auto ensemble = backend_->allocate_ensemble(512);
   EXPECT_THROW(backend_->sample_gaussian(*ensemble, {1, 0, 0, 513}, wide_start), Error);

@@ -327,6 +327,28 @@ TEST(Program, AnUnconvergedStationaryStateEndsWithExitCode3) {
   EXPECT_EQ(s["stationary"]["converged"], false);
 }
 
+TEST(Program, VerifyWritesItsTablesAndSaysWhatFellShort) {
+  const TemporaryDirectory folder;
+  std::string text = small_spec + "[ensemble]\nparticles = 20000\n";
+  text.replace(text.find("cells = [48, 48]"), 16, "cells = [96, 96]");
+  text.replace(text.find("mean = [0.1, 0.0]"), 17, "mean = [0.1, 0.0]\ncovariance = [[0.004, 0.0], [0.0, 0.03]]");
+  std::ofstream(folder.path() / "s.toml") << text;
+  const Result good = underdamp(folder.path(), "verify s.toml --json v.json --junit v.xml --baseline b.json --quiet");
+  ASSERT_EQ(good.code, 0) << good.output;
+  EXPECT_CONTAINS(good.output, "all checks passed");
+  EXPECT_CONTAINS(good.output, "baseline written to b.json");
+  EXPECT_EQ(json_of(folder.path() / "v.json")["passed"], true);
+  EXPECT_CONTAINS(text_of(folder.path() / "v.xml"), "failures=\"0\"");
+  EXPECT_EQ(underdamp(folder.path(), "verify s.toml --baseline b.json --quiet").code, 0);
+  text.replace(text.find("cells = [96, 96]"), 16, "cells = [96, 96]\ntheta = [-0.7, 0.7]\nvelocity = [-1.1, 1.1]");
+  std::ofstream(folder.path() / "s.toml") << text;
+  const Result cut = underdamp(folder.path(), "verify s.toml --baseline b.json --quiet");
+  EXPECT_EQ(cut.code, 1) << cut.output;
+  EXPECT_CONTAINS(cut.output, "at least one check fell short");
+  EXPECT_CONTAINS(cut.output, "drift of density, exact Gaussian (L1)");
+  EXPECT_EQ(underdamp(folder.path(), "verify missing.toml").code, 2);
+}
+
 TEST(Program, FieldsThatCannotBeMadeAreRefused) {
   const TemporaryDirectory folder;
   std::string text = small_spec;

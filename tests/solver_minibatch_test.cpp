@@ -26,7 +26,7 @@ Spec one_feature(const testing::TemporaryDirectory& folder, const std::vector<st
 }
 
 TEST(Minibatch, ExactMomentsByHand) {
-  // y = 0 ± 1 on x = ±1: H = 1, θ* = 0, and every gradient x (xθ − y) = θ ∓ 1 has noise 1 wherever θ is. So E u² is
+  // y = ±1 on x = ±1: H = 1, θ* = 0, and every gradient x (xθ − y) = θ ± 1 has noise 1 wherever θ is. So E u² is
   // that of the map with constant noise, eq. 5: ησ²/(2S(1−β)) / (1 − ηh/(2(1+β))) = 0.2/(2·4·0.5)/(1 − 0.2/3).
   const testing::TemporaryDirectory folder;
   const Model model(one_feature(folder, {{1, 1}, {1, -1}, {-1, 1}, {-1, -1}}, 4));
@@ -40,10 +40,18 @@ TEST(Minibatch, ExactMomentsWithGrowingNoise) {
   const Model model(one_feature(folder, {{1, 1}, {1, -1}, {2, 1}, {2, -1}}, 4));
   const double k = 0.2 / (2.0 * 0.5 * 2.5) / (1.0 - 0.2 * 2.5 / 3.0);
   EXPECT_NEAR(minibatch_covariance(model)(0, 0), k * 2.5 / 4.0 / (1.0 - k * 2.25 / 4.0), 1e-14);
-  // With weight decay the curvature is ρ + λ; the gradient at the minimum, −λθ*, is no noise. Here θ* = 0 by symmetry.
+  // With weight decay the curvature is ρ + λ.
   const Model decayed(one_feature(folder, {{1, 1}, {1, -1}, {2, 1}, {2, -1}}, 4, 0.5));
   const double kd = 0.2 / (2.0 * 0.5 * 3.0) / (1.0 - 0.2 * 3.0 / 3.0);
   EXPECT_NEAR(minibatch_covariance(decayed)(0, 0), kd * 2.5 / 4.0 / (1.0 - kd * 2.25 / 4.0), 1e-14);
+}
+
+TEST(Minibatch, PullOfWeightDecayIsNoNoise) {
+  // x = 1, y = 3 or 1, λ = ½: θ* = 4/3, gradients there −5/3 and ⅓. Their mean −⅔ = −λθ* is no noise, their variance
+  // is 1.
+  const testing::TemporaryDirectory folder;
+  const Model model(one_feature(folder, {{1, 3}, {1, 1}}, 4, 0.5));
+  EXPECT_NEAR(minibatch_covariance(model)(0, 0), 0.2 / (2.0 * 0.5 * 1.5) / (1.0 - 0.2 * 1.5 / 3.0) / 4.0, 1e-14);
 }
 
 TEST(Minibatch, DivergingMomentsAreInfinite) {
