@@ -407,14 +407,14 @@ class DensityView:
         """Width over height of what the plane fills of a view of this size."""
         return size[0] * (1 - cls.left - cls.right) / (size[1] * (1 - cls.bottom - cls.top))
 
-    def __init__(self, view, plane, source, loops, flow, title):
-        self.view, self.plane, self.source = view, plane, source
+    def __init__(self, view, plane, source, loops, current, flow, title):
+        self.view, self.plane, self.source, self.current = view, plane, source, current
         drawn = plane.drawn(source)
         surface = simple.Show(drawn, view)
         limits = (LOWEST_DENSITY * plane.peak, plane.peak)
         color_by(surface, view, "density", "Inferno (matplotlib)", limits, True, "density")
         configure(surface, Ambient=1.0, Diffuse=0.0)
-        if "current" in cell_arrays(source):
+        if current:
             if flow == "lic" or (flow == "auto" and "Surface LIC" in surface.GetProperty("Representation").Available):
                 self.texture(surface)
             else:
@@ -429,14 +429,15 @@ class DensityView:
     def texture(self, surface):
         # Multiplied, it goes dark with the density: where nothing flows, no direction is seen.
         surface.SetRepresentationType("Surface LIC")
-        configure(surface, SelectInputVectors=["POINTS", "current"], NumberOfSteps=40, StepSize=0.3, NormalizeVectors=1)
+        configure(surface, SelectInputVectors=["POINTS", self.current], NormalizeVectors=1)
+        configure(surface, NumberOfSteps=40, StepSize=0.3)
         configure(surface, ColorMode="Multiply", MapModeBias=0.5, EnhanceContrast="Off", AntiAlias=1)
 
     def lines(self, drawn):
         visible = at_least(drawn, "density", LOWEST_DENSITY * self.plane.peak, "POINTS")
         seeds = simple.MaskPoints(Input=visible, MaximumNumberofPoints=170, RandomSampling=1)
         configure(seeds, RandomSamplingMode="Spatially Stratified Random Sampling", OnRatio=1)
-        lines = simple.StreamTracerWithCustomSource(Input=visible, SeedSource=seeds, Vectors=["POINTS", "current"])
+        lines = simple.StreamTracerWithCustomSource(Input=visible, SeedSource=seeds, Vectors=["POINTS", self.current])
         configure(lines, MaximumStreamlineLength=0.1, IntegrationDirection="BOTH", TerminalSpeed=1e-300)
         paint(simple.Show(lines, self.view), WHITE, [0.0, 0.0, 0.001], opacity=0.35)
 
@@ -444,7 +445,7 @@ class DensityView:
         lattice = self.plane.lattice(self.source, ARROWS_PER_HEIGHT)
         # The longest arrow is equally long in every frame.
         relative = simple.PythonCalculator(Input=lattice, ArrayAssociation="Point Data", ArrayName="arrow")
-        relative.Expression = "current / (max(mag(current)) + 1e-30)"
+        relative.Expression = f"{self.current} / (max(mag({self.current})) + 1e-30)"
         arrows = simple.Glyph(registrationName="arrows", Input=relative, GlyphType="Arrow", GlyphMode="All Points")
         configure(arrows.GlyphType, TipLength=0.35, TipRadius=0.12, TipResolution=12, ShaftRadius=0.028)
         configure(arrows.GlyphTransform, Translate=[-0.5, 0.0, 0.0])
@@ -489,7 +490,8 @@ class Landscape:
         shown = simple.Show(normals(registrationName="landscape", Input=raised), view)
         configure(shown, Specular=0.15, SpecularPower=40.0, Ambient=0.3, Diffuse=0.75)
         if array == "density":
-            color_by(shown, view, array, "Inferno (matplotlib)", (LOWEST_DENSITY * limits[1], limits[1]), True, array)
+            low = LOWEST_DENSITY * limits[1]
+            color_by(shown, view, array, "Inferno (matplotlib)", (low, limits[1]), True, array, 0.9)
         else:
             color_by(shown, view, array, "Viridis (matplotlib)", limits, False, titles[1], 0.9)
             # The wall between the eye and the valley is left out; its rim is drawn instead.
@@ -536,6 +538,16 @@ class Landscape:
     def toward_eye(cls, length):
         level = length * math.cos(cls.elevation)
         return [level * math.cos(cls.azimuth), level * math.sin(cls.azimuth), length * math.sin(cls.elevation)]
+
+
+def current_shown(source, part):
+    """Name of the array, None if there is none to show."""
+    name = f"current_{part}" if part else "current"
+    if name in cell_arrays(source):
+        return name
+    if part:
+        raise Problem(f'there is no {name} in the files\n  to fix: add "{name}" to fields of [output] in the spec')
+    return None
 
 
 def contours_of_flux(plane, source, times):
@@ -598,8 +610,10 @@ def show(run, options, size=None):
     times = run.times if frames else [0.0]
     plane = Plane(frames, stationary, times, view_size)
     loops = contours_of_flux(plane, stationary, [0.0]) if stationary else contours_of_flux(plane, frames, times)
-    title = run.title if frames else f"{run.title}: stationary state" if run.title else "stationary state"
-    density = DensityView(left, plane, frames or stationary, loops, options.flow, title)
+    current = current_shown(frames or stationary, options.part)
+    words = [run.title, "" if frames else "stationary state", f"{options.part} current" if options.part else ""]
+    title = ", ".join(word for word in words if word)
+    density = DensityView(left, plane, frames or stationary, loops, current, options.flow, title)
     show_landscape(right, plane, frames, stationary, times, loops)
     if frames:
         density.show_time()
@@ -656,6 +670,8 @@ def parse(arguments):
     add("--mode", type=int, metavar="N", help="plane of a batch")
     add("--size", type=size_in_pixels, default=[1920, 900], metavar="WxH", help="in pixels; default: 1920x900")
     add("--rate", type=int, default=12, metavar="N", help="frames per second of a film; default: 12")
+    parts = ["reversible", "irreversible"]
+    add("--part", choices=parts, help="show this part of the current; default: all of it")
     flow_help = "direction of the current: a texture (lic) or lines; default: lic if this ParaView has it"
     add("--flow", choices=["auto", "lic", "lines"], default="auto", help=flow_help)
     return parser.parse_args(arguments)

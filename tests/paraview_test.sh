@@ -81,10 +81,10 @@ case $part in
     draw "$folder/stationary" --output "$folder/stationary.png" --size 960x450
     check picture "$folder/stationary.png"
     mkdir "$folder/nothing"
-    for arguments in "$folder/nothing" "$folder/nowhere" "$folder/density --frame 4"; do
+    for arguments in nothing nowhere "density --frame 4" "density --part reversible"; do
       status=0
       # shellcheck disable=SC2086
-      draw $arguments 2>"$folder/message" || status=$?
+      draw "$folder"/$arguments 2>"$folder/message" || status=$?
       grep -q "to fix:" "$folder/message" || die "no cure in the message: $(cat "$folder/message")"
       ((status == 2)) || die "exit code $status instead of 2 for $arguments"
     done
