@@ -106,12 +106,6 @@ struct CurrentArrays {
   std::vector<double> irreversible;  ///< J_v,irr = −γ v p − D ∂_v p
 };
 
-/// Σ |Δ¹² p| of each plane along both axes, in cells.
-struct RoughnessSums {
-  double theta = 0.0;
-  double velocity = 0.0;
-};
-
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -149,7 +143,8 @@ class Backend {
   virtual std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field,
                                           const Dissipation& dissipation) = 0;
   virtual std::vector<double> sum_columns(const Field& field) = 0;
-  virtual std::vector<RoughnessSums> roughness(const Field& field) = 0;
+  /// [line]
+  virtual std::vector<LineShape> line_shapes(const Field& field) = 0;
   virtual std::vector<Departed> departed(const Field& field) = 0;
 
   virtual std::unique_ptr<GeneratorPlan> plan_generator(const PhaseMesh& mesh, const GeneratorCoefficients& coefficients) = 0;

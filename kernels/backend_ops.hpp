@@ -67,7 +67,7 @@ class BackendOps final : public Backend {
   void absorb_created(Field& field, std::span<const double> factor) override;
   std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) override;
   std::vector<double> sum_columns(const Field& field) override;
-  std::vector<RoughnessSums> roughness(const Field& field) override;
+  std::vector<LineShape> line_shapes(const Field& field) override;
   std::vector<Departed> departed(const Field& field) override;
   std::unique_ptr<GeneratorPlan> plan_generator(const PhaseMesh& mesh, const GeneratorCoefficients& coefficients) override;
   void apply_generator(const GeneratorPlan& plan, const Field& from, Field& to) override;
@@ -229,6 +229,7 @@ class BackendOps final : public Backend {
   Array<ParticleSums> particle_sums_;
   Array<double> plane_values_;
   Array<LineSums> line_sums_;
+  Array<LineShape> line_shapes_;
 };
 
 template <class Launcher>
@@ -523,17 +524,13 @@ std::vector<double> BackendOps<Launcher>::sum_columns(const Field& field) {
 }
 
 template <class Launcher>
-std::vector<RoughnessSums> BackendOps<Launcher>::roughness(const Field& field) {
+std::vector<LineShape> BackendOps<Launcher>::line_shapes(const Field& field) {
   const FieldShape& shape = field.shape();
-  line_values_.resize(static_cast<std::size_t>(shape.lines()));
-  line_values_2_.resize(static_cast<std::size_t>(shape.lines()));
-  launcher_->for_each_line("roughness", shape.lines(),
-                           Roughness{device(field).const_view(), line_values_.data(), line_values_2_.data()});
-  const auto velocity = plane_totals(line_values_, shape);
-  const auto theta = plane_totals(line_values_2_, shape);
-  std::vector<RoughnessSums> result;
-  for (std::size_t p = 0; p < velocity.size(); ++p) result.push_back({theta[p], velocity[p]});
-  return result;
+  line_shapes_.resize(static_cast<std::size_t>(shape.lines()));
+  launcher_->for_each_line("line shapes", shape.lines(), Roughness{device(field).const_view(), line_shapes_.data()});
+  std::vector<LineShape> shapes(static_cast<std::size_t>(shape.lines()));
+  launcher_->download(line_shapes_.data(), shapes.size(), shapes.data());
+  return shapes;
 }
 
 template <class Launcher>

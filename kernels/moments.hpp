@@ -96,12 +96,19 @@ struct SumColumns {
   }
 };
 
-/// Σ |Δ¹² p| along v and along θ of one line: the size of the leading error term of remap and convolution
-/// (docs/method.md, eq. 29). Differences that reach beyond a wall take p = 0 there.
+/// How rough the density of one line is and where it lies, for the error of the grid (docs/method.md, eqs. 29-29c).
+struct LineShape {
+  double along_theta;     ///< Σ |Δ¹² p| along θ
+  double along_velocity;  ///< Σ |Δ¹² p| along v
+  double mass;            ///< Σ p
+  double first;           ///< Σ p y, y = j − (n − 1)/2: in cells from the middle of the line
+  double second;          ///< Σ p y²
+};
+
+/// Differences that reach beyond a wall are left out. 8 bytes per cell.
 struct Roughness {
   FieldView<const double> density;
-  double* along_velocity;  ///< [line]
-  double* along_theta;     ///< [line]
+  LineShape* shapes;  ///< [line]
 
   static constexpr int order = 12;
 
@@ -110,15 +117,16 @@ struct Roughness {
     const int n = density.velocity_cells;
     const int i = l % density.theta_cells;
     const double* p = density.line(l);
-    const double velocity = line.sum(n - order, [&](int j) { return magnitude(p + j + order / 2, 1); });
-    double theta = 0.0;
+    const double middle = 0.5 * (n - 1);
+    LineShape shape{};
+    shape.along_velocity = line.sum(n - order, [&](int j) { return magnitude(p + j + order / 2, 1); });
     if (i >= order / 2 && i + order / 2 < density.theta_cells) {
-      theta = line.sum(n, [&](int j) { return magnitude(p + j, n); });
+      shape.along_theta = line.sum(n, [&](int j) { return magnitude(p + j, n); });
     }
-    line.once([&] {
-      along_velocity[l] = velocity;
-      along_theta[l] = theta;
-    });
+    shape.mass = line.sum(n, [&](int j) { return p[j]; });
+    shape.first = line.sum(n, [&](int j) { return p[j] * (j - middle); });
+    shape.second = line.sum(n, [&](int j) { return p[j] * (j - middle) * (j - middle); });
+    line.once([&] { shapes[l] = shape; });
   }
 
   static UNDERDAMP_HD double magnitude(const double* center, std::ptrdiff_t stride) {

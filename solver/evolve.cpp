@@ -192,7 +192,15 @@ std::vector<Integrator::FirstWindow> Simulation::first_windows() const {
 }
 
 Resolution resolution(const PhasePlane& plane, const Matrix2& covariance) {
-  return {std::sqrt(covariance[0][0]) / plane.theta.width(), std::sqrt(covariance[1][1]) / plane.velocity.width()};
+  const double theta = std::sqrt(covariance[0][0]) / plane.theta.width();
+  const double velocity = std::sqrt(covariance[1][1]) / plane.velocity.width();
+  const double mixed = covariance[0][1] / (plane.theta.width() * plane.velocity.width());
+  // The smaller eigenvalue of the covariance in cells, as determinant over the larger one.
+  const double sum = theta * theta + velocity * velocity;
+  const double difference = theta * theta - velocity * velocity;
+  const double larger = 0.5 * (sum + std::hypot(difference, 2.0 * mixed));
+  const double determinant = theta * theta * velocity * velocity - mixed * mixed;
+  return {theta, velocity, larger > 0.0 ? std::sqrt(std::max(determinant, 0.0) / larger) : 0.0};
 }
 
 std::vector<std::string> resolution_warnings(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
@@ -208,6 +216,13 @@ std::vector<std::string> resolution_warnings(const Spec& spec, const Model& mode
     };
     axis("theta", r.theta, mesh.theta_cells());
     axis("velocity", r.velocity, mesh.velocity_cells());
+    if (r.narrowest >= fewest_cells_per_deviation || std::min(r.theta, r.velocity) < fewest_cells_per_deviation) return;
+    const double more = 1.5 * fewest_cells_per_deviation / r.narrowest;
+    warnings.push_back(fmt::format(
+        "{}{} has {:.2g} cells per standard deviation across its narrow direction (theta and v are correlated by {:.3f}), fewer "
+        "than {:.0f}: use about {:.0f} x {:.0f} cells",
+        plane_prefix(model, p), which, r.narrowest, covariance[0][1] / std::sqrt(covariance[0][0] * covariance[1][1]),
+        fewest_cells_per_deviation, std::ceil(mesh.theta_cells() * more), std::ceil(mesh.velocity_cells() * more)));
   };
   check("the stationary state", model.stationary_covariance(p));
   if (spec.evolve && spec.initial.kind != InitialKind::uniform) {

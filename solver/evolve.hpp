@@ -87,11 +87,12 @@ class Simulation {
   double solver_seconds_ = 0.0;
 };
 
-/// Smallest number of cells per standard deviation of the marginals that a start or a stationary state has on the mesh.
+/// Cells per standard deviation that a start or a stationary state has on the mesh: of the marginals, and of its narrowest
+/// direction, which lies across a correlation (lengths counted in cells on both axes).
 struct Resolution {
   double theta = 0.0;
   double velocity = 0.0;
-  double least() const { return theta < velocity ? theta : velocity; }
+  double narrowest = 0.0;
 };
 Resolution resolution(const PhasePlane& plane, const Matrix2& covariance);
 

@@ -22,9 +22,8 @@ double window_cost(int levels) {
   return 0.5 * levels * (levels + 1) + 0.6 * levels + 2.0;
 }
 
-/// Error of one step from the grid: this times Σ|Δ¹² p|. The leading terms of remap and moment stencil have 3e-5, but
-/// most of what they leave on the scale of the grid is diffused away later; fitted to measured errors (docs/method.md,
-/// section 5).
+/// Part of the grid's error of one step by which runs that differ in their steps differ: this times Σ|Δ¹² p|. Fitted on OU-1; it
+/// is what a window need not fall below, and a part of the error of the step. The error of the grid is in GridError.
 constexpr double roughness_constant = 1e-7;
 
 /// The reported error of the step is this many times the norm of the error field. Measured on quadratic cases the norm
@@ -83,6 +82,13 @@ void Integrator::start(std::span<const double> density) {
   const auto planes = static_cast<std::size_t>(mesh_.planes());
   errors_.assign(planes, {});
   roughness_.assign(planes, 0.0);
+  interference_.assign(planes, 0.0);
+  shape_.assign(planes, {});
+  grid_error_.clear();
+  for (int p = 0; p < mesh_.planes(); ++p) {
+    const PhasePlane& plane = mesh_.plane(p);
+    grid_error_.emplace_back(tables_.friction[static_cast<std::size_t>(p)], plane.velocity.width() / plane.theta.width());
+  }
   initial_mass_.assign(planes, 0.0);
   const std::size_t cells = density.size() / planes;
   for (std::size_t k = 0; k < density.size(); ++k) initial_mass_[k / cells] += density[k];
@@ -115,23 +121,22 @@ void Integrator::advance_sgd(double time, const std::function<void(double)>& pol
   const std::vector<double> duration(static_cast<std::size_t>(mesh_.planes()), eta);
   const auto drift = backend_.plan_drift(mesh_, duration);
   const long last = std::lround(time / eta);
-  measure_roughness();
+  if (time_ == 0.0) measure_shape();
   for (long step = std::lround(time_ / eta); step < last; ++step) {
     backend_.velocity(*density_, *density_, *velocity, options_.positivity);
     backend_.drift(*density_, *drift, options_.positivity);
     ++statistics_.strang_steps;
     time_ = static_cast<double>(step + 1) * eta;
+    for (std::size_t p = 0; p < errors_.size(); ++p) grid_error_[p].take_sgd_step(shape_[p], eta, tables_.momentum);
     if ((step + 1) % 64 == 0) {
       absorb_created(*density_);
       restore_mass();
-      measure_roughness();
     }
-    for (std::size_t p = 0; p < errors_.size(); ++p) {
-      errors_[p].space = errors_[p].space * std::exp(-eta / tables_.relaxation_time[p]) + roughness_[p];
-    }
+    if ((step + 1) % 64 == 0 || step == 7 || step == 31) measure_shape();  // between, GridError moves the shape
     poll(time_);
   }
   absorb_created(*density_);
+  measure_shape();
 }
 
 // --- fixed step
@@ -170,7 +175,7 @@ void Integrator::advance_fixed(double time, const std::function<void(double)>& p
     }
     absorb_created(field);
   };
-  measure_roughness();
+  measure_shape();
   run(*density_, steps, [&](double share) { poll(begin + length * 2.0 / 3.0 * share); });
   time_ = time;
   run(levels_.level(1), copy_steps, [&](double share) { poll(begin + length * (2.0 + share) / 3.0); });
@@ -182,10 +187,11 @@ void Integrator::advance_fixed(double time, const std::function<void(double)>& p
   for (std::size_t p = 0; p < errors_.size(); ++p) {
     require_finite(norm[p]);
     errors_[p].time = norm[p] * mesh_.plane(static_cast<int>(p)).cell_area() / std::abs(1.0 - ratio * ratio);
-    errors_[p].space =
-        errors_[p].space * std::exp(-length / tables_.relaxation_time[p]) + static_cast<double>(steps) * roughness_[p];
+    interference_[p] =
+        interference_[p] * std::exp(-length / tables_.relaxation_time[p]) + static_cast<double>(steps) * roughness_[p];
+    grid_error_[p].take_steps(shape_[p], length / static_cast<double>(steps), steps);
   }
-  measure_roughness();
+  measure_shape();
 }
 
 // --- extrapolation
@@ -283,16 +289,17 @@ void Integrator::accept(const Attempt& attempt, Window& window) {
   if (statistics_.strang_steps - restored_ >= steps_between_restorations) restore_mass();
   ++statistics_.windows;
   for (std::size_t p = 0; p < errors_.size(); ++p) {
-    errors_[p].space = errors_[p].space * std::exp(-window.length() / tables_.relaxation_time[p]) +
+    interference_[p] = interference_[p] * std::exp(-window.length() / tables_.relaxation_time[p]) +
                        roughness_[p] * 0.5 * count * (count + 1);
+    grid_error_[p].cross_window(shape_[p], window.length(), combination.data(), count);
   }
-  measure_roughness();
+  measure_shape();
 }
 
 void Integrator::advance_extrapolated(double time, const std::function<void(double)>& poll) {
   if (outlook_.ratio.empty()) {
     outlook_ = first_outlook();
-    measure_roughness();
+    measure_shape();
   }
   double growth = 4.0;
   while (time - time_ > 1e-12 * std::max(time, 1e-300)) {
@@ -389,11 +396,41 @@ Integrator::FirstWindow Integrator::first_window(double time) const {
 // --- health
 // -----------------------------------------------------------------------------------------------------------------
 
-void Integrator::measure_roughness() {
-  const auto sums = backend_.roughness(*density_);
-  for (std::size_t p = 0; p < sums.size(); ++p) {
-    roughness_[p] =
-        roughness_constant * (sums[p].theta + sums[p].velocity) * mesh_.plane(static_cast<int>(p)).cell_area();
+void Integrator::measure_shape() {
+  const auto lines = backend_.line_shapes(*density_);
+  const auto rows = static_cast<std::size_t>(mesh_.theta_cells());
+  const bool map = tables_.dynamics == Dynamics::sgd;
+  const std::vector<double>& force = map ? tables_.kick : tables_.force;
+  const std::vector<double>& diffusion = map ? tables_.step_variance : tables_.diffusion;
+  for (std::size_t p = 0; p < shape_.size(); ++p) {
+    const PhasePlane& plane = mesh_.plane(static_cast<int>(p));
+    double rough = 0.0, mass = 0.0, x = 0.0, y = 0.0, xx = 0.0, xy = 0.0, yy = 0.0, slope = 0.0, noise = 0.0;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const LineShape& line = lines[p * rows + i];
+      const double at = static_cast<double>(i) - 0.5 * static_cast<double>(rows - 1);
+      rough += line.along_theta + line.along_velocity;
+      mass += line.mass;
+      x += at * line.mass;
+      xx += at * at * line.mass;
+      xy += at * line.first;
+      y += line.first;
+      yy += line.second;
+      noise += line.mass * diffusion[p * rows + i];
+      const std::size_t below = p * rows + (i > 0 ? i - 1 : i);
+      const std::size_t above = p * rows + (i + 1 < rows ? i + 1 : i);
+      slope += line.mass * (force[above] - force[below]) / static_cast<double>(above - below);
+    }
+    roughness_[p] = roughness_constant * rough * plane.cell_area();
+    if (!(mass > 0.0)) continue;
+    x /= mass;
+    y /= mass;
+    const double width = plane.velocity.width();
+    const double covariance = xy / mass - x * y;
+    shape_[p] = {{{{xx / mass - x * x, covariance}, {covariance, yy / mass - y * y}}},
+                 y + 0.5 * (plane.velocity.lower + plane.velocity.upper) / width,
+                 -slope / (mass * width),
+                 noise / (mass * width * width),
+                 rough / mass};
   }
 }
 
@@ -456,6 +493,7 @@ void Integrator::require_finite(double value) {
 
 std::vector<ErrorEstimate> Integrator::errors() const {
   auto result = errors_;
+  for (std::size_t p = 0; p < result.size(); ++p) result[p].space = grid_error_[p].norm(shape_[p]);
   if (error_ && statistics_.windows > 0 && !options_.step) {
     const std::array<const Field*, 1> field{error_.get()};
     const std::array<double, 1> one{1.0};
@@ -464,13 +502,16 @@ std::vector<ErrorEstimate> Integrator::errors() const {
       result[p].time = time_error_safety * norm[p] * mesh_.plane(static_cast<int>(p)).cell_area();
     }
   }
-  // Two runs that differ in their steps also differ by part of what the grid and the walls take.
-  if (tables_.dynamics == Dynamics::langevin) {
-    const auto departed = backend_.departed(*density_);
-    for (std::size_t p = 0; p < result.size(); ++p) {
+  // Two runs that differ in their steps also differ by part of what the grid and the walls take. The map has no error in time:
+  // what has left its box counts with the grid.
+  const auto departed = backend_.departed(*density_);
+  for (std::size_t p = 0; p < result.size(); ++p) {
+    const double lost = std::abs(departed[p].total()) * mesh_.plane(static_cast<int>(p)).cell_area();
+    if (tables_.dynamics == Dynamics::langevin) {
       result[p].step = result[p].time;
-      result[p].time +=
-          0.5 * result[p].space + std::abs(departed[p].total()) * mesh_.plane(static_cast<int>(p)).cell_area();
+      result[p].time += 0.5 * interference_[p] + lost;
+    } else {
+      result[p].space += lost;
     }
   }
   return result;

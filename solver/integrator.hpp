@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/backend.hpp"
+#include "solver/grid_error.hpp"
 #include "solver/tables.hpp"
 #include "solver/window.hpp"
 
@@ -75,7 +76,7 @@ class Integrator {
   bool try_window(Window& window, int levels, Attempt& attempt, const std::function<void(double)>& poll);
   bool judge(double length, int levels, Attempt& attempt);
   void accept(const Attempt& attempt, Window& window);
-  void measure_roughness();
+  void measure_shape();
   void absorb_created(Field& field);
   void restore_mass();
   void require_finite(double value);
@@ -95,7 +96,10 @@ class Integrator {
   std::vector<double> initial_mass_;  ///< [plane] Σ p at the start
   std::vector<ErrorEstimate> errors_;
   std::vector<double> spread_;     ///< [plane] distance and narrowness of the start, in stationary deviations
-  std::vector<double> roughness_;  ///< [plane] error of one step from the grid, L1
+  std::vector<DensityShape> shape_;     ///< [plane] of the density at time_
+  std::vector<GridError> grid_error_;   ///< [plane]
+  std::vector<double> roughness_;       ///< [plane] part of a step's grid error that depends on the steps, L1
+  std::vector<double> interference_;    ///< [plane] roughness_ accumulated
   IntegratorStatistics statistics_;
 
   /// Error of a window of `length` crossed with k levels, over its tolerance, for k = 3 … 6; largest over the planes.

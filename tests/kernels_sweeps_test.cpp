@@ -429,9 +429,17 @@ TEST_P(Sweeps, RoughnessByHand) {
   values[40 * 43 + 20] = 1.0;
   auto field = backend_->allocate(mesh.shape());
   backend_->upload(values, *field);
-  const auto sums = backend_->roughness(*field);
-  EXPECT_NEAR(sums[0].theta, 4096.0, 1e-9);
-  EXPECT_NEAR(sums[0].velocity, 4096.0, 1e-9);
+  LineShape sum{};
+  for (const LineShape& line : backend_->line_shapes(*field)) {
+    sum.along_theta += line.along_theta;
+    sum.along_velocity += line.along_velocity;
+  }
+  EXPECT_NEAR(sum.along_theta, 4096.0, 1e-9);
+  EXPECT_NEAR(sum.along_velocity, 4096.0, 1e-9);
+  const LineShape line = backend_->line_shapes(*field)[40];  // j = 20 is one cell below the middle of 43
+  EXPECT_EQ(line.mass, 1.0);
+  EXPECT_EQ(line.first, -1.0);
+  EXPECT_EQ(line.second, 1.0);
 }
 
 TEST_P(Sweeps, DevicesAgree) {

@@ -6,6 +6,7 @@
 #include "solver/box.hpp"
 #include "solver/checkpoint.hpp"
 #include "solver/dataset.hpp"
+#include "solver/evolve.hpp"
 #include "solver/function.hpp"
 #include "solver/model.hpp"
 #include "solver/progress.hpp"
@@ -281,6 +282,24 @@ TEST(Box, StaysInsideATable) {
   EXPECT_CONTAINS(box.reason, "cut to the range [-1, 1] of the table");
   const Spec outside = spec_from(text + "[grid]\ntheta = [-2.0, 0.5]\nvelocity = [-5, 5]\n");
   EXPECT_CONTAINS(error_of([&] { choose_box(outside, Model(outside), 0); }), "leaves the range [-1, 1]");
+}
+
+TEST(Resolution, SeesTheNarrowDirectionOfACorrelation) {
+  const PhasePlane plane{{0.0, 10.0, 100}, {0.0, 40.0, 200}};  // cells of 0.1 and 0.2
+  // Deviations of ten cells, correlated by 0.99: across the diagonal 10 √(1 − 0.99) = 1 cell.
+  const Resolution tilted = resolution(plane, {{{1.0, 0.99 * 2.0}, {0.99 * 2.0, 4.0}}});
+  EXPECT_NEAR(tilted.theta, 10.0, 1e-12);
+  EXPECT_NEAR(tilted.velocity, 10.0, 1e-12);
+  EXPECT_NEAR(tilted.narrowest, 1.0, 1e-9);
+  EXPECT_NEAR(resolution(plane, {{{1.0, 0.0}, {0.0, 1.0}}}).narrowest, 5.0, 1e-12);
+  const Spec spec = spec_from("dynamics = \"sgd\"\n[optimizer]\nlearning_rate = 0.9\nmomentum = 0.9\nbatch_size = 32\n[loss]\n"
+                              "kind = \"quadratic\"\nhessian = 4.0\n[noise]\nkind = \"hessian\"\nsigma2 = 1.0\n"
+                              "[grid]\ncells = [96, 96]\n[evolve]\nsteps = 10\n");
+  const Model model(spec);
+  const auto warnings = resolution_warnings(spec, model, make_mesh(spec, model), 0);
+  ASSERT_FALSE(warnings.empty());
+  EXPECT_CONTAINS(warnings[0], "across its narrow direction");
+  EXPECT_CONTAINS(warnings[0], "correlated by 0.97");
 }
 
 TEST(InitialState, GaussianIsSampledAtCentresAndNormalised) {

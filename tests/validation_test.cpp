@@ -167,6 +167,73 @@ TEST(Validation, TheGridIsNamedWhereItLimits) {
   EXPECT_LT(fine.outcome.errors[0].space, fine.outcome.errors[0].time);
 }
 
+/// N(mean, covariance) in the scaled oscillator, at a tolerance where the grid alone is seen.
+Measured grid_alone(double zeta, double until, int cells, const Vector2& mean, const Matrix2& covariance, double tolerance) {
+  Spec spec = scaled_oscillator(zeta, until, cells, tolerance);
+  spec.initial.mean = mean;
+  spec.initial.covariance = covariance;
+  spec.grid.theta.reset();
+  spec.grid.velocity.reset();
+  return measure(spec);
+}
+
+void expect_grid_estimate(const Measured& m, const std::string& what) {
+  EXPECT_GT(m.l1, 1e-11) << what << ": nothing to see";
+  EXPECT_LT(m.outcome.errors[0].time, 0.5 * m.l1) << what << ": not the grid's error";
+  EXPECT_GE(m.outcome.errors[0].space, 0.5 * m.l1) << what;
+  EXPECT_LE(m.outcome.errors[0].space, 30.0 * m.l1) << what;
+}
+
+TEST(Validation, TheGridEstimateHoldsForLangevin) {
+  const Matrix2 tilted{{{0.5, 0.1}, {0.1, 0.7}}};
+  expect_grid_estimate(grid_alone(0.012, 5.4, 128, {0.9, -2.8}, {{{2.4, -0.37}, {-0.37, 0.38}}}, 1e-9), "little damping, far");
+  expect_grid_estimate(grid_alone(0.018, 0.61, 112, {-3.4, 1.0}, {{{0.3721, 0.5076}, {0.5076, 2.1316}}}, 1e-9), "correlated");
+  expect_grid_estimate(grid_alone(0.02, 2.0, 96, {1.0, 0.5}, tilted, 1e-10), "short");
+  expect_grid_estimate(grid_alone(0.3, 1.0, 64, {1.0, 0.5}, tilted, 1e-9), "one window");
+  expect_grid_estimate(grid_alone(1.0, 1.0, 64, {0.0, 0.0}, {{{0.1, 0.0}, {0.0, 0.3}}}, 1e-9), "critical");
+}
+
+TEST(Validation, TheGridEstimateHoldsForTheMap) {
+  const auto measured = [](double learning_rate, double momentum, double hessian, int cells, int steps, double theta,
+                           double velocity) {
+    Spec spec = with_cells(case_spec("sgd"), cells);
+    spec.optimizer->learning_rate = learning_rate;
+    spec.optimizer->momentum = momentum;
+    spec.loss.hessian = hessian;
+    spec.evolve->steps = steps;
+    spec.evolve->until = steps * learning_rate;
+    spec.initial.covariance = {{{{theta * theta, 0.0}, {0.0, velocity * velocity}}}};
+    spec.initial.mean = {{theta, 0.5 * velocity}};
+    return measure(spec);
+  };
+  expect_grid_estimate(measured(0.8, 0.9, 4.0, 128, 1, 0.15, 0.4), "one step, sheared");
+  expect_grid_estimate(measured(0.8, 0.9, 4.0, 192, 5, 0.15, 0.4), "five steps, sheared");
+  expect_grid_estimate(measured(0.6, 0.9, 3.0, 128, 100, 0.15, 0.4), "a hundred steps");
+  expect_grid_estimate(measured(0.05, 0.34, 1.87, 192, 2, 0.054, 0.4), "images of the cascade");
+  expect_grid_estimate(measured(0.3, 0.0, 0.94, 64, 1, 0.1, 0.2), "no momentum");
+  expect_grid_estimate(measured(0.1, 0.99, 1.0, 64, 30, 0.5, 1.0), "much momentum");
+}
+
+TEST(Validation, TheGridEstimateHoldsInANonlinearWell) {
+  // No exact answer: a grid three times as fine has a cell centre on each of these.
+  Spec spec = with_tolerance(with_cells(case_spec("double-well"), 64), 1e-9);
+  spec.evolve->until = 1.0;
+  const auto backend = make_host_backend();
+  Simulation coarse(spec, *backend);
+  const auto here = run_to_end(coarse);
+  const PhasePlane& plane = coarse.mesh().plane(0);
+  spec.grid.theta = Interval{plane.theta.lower, plane.theta.upper};
+  spec.grid.velocity = Interval{plane.velocity.lower, plane.velocity.upper};
+  Simulation fine(with_cells(spec, 192), *backend);
+  const auto there = run_to_end(fine);
+  Measured m;
+  for (std::size_t i = 0; i < 64; ++i)
+    for (std::size_t j = 0; j < 64; ++j)
+      m.l1 += std::abs(here.density[i * 64 + j] - there.density[(3 * i + 1) * 192 + 3 * j + 1]) * plane.cell_area();
+  m.outcome = here;
+  expect_grid_estimate(m, "double well");
+}
+
 TEST(Validation, LongRunsWithLittleNoiseStayStable) {
   // Forty periods at ζ = 0.02 with many short windows: without the filter of the extrapolation this blows up.
   Spec spec = scaled_oscillator(0.02, 250.0, 96, 1e-8);

@@ -1,0 +1,472 @@
+#include "solver/grid_error.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace underdamp {
+namespace {
+
+using Matrix = std::array<std::array<double, 2>, 2>;
+
+Matrix product(const Matrix& a, const Matrix& b) {
+  Matrix c{};
+  for (std::size_t i = 0; i < 2; ++i)
+    for (std::size_t j = 0; j < 2; ++j) c[i][j] = a[i][0] * b[0][j] + a[i][1] * b[1][j];
+  return c;
+}
+
+Matrix inverse(const Matrix& a) {
+  const double determinant = a[0][0] * a[1][1] - a[0][1] * a[1][0];
+  return {{{a[1][1] / determinant, -a[0][1] / determinant}, {-a[1][0] / determinant, a[0][0] / determinant}}};
+}
+
+constexpr double factorial(int n) {
+  double product = 1.0;
+  for (int k = 2; k <= n; ++k) product *= k;
+  return product;
+}
+
+template <int n>
+constexpr std::array<double, n + 1> binomials() {
+  std::array<double, n + 1> b{1.0};
+  for (std::size_t k = 1; k < b.size(); ++k)
+    b[k] = b[k - 1] * static_cast<double>(b.size() - k) / static_cast<double>(k);
+  return b;
+}
+
+/// L1 norm over root of mean square of the derivatives of a Gaussian: 0.43 (order 12) and 0.48 (order 8) along one
+/// direction, 0.47 where all directions are alike.
+constexpr double l1_per_root_mean_square = 0.46;
+
+/// C(a) = Π_{k=−5}^{6} (a − k)/12! of (10): a shift by the fraction a leaves −C Δ¹²p.
+double remap_constant(double shift) {
+  const double a = shift - std::floor(shift);
+  const double x = a * (1.0 - a);
+  return x * (x + 2.0) * (x + 6.0) * (x + 12.0) * (x + 20.0) * (x + 30.0) / factorial(12);
+}
+
+constexpr double over_all_fractions = 3.534e-5;
+
+/// Mean of C over shifts that are normally distributed.
+double mean_remap_constant(double mean_shift, double deviation) {
+  if (deviation > 0.5) return over_all_fractions;
+  double sum = 0.0;
+  double weight = 0.0;
+  for (int k = -6; k <= 6; ++k) {
+    const double z = 0.45 * k;
+    const double w = std::exp(-0.5 * z * z);
+    sum += w * remap_constant(mean_shift + z * deviation);
+    weight += w;
+  }
+  return sum / weight;
+}
+
+/// What a sampled kernel of deviation s cells (times `stride`) leaves of ∂⁸ on data that end up `width` cells wide: its
+/// first six moments are right, its eighth lacks what lies beyond the cut at z, 2 He₇(z) φ(z), and has what sampling
+/// adds. Where kernel and data are alike, what (17) adds to the sixth is the larger part.
+double sampled_constant(double s, double stride, double width) {
+  const double z = (std::ceil(7.0 * s) + 0.5) / s;
+  const double density = std::exp(-0.5 * z * z) / 2.5066282746310002;
+  const double z2 = z * z;
+  const double eighth = 2.0 * density * z * (((z2 - 21.0) * z2 + 105.0) * z2 - 105.0);
+  const double sixth = 2.0 * density * z * ((z2 - 10.0) * z2 + 15.0);
+  const double frequency = 6.283185307179586 * s;
+  const double image = 2.0 * std::exp(-0.5 * frequency * frequency) * std::pow(frequency, 8);
+  const double share = s * stride / width;
+  const double from_eighth = (eighth + image) / factorial(8);
+  const double from_sixth = sixth / factorial(6) * std::sqrt(factorial(6) / factorial(8)) / (share * share);
+  return std::min(from_eighth, from_sixth) * std::pow(s * stride, 8);
+}
+
+/// The same for the cascade (18); `deposit` has none.
+double kernel_constant(double variance, double width, bool deposit) {
+  double sum = 0.0;
+  double stride = 1.0;
+  while (!deposit && variance > 3.2 * 3.2) {
+    const double s = stride < 4.0 ? 1.5 : 2.0;
+    sum += sampled_constant(s, stride, width);
+    variance = (variance - s * s) / 4.0;
+    stride *= 2.0;
+  }
+  if (variance >= 1.15 * 1.15) sum += sampled_constant(std::sqrt(variance), stride, width);
+  return sum;
+}
+
+}  // namespace
+
+// --- forms -----------------------------------------------------------------------------------------------------------
+
+template <int n>
+void DerivativeForm<n>::add(double constant, const std::array<double, 2>& u) {
+  constexpr auto binomial = binomials<n>();
+  std::array<double, n + 1> power{1.0};
+  for (std::size_t k = 1; k < power.size(); ++k) power[k] = power[k - 1] * u[1];
+  double first = 1.0;
+  for (std::size_t k = power.size(); k-- > 0;) {
+    c[k] += constant * binomial[k] * first * power[k];
+    first *= u[0];
+  }
+}
+
+template <int n>
+void DerivativeForm<n>::carry(const Matrix& m) {
+  // ∂_θ becomes the derivative along M's first column, ∂_v along its second; Horner's scheme in both.
+  std::array<double, n + 1> result{c[0]};
+  std::array<double, n + 1> power{1.0};
+  const auto times = [](std::array<double, n + 1>& f, std::size_t degree, double a, double b) {
+    for (std::size_t k = degree; k > 0; --k) f[k] = f[k] * a + f[k - 1] * b;
+    f[0] *= a;
+  };
+  for (std::size_t k = 1; k < c.size(); ++k) {
+    times(result, k, m[0][0], m[1][0]);
+    times(power, k, m[0][1], m[1][1]);
+    for (std::size_t i = 0; i <= k; ++i) result[i] += c[k] * power[i];
+  }
+  c = result;
+}
+
+template <int n>
+double DerivativeForm<n>::norm(const Matrix& covariance) const {
+  constexpr auto binomial = binomials<n>();
+  // In coordinates where the Gaussian is N(0, 1): form p/p is a sum of products of Hermite polynomials, of mean square
+  // (n−k)! k!.
+  const double l00 = std::sqrt(covariance[0][0]);
+  const double l10 = covariance[0][1] / l00;
+  const double l11 = std::sqrt(covariance[1][1] - l10 * l10);
+  DerivativeForm white = *this;
+  white.carry({{{1.0 / l00, 0.0}, {-l10 / (l00 * l11), 1.0 / l11}}});
+  double square = 0.0;
+  for (std::size_t k = 0; k < binomial.size(); ++k) square += white.c[k] * white.c[k] / binomial[k];
+  return l1_per_root_mean_square * std::sqrt(square * factorial(n));
+}
+
+template struct DerivativeForm<12>;
+template struct DerivativeForm<8>;
+
+// --- sweeps ----------------------------------------------------------------------------------------------------------
+
+/// A velocity sweep of the linearised flow and what it leaves: of ∂¹² before it, of ∂¹² and ∂⁸ after it.
+struct GridError::Sweep {
+  Matrix matrix;
+  double variance = 0.0;  ///< of its noise
+  double remap = 0.0;
+  double deposit = 0.0;
+  double kernel = 0.0;
+};
+
+/// Sums of squares of errors that live for a few sweeps only.
+struct GridError::Fleeting {
+  Matrix now{};  ///< covariance that the level at hand gives the density of now
+  Matrix now_inverse{};
+  double excess = 1.0;   ///< roughness over that of a Gaussian
+  double largest = 0.0;  ///< ‖Δ¹²p‖₁ of the densities about: an error does not grow in L1
+  double modulated = 0.0;
+  double images = 0.0;
+
+  void set_now(const Matrix& covariance) {
+    now = covariance;
+    now_inverse = inverse(covariance);
+  }
+
+  /// What is left of a source amplitude·cos(q·z)(u·∇)¹²p of a density of covariance `then`, M later. Its spectrum
+  /// |u·(Mᵀk − q)|¹² exp(−½(Mᵀk − q)ᵀC(Mᵀk − q) − ½kᵀQk) over t = u·(Mᵀk − q) is t¹² exp(−½V − ½(t − t₀)²/σ²).
+  void add(double amplitude, double q, const std::array<double, 2>& u, const Matrix& then, const Matrix& m) {
+    const auto dot = [](const std::array<double, 2>& x, const std::array<double, 2>& y) {
+      return x[0] * y[0] + x[1] * y[1];
+    };
+    const auto times = [](const Matrix& a, const std::array<double, 2>& x) {
+      return std::array<double, 2>{a[0][0] * x[0] + a[0][1] * x[1], a[1][0] * x[0] + a[1][1] * x[1]};
+    };
+    const std::array<double, 2> wave{0.0, q};
+    const auto a = times(m, u);
+    const auto b = times(m, times(then, wave));
+    const auto back = times(now_inverse, b);
+    const double damping = std::max(0.0, dot(wave, times(then, wave)) - dot(b, back));
+    const double center = std::abs(dot(a, back) - dot(u, wave));
+    const double deviation = std::sqrt(dot(a, times(now_inverse, a)));
+    if (!(deviation > 0.0)) return;
+    const double t = 0.5 * (center + std::sqrt(center * center + 48.0 * deviation * deviation));
+    const double off = (t - center) / deviation;
+    const double half = 0.5 * std::min(t, 3.141592653589793);  // Δ¹² has the symbol (2 sin t/2)¹²
+    const double left =
+        l1_per_root_mean_square * std::sqrt(factorial(12)) *
+        std::exp(12.0 * std::log(2.0 * std::sin(half) / std::sqrt(12.0)) + 6.0 - 0.5 * damping - 0.5 * off * off);
+    const double bounded = amplitude * std::min(excess * left, largest);
+    modulated += bounded * bounded;
+  }
+
+  /// What is left of the images of a cascade of this total variance, M later.
+  /// Level m of variance S = 4^m s_m² repeats its symbol at κ = 2π/2^m: it lets pass exp(−½ S (κ − k_v)²) of what the
+  /// density has there. Maximum over k, with B the covariance of now less what the levels after m add.
+  void add_images(double amplitude, double variance, const Matrix& m) {
+    const std::array<double, 2> axis{m[0][1], m[1][1]};
+    double rest = variance;  // of this level and those after it
+    double stride = 1.0;
+    while (rest >= 1.15 * 1.15 * stride * stride) {
+      const double in_strides = rest / (stride * stride);
+      const double s2 = in_strides <= 3.2 * 3.2 ? in_strides : (stride < 4.0 ? 2.25 : 4.0);
+      const double kernel = s2 * stride * stride;
+      rest -= kernel;
+      Matrix b = now;
+      for (std::size_t i = 0; i < 2; ++i)
+        for (std::size_t j = 0; j < 2; ++j) b[i][j] -= rest * axis[i] * axis[j];
+      const double determinant = b[0][0] * b[1][1] - b[0][1] * b[1][0];
+      if (determinant > 0.0) {
+        const double back =
+            (b[1][1] * axis[0] * axis[0] - 2.0 * b[0][1] * axis[0] * axis[1] + b[0][0] * axis[1] * axis[1]) /
+            determinant;
+        const double wave = 6.283185307179586 / stride;
+        const double left =
+            1.3 * amplitude * std::exp(-0.5 * wave * wave * kernel * std::max(0.0, 1.0 - kernel * back));
+        images += left * left;
+      }
+      if (in_strides <= 3.2 * 3.2) break;
+      stride *= 2.0;
+    }
+  }
+};
+
+namespace {
+
+/// The first two harmonics of C(a), and the wave number per cell of a shift that grows by `slope` from cell to cell.
+constexpr std::array<double, 2> harmonics{2.32e-5, 4.8e-6};
+double wave_number(double slope, int harmonic) {
+  const double x = slope * harmonic;
+  return 2.0 * 3.141592653589793 * (x - std::round(x));
+}
+
+Matrix moved(const Matrix& m, const Matrix& c) {
+  const Matrix half = product(m, c);
+  return product(half, {{{m[0][0], m[1][0]}, {m[0][1], m[1][1]}}});
+}
+
+double conditional_variance(const Matrix& c) {
+  return std::max(c[1][1] - c[0][1] * c[0][1] / c[0][0], 1e-6);
+}
+
+/// (‖Δ¹²_θ p‖₁ + ‖Δ¹²_v p‖₁)/‖p‖₁ of a resolved Gaussian.
+double gaussian_roughness(const Matrix& c) {
+  const double determinant = c[0][0] * c[1][1] - c[0][1] * c[0][1];
+  if (!(determinant > 0.0)) return 4096.0;
+  return std::min(4096.0, l1_per_root_mean_square * std::sqrt(factorial(12)) *
+                              (std::pow(c[1][1] / determinant, 6) + std::pow(c[0][0] / determinant, 6)));
+}
+
+/// How far back short-lived errors are looked for.
+constexpr std::size_t remembered_windows = 3;
+constexpr std::size_t remembered_steps = 12;
+
+/// Without it the median of estimate over true error is 1.5, and one in ten is below a half.
+constexpr double safety = 2.0;
+
+}  // namespace
+
+Matrix GridError::drift_matrix(double duration) const {
+  return {{{1.0, duration * width_ratio_}, {0.0, 1.0}}};
+}
+
+double GridError::drift_constant(const Crossing& from, double duration) const {
+  const double cells = duration * width_ratio_;
+  return mean_remap_constant(cells * from.velocity, cells * std::sqrt(from.covariance[1][1]));
+}
+
+GridError::Sweep GridError::velocity_sweep(const Crossing& from, double duration) const {
+  const bool map = from.momentum >= 0.0;
+  const double e = map ? from.momentum : std::exp(-friction_ * duration);
+  Sweep sweep{{{{1.0, 0.0}, {-from.stiffness * (map ? 1.0 : (1.0 - e) / friction_), e}}}};
+  sweep.variance = from.diffusion * (map ? 1.0 : (1.0 - e * e) / friction_);
+  const double data = e * e * conditional_variance(from.covariance);
+  const double width = std::sqrt(data + sweep.variance);
+  if (e < 1.0 / 3.0) {
+    // Lagrange interpolation of degree 12: ∂¹³ of a sign that changes from image to image, ∂¹⁴ otherwise; here as ∂¹².
+    sweep.deposit =
+        2.75e-5 * std::sqrt(13.0) / width * std::exp(-2.0 * data) + 5e-6 * std::sqrt(13.0 * 14.0) / (width * width);
+    sweep.kernel = kernel_constant(sweep.variance, width, true);
+  } else {
+    const double spread = 1.0 / e - 1.0;
+    sweep.remap = mean_remap_constant(spread * from.velocity, spread * std::sqrt(from.covariance[1][1]));
+    // The eighth cumulant of the box that the contraction shrinks, beyond (13).
+    sweep.kernel = (1.0 - std::pow(e, 8)) / (240.0 * factorial(8)) + kernel_constant(sweep.variance, width, false);
+  }
+  return sweep;
+}
+
+/// `rest`: the flow from the end of the sweep to where the form is wanted.
+void GridError::add_velocity(Sources& to, double weight, const Sweep& sweep, const Matrix& rest) {
+  const std::array<double, 2> after{rest[0][1], rest[1][1]};
+  const double e = sweep.matrix[1][1];
+  to.remap.add(-weight * sweep.remap, {after[0] * e, after[1] * e});
+  if (sweep.deposit > 0.0) to.remap.add(-weight * sweep.deposit, after);
+  to.kernel.add(-weight * sweep.kernel, after);
+}
+
+void GridError::repeat(const Matrix& step, const Sources& sources, long count) {
+  for (long s = 0; s < count; ++s) {
+    left_.remap.carry(step);
+    left_.kernel.carry(step);
+    for (std::size_t k = 0; k < sources.remap.c.size(); ++k) left_.remap.c[k] += sources.remap.c[k];
+    for (std::size_t k = 0; k < sources.kernel.c.size(); ++k) left_.kernel.c[k] += sources.kernel.c[k];
+  }
+}
+
+void GridError::remember(Crossing crossing, const DensityShape& shape, double sweeps) {
+  // Between measurements of the map the density may have been rougher.
+  const bool map = crossing.momentum >= 0.0;
+  crossing.roughness = map ? std::max(shape.roughness, gaussian_roughness(crossing.covariance)) : shape.roughness;
+  undamped_ += over_all_fractions * sweeps * crossing.roughness;
+  recent_.push_back(crossing);
+  if (recent_.size() > (map ? remembered_steps : remembered_windows)) recent_.pop_front();
+}
+
+void GridError::cross_window(const DensityShape& shape, double length, const double* weights, int levels) {
+  Crossing crossing{shape.covariance, shape.velocity, shape.stiffness, shape.diffusion, length, -1.0, {}, levels};
+  std::copy(weights, weights + levels, crossing.weights.begin());
+  Sources sources;
+  Matrix rest{};
+  for (int level = 1; level <= levels; ++level) {
+    const double weight = weights[level - 1];
+    const double step = length / level;
+    const Sweep half = velocity_sweep(crossing, 0.5 * step);
+    const Sweep full = velocity_sweep(crossing, step);
+    const Matrix drift = drift_matrix(step);
+    const double constant = drift_constant(crossing, step);
+    rest = {{{1.0, 0.0}, {0.0, 1.0}}};
+    for (int s = 0; s <= level; ++s) {  // from the end of the window to its beginning
+      const Sweep& sweep = s == 0 || s == level ? half : full;
+      add_velocity(sources, weight, sweep, rest);
+      rest = product(rest, sweep.matrix);
+      if (s == level) break;
+      sources.remap.add(-weight * constant, {rest[0][0], rest[1][0]});
+      rest = product(rest, drift);
+    }
+  }
+  repeat(rest, sources, 1);
+  crossing.matrix = rest;
+  remember(crossing, shape, 2.0 * levels * levels);
+}
+
+void GridError::take_steps(const DensityShape& shape, double step, long count) {
+  Crossing crossing{shape.covariance, shape.velocity, shape.stiffness, shape.diffusion, step, -1.0, {1.0}, 1};
+  const Sweep sweep = velocity_sweep(crossing, step);
+  const Matrix drift = drift_matrix(step);
+  Sources sources;
+  add_velocity(sources, 1.0, sweep, drift);
+  sources.remap.add(-drift_constant(crossing, step), {1.0, 0.0});
+  crossing.matrix = product(drift, sweep.matrix);
+  repeat(crossing.matrix, sources, count);
+  remember(crossing, shape, 2.0 * static_cast<double>(count));
+}
+
+void GridError::take_sgd_step(DensityShape& shape, double learning_rate, double momentum) {
+  Crossing crossing{shape.covariance, shape.velocity, shape.stiffness, shape.diffusion,
+                    learning_rate,    momentum,       {1.0},           1};
+  const Sweep sweep = velocity_sweep(crossing, learning_rate);
+  const Matrix drift = drift_matrix(learning_rate);
+  Sources sources;
+  add_velocity(sources, 1.0, sweep, drift);
+  sources.remap.add(-drift_constant(crossing, learning_rate), {1.0, 0.0});
+  crossing.matrix = product(drift, sweep.matrix);
+  repeat(crossing.matrix, sources, 1);
+  remember(crossing, shape, 2.0);
+  Matrix after = moved(sweep.matrix, shape.covariance);
+  after[1][1] += sweep.variance;
+  shape.covariance = moved(drift, after);
+}
+
+/// Follows one level of a crossing forwards. `end`: covariance of the density at the end of the crossing, `later`: the
+/// flow from there to now, when it is `now`.
+void GridError::follow(const Crossing& from, double weight, double step, int steps, const Matrix& end,
+                       const Matrix& later, const Matrix& now, Fleeting& into) const {
+  const bool map = from.momentum >= 0.0;
+  const Matrix drift = drift_matrix(step);
+  const Sweep half = velocity_sweep(from, map ? step : 0.5 * step);
+  const Sweep full = velocity_sweep(from, step);
+  const int sweeps = map ? 1 : steps + 1;
+  // The flow from the beginning of each sweep to now, from the last to the first.
+  std::array<Matrix, 7> from_velocity{};
+  std::array<Matrix, 7> from_drift{};
+  Matrix rest = later;
+  for (int s = sweeps - 1; s >= 0; --s) {
+    if (map || s < sweeps - 1) {
+      rest = product(rest, drift);
+      from_drift[static_cast<std::size_t>(s)] = rest;
+    }
+    rest = product(rest, s == 0 || s == sweeps - 1 ? half.matrix : full.matrix);
+    from_velocity[static_cast<std::size_t>(s)] = rest;
+  }
+  // A coarse level ends elsewhere than the density did; what it leaves is seen against its own end.
+  Matrix covariance = from.covariance;
+  for (int s = 0; s < sweeps; ++s) {
+    const Sweep& sweep = s == 0 || s == sweeps - 1 ? half : full;
+    covariance = moved(sweep.matrix, covariance);
+    covariance[1][1] += sweep.variance;
+    if (map || s < sweeps - 1) covariance = moved(drift, covariance);
+  }
+  for (std::size_t i = 0; i < 2; ++i)
+    for (std::size_t j = 0; j < 2; ++j) covariance[i][j] -= end[i][j];
+  covariance = moved(later, covariance);
+  for (std::size_t i = 0; i < 2; ++i)
+    for (std::size_t j = 0; j < 2; ++j) covariance[i][j] += now[i][j];
+  if (!(covariance[0][0] > 0.0 && covariance[0][0] * covariance[1][1] > covariance[0][1] * covariance[1][0])) return;
+  into.set_now(covariance);
+  covariance = from.covariance;
+  const double drift_share = std::min(1.0, drift_constant(from, step) / over_all_fractions);
+  for (int s = 0; s < sweeps; ++s) {
+    const Sweep& sweep = s == 0 || s == sweeps - 1 ? half : full;
+    const double e = sweep.matrix[1][1];
+    if (sweep.remap > 0.0) {
+      // The kick comes before the contraction.
+      const Matrix kick{{{1.0, 0.0}, {sweep.matrix[1][0] / e, 1.0}}};
+      const Matrix back{{{1.0, 0.0}, {-sweep.matrix[1][0] / e, 1.0}}};
+      const Matrix kicked = moved(kick, covariance);
+      const Matrix m = product(from_velocity[static_cast<std::size_t>(s)], back);
+      const double share = std::min(1.0, sweep.remap / over_all_fractions);
+      for (int n = 1; n <= 2; ++n)
+        into.add(weight * share * harmonics[static_cast<std::size_t>(n) - 1], wave_number(1.0 / e - 1.0, n), {0.0, 1.0},
+                 kicked, m);
+    }
+    covariance = moved(sweep.matrix, covariance);
+    covariance[1][1] += sweep.variance;
+    if (e >= 1.0 / 3.0) {
+      into.add_images(weight, sweep.variance, map || s + 1 < sweeps ? from_drift[static_cast<std::size_t>(s)] : later);
+    }
+    if (!map && s == sweeps - 1) break;
+    for (int n = 1; n <= 2; ++n) {
+      into.add(weight * drift_share * harmonics[static_cast<std::size_t>(n) - 1], wave_number(step * width_ratio_, n),
+               {1.0, 0.0}, covariance, from_drift[static_cast<std::size_t>(s)]);
+    }
+    covariance = moved(drift, covariance);
+  }
+}
+
+double GridError::norm(const DensityShape& shape) const {
+  const auto& c = shape.covariance;
+  const double determinant = c[0][0] * c[1][1] - c[0][1] * c[0][1];
+  if (!(c[0][0] > 0.0) || !(determinant > 0.0)) return 0.0;
+  // A density that is no Gaussian is rougher than one; n-th derivatives of features s times as wide are s⁻ⁿ times as
+  // large. Where the grid resolves neither, Δ¹² falls behind ∂¹².
+  const double ratio = shape.roughness / gaussian_roughness(c);
+  const double excess = ratio < 1.0 ? std::sqrt(ratio) : ratio;
+  const double most = undamped_ + 4.0 * over_all_fractions * shape.roughness;
+  double sum =
+      std::min(excess * left_.remap.norm(c), most) + std::min(std::pow(excess, 8.0 / 12.0), 3.0) * left_.kernel.norm(c);
+  Fleeting fleeting;
+  fleeting.excess = std::min(excess, 4.0);
+  double roughness = std::max(shape.roughness, gaussian_roughness(c));
+  Matrix later{{{1.0, 0.0}, {0.0, 1.0}}};
+  Matrix end = c;
+  for (auto crossing = recent_.rbegin(); crossing != recent_.rend(); ++crossing) {
+    fleeting.largest = std::max(roughness, crossing->roughness);
+    roughness = crossing->roughness;
+    for (int level = 1; level <= crossing->levels; ++level) {
+      follow(*crossing, crossing->weights[static_cast<std::size_t>(level) - 1], crossing->length / level, level, end,
+             later, c, fleeting);
+    }
+    later = product(later, crossing->matrix);
+    end = crossing->covariance;
+  }
+  sum += std::sqrt(fleeting.modulated) + std::sqrt(fleeting.images);
+  return std::min(safety * sum, 2.0);
+}
+
+}  // namespace underdamp
