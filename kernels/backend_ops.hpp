@@ -527,7 +527,12 @@ template <class Launcher>
 std::vector<LineShape> BackendOps<Launcher>::line_shapes(const Field& field) {
   const FieldShape& shape = field.shape();
   line_shapes_.resize(static_cast<std::size_t>(shape.lines()));
-  launcher_->for_each_line("line shapes", shape.lines(), Roughness{device(field).const_view(), line_shapes_.data()});
+  std::vector<double> from_middle(static_cast<std::size_t>(shape.velocity_cells));
+  for (std::size_t j = 0; j < from_middle.size(); ++j)
+    from_middle[j] = static_cast<double>(j) - 0.5 * static_cast<double>(from_middle.size() - 1);
+  send(from_middle, plane_values_);
+  launcher_->for_each_line("line shapes", shape.lines(),
+                           Roughness{device(field).const_view(), plane_values_.data(), line_shapes_.data()});
   std::vector<LineShape> shapes(static_cast<std::size_t>(shape.lines()));
   launcher_->download(line_shapes_.data(), shapes.size(), shapes.data());
   return shapes;

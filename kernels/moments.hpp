@@ -108,7 +108,8 @@ struct LineShape {
 /// Differences that reach beyond a wall are left out. 8 bytes per cell.
 struct Roughness {
   FieldView<const double> density;
-  LineShape* shapes;  ///< [line]
+  const double* from_middle;  ///< [j] y; read rather than computed, so that sums over a line vectorise
+  LineShape* shapes;          ///< [line]
 
   static constexpr int order = 12;
 
@@ -117,15 +118,15 @@ struct Roughness {
     const int n = density.velocity_cells;
     const int i = l % density.theta_cells;
     const double* p = density.line(l);
-    const double middle = 0.5 * (n - 1);
+    const double* y = from_middle;
     LineShape shape{};
     shape.along_velocity = line.sum(n - order, [&](int j) { return magnitude(p + j + order / 2, 1); });
     if (i >= order / 2 && i + order / 2 < density.theta_cells) {
       shape.along_theta = line.sum(n, [&](int j) { return magnitude(p + j, n); });
     }
     shape.mass = line.sum(n, [&](int j) { return p[j]; });
-    shape.first = line.sum(n, [&](int j) { return p[j] * (j - middle); });
-    shape.second = line.sum(n, [&](int j) { return p[j] * (j - middle) * (j - middle); });
+    shape.first = line.sum(n, [&](int j) { return p[j] * y[j]; });
+    shape.second = line.sum(n, [&](int j) { return p[j] * y[j] * y[j]; });
     line.once([&] { shapes[l] = shape; });
   }
 

@@ -237,11 +237,14 @@ std::vector<std::string> resolution_warnings(const Spec& spec, const Model& mode
   return warnings;
 }
 
+/// Steps too long throw out up to this share of their own error, measured on boxes that nothing can leave.
+constexpr double share_thrown_out = 0.05;
+
 std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh, int p, const Departed& departed,
                                        double step_error) {
   std::vector<std::string> warnings;
   const auto check = [&](const char* wall, double lost, const Axis& axis, bool upper) {
-    if (!(lost > std::max(leak_warning, step_error))) return;
+    if (!(lost > std::max(leak_warning, share_thrown_out * step_error))) return;
     const double bound = upper ? axis.upper : axis.lower;
     const double wider = bound + (upper ? 0.2 : -0.2) * axis.length();
     warnings.push_back(

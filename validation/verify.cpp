@@ -279,7 +279,7 @@ class Verifier {
     const std::string& name = model.plane(p).name;
     const PhasePlane& plane = simulation.mesh().plane(p);
     const bool map = spec.dynamics == Dynamics::sgd;
-    const double cells = resolution(plane, model.stationary_covariance(p)).least();
+    const double cells = resolution(plane, model.stationary_covariance(p)).narrowest;
     const double allowed = 10.0 * spec.stationary->tolerance + grid_allowance(cells);
     const Observables o = simulation.observe_density(p, state.density);
     if (is_linear(spec)) {
