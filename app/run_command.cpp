@@ -55,6 +55,12 @@ void print_result(const RunResult& result) {
   const Json& s = result.summary;
   if (s["spec"].contains("evolve")) print_evolution(s, result.was_interrupted);
   if (s.contains("stationary")) print_stationary(s);
+  if (s.contains("ensemble") && s["planes"].get<int>() == 1) {
+    const Json& e = s["ensemble"];
+    fmt::print("{} particles ({}) in {}: L1 {:.3g}, {:.3g} expected, p-value {:.3g}\n", e["particles"].dump(),
+               e["integrator"].get<std::string>(), duration_text(e["seconds"].get<double>()), e["l1"].get<double>(),
+               e["l1_expected"].get<double>(), e["p_value"].get<double>());
+  }
   fmt::print("results in {}\n", result.directory.string());
   if (has_vtk()) {
     fmt::print("open in ParaView: {}\n", result.main_file.string());

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "solver/files.hpp"
+#include "solver/statistics.hpp"
 #include "solver/vtk_writer.hpp"
 
 namespace underdamp {
@@ -22,7 +23,7 @@ constexpr std::size_t most_marginal_rows = 2'000'000;
 /// Files of an earlier run that this one may not write again.
 void remove_earlier_files(const fs::path& folder) {
   if (!fs::exists(folder / "summary.json") && !fs::exists(folder / "density.pvd") && !fs::exists(folder / "stationary.vti")) return;
-  static const std::regex ours("density_[0-9]{4,}\\.vti|density\\.pvd|stationary\\.vti|stationary_marginals\\.csv|spectrum\\.csv|"
+  static const std::regex ours("density_[0-9]{4,}\\.vti|density\\.pvd|stationary\\.vti|stationary_marginals\\.csv|spectrum\\.csv|ensemble\\.csv|"
                                "history\\.csv|marginals\\.csv|generator\\.mtx");
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
@@ -100,6 +101,33 @@ std::string stationary_marginals(const PhasePlane& plane, const std::vector<doub
   };
   add("theta", plane.theta, theta);
   add("v", plane.velocity, velocity);
+  return text;
+}
+
+/// Share of the probability per width of every row and column of cells: of the density, and of the particles with its
+/// standard error.
+std::string ensemble_marginals(const PhasePlane& plane, ThetaBoundary boundary, const std::vector<double>& density,
+                               const ParticleSample& sample) {
+  const auto probability = cell_probabilities(plane, boundary, density);
+  const double particles = sample.moments.count;
+  const auto columns = static_cast<std::size_t>(plane.velocity.cells);
+  std::string text = "coordinate,position,density,particles,standard_error\n";
+  const auto add = [&](const char* name, const Axis& axis, std::size_t cells, std::size_t across, auto&& cell) {
+    for (std::size_t a = 0; a < cells; ++a) {
+      double expected = 0.0;
+      double count = 0.0;
+      for (std::size_t b = 0; b < across; ++b) {
+        expected += probability[cell(a, b)];
+        count += static_cast<double>(sample.counts[cell(a, b)]);
+      }
+      const double share = count / particles;
+      text += fmt::format("{},{:.10g},{:.10g},{:.10g},{:.3g}\n", name, axis.center(static_cast<int>(a)), expected / axis.width(),
+                          share / axis.width(), std::sqrt(share * (1.0 - share) / particles) / axis.width());
+    }
+  };
+  const auto rows = static_cast<std::size_t>(plane.theta.cells);
+  add("theta", plane.theta, rows, columns, [&](std::size_t i, std::size_t j) { return i * columns + j; });
+  add("v", plane.velocity, columns, rows, [&](std::size_t j, std::size_t i) { return i * columns + j; });
   return text;
 }
 
@@ -213,6 +241,11 @@ void RunOutput::write_stationary(int p, const StationaryState& state) {
   const Derived derived = simulation_.model().derived(p);
   write_text(folder / "stationary_marginals.csv", stationary_marginals(plane, state.density, derived.kappa));
   write_text(folder / "spectrum.csv", spectrum_table(state.spectrum, derived.relaxation_time));
+}
+
+void RunOutput::write_ensemble(int p, const std::vector<double>& density, const ParticleSample& sample) {
+  write_text(planes_[static_cast<std::size_t>(p)].folder / "ensemble.csv",
+             ensemble_marginals(simulation_.mesh().plane(p), simulation_.mesh().boundary(), density, sample));
 }
 
 void RunOutput::write_generator(int p) {

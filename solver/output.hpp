@@ -26,6 +26,8 @@ class RunOutput {
   void write_frame(const Frame& frame);
   /// stationary.vti, stationary_marginals.csv and spectrum.csv of plane p.
   void write_stationary(int p, const StationaryState& state);
+  /// ensemble.csv of plane p: marginals of the density next to the histogram of the particles.
+  void write_ensemble(int p, const std::vector<double>& density, const ParticleSample& sample);
   /// generator.mtx of plane p.
   void write_generator(int p);
 

@@ -170,6 +170,44 @@ Json stationary_json(const std::vector<StationaryResult>& results) {
           {"entropy_production", each([](Result r) { return r.observables.entropy_production; })}};
 }
 
+const char* integrator_name(EnsembleIntegrator integrator) {
+  switch (integrator) {
+    case EnsembleIntegrator::splitting:
+      return "splitting";
+    case EnsembleIntegrator::euler:
+      return "euler";
+    case EnsembleIntegrator::sgd:
+      break;
+  }
+  return "sgd";
+}
+
+Json ensemble_json(const std::vector<EnsembleResult>& results) {
+  const auto each = [&](auto&& value) {
+    return per_plane(static_cast<int>(results.size()), [&](int p) { return Json(value(results[static_cast<std::size_t>(p)])); });
+  };
+  using Result = const EnsembleResult&;
+  return {{"particles", each([](Result r) { return r.options.particles; })},
+          {"seed", each([](Result r) { return r.options.seed; })},
+          {"integrator", each([](Result r) { return integrator_name(r.options.integrator); })},
+          {"step", each([](Result r) { return r.options.step; })},
+          {"seconds", each([](Result r) { return r.seconds; })},
+          {"p_value", each([](Result r) { return r.comparison.p_value; })},
+          {"l1", each([](Result r) { return r.comparison.l1.value; })},
+          {"l1_expected", each([](Result r) { return r.comparison.l1.expected; })},
+          {"g_p_value", each([](Result r) { return r.comparison.g.p_value; })},
+          {"mean", each([](Result r) { return r.sample.moments.mean; })},
+          {"mean_error", each([](Result r) { return r.sample.moments.mean_error; })},
+          {"covariance", each([](Result r) {
+             const auto& c = r.sample.moments.covariance;
+             return Matrix2{{{c[0], c[1]}, {c[1], c[2]}}};
+           })},
+          {"covariance_error", each([](Result r) {
+             const auto& c = r.sample.moments.covariance_error;
+             return Matrix2{{{c[0], c[1]}, {c[1], c[2]}}};
+           })}};
+}
+
 const char* boundary_name(ThetaBoundary boundary) {
   switch (boundary) {
     case ThetaBoundary::open:
@@ -250,6 +288,14 @@ Json resolved_spec(const Spec& spec) {
     json["stationary"] = {{"method", method_name(spec.stationary->method)},
                           {"tolerance", spec.stationary->tolerance},
                           {"modes", spec.stationary->modes}};
+  }
+  if (spec.ensemble) {
+    json["ensemble"] = {{"particles", spec.ensemble->particles},
+                        {"seed", spec.ensemble->seed},
+                        {"integrator", integrator_name(spec.ensemble->integrator)}};
+    if (spec.ensemble->step) json["ensemble"]["step"] = *spec.ensemble->step;
+    json["ensemble"]["sampling"] = spec.ensemble->sampling == BatchSampling::epochs ? "epochs" : "replacement";
+    json["ensemble"]["runs"] = spec.ensemble->runs;
   }
   json["output"] = output_json(spec.output);
   return json;
@@ -366,6 +412,7 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
   json["entropy"] = observable([](const Observables& o) { return o.entropy; });
   json["entropy_production"] = observable([](const Observables& o) { return o.entropy_production; });
   if (!run.stationary.empty()) json["stationary"] = stationary_json(run.stationary);
+  if (!run.ensemble.empty()) json["ensemble"] = ensemble_json(run.ensemble);
   json["warnings"] = run.warnings;
   return json;
 }

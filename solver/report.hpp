@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "solver/ensemble.hpp"
 #include "solver/evolve.hpp"
 
 /// Texts and JSON about a run: docs/user-guide.md lists every key.
@@ -25,10 +26,18 @@ struct StationaryResult {
   StationaryState state;
   Observables observables;
 };
+/// Particles of one plane at the end of the evolution, next to the density.
+struct EnsembleResult {
+  EnsembleOptions options;
+  double seconds = 0.0;
+  ParticleSample sample;
+  SampleComparison comparison;
+};
 struct RunSummary {
   double wall_seconds = 0.0;
   std::vector<std::string> warnings;
   std::vector<StationaryResult> stationary;  ///< [plane], empty if not asked for
+  std::vector<EnsembleResult> ensemble;      ///< [plane], empty if not asked for
   std::string state = "finished";  ///< finished, interrupted or failed
 };
 Json summary(const Simulation& simulation, const Frame& last, const RunSummary& run);

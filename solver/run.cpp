@@ -9,6 +9,7 @@
 #include "generated/version.hpp"
 #include "meshes/error.hpp"
 #include "solver/checkpoint.hpp"
+#include "solver/ensemble.hpp"
 #include "solver/evolve.hpp"
 #include "solver/output.hpp"
 #include "solver/progress.hpp"
@@ -90,8 +91,10 @@ class Run {
     try {
       for (int p = 0; p < planes && spec.output.has(OutputField::generator); ++p) output.write_generator(p);
       for (int p = 0; p < planes && spec.stationary; ++p) solve_stationary(p, output);
+      for (int p = 0; p < planes && spec.ensemble && spec.evolve; ++p) run_particles(p, output);
     } catch (const Interrupted&) {
       stationary_.clear();  // a list of some of the planes would be taken for one of all
+      ensemble_.clear();
       fill_missing();
       return false;
     } catch (const Error& error) {
@@ -134,6 +137,29 @@ class Run {
     const Observables observables = simulation_.observe_density(p, state.density);
     stationary_.push_back({std::move(state), observables});
     if (!simulation_.spec().evolve) last_.observables.push_back(observables);
+  }
+
+  /// Particles from the same start to the same end.
+  void run_particles(int p, RunOutput& output) {
+    const Model& model = simulation_.model();
+    const std::string& name = model.plane(p).name;
+    Progress progress(name.empty() ? "particles" : name + ": particles", 1.0, options_.quiet);
+    const auto begin = std::chrono::steady_clock::now();
+    EnsembleResult result;
+    result.options = ensemble_options(simulation_.spec(), model, simulation_.mesh(), p);
+    const std::vector<double> times{simulation_.spec().evolve->until};
+    const auto samples = run_ensemble(simulation_.backend(), model, simulation_.mesh(), p,
+                                      particle_start(simulation_.spec(), model, simulation_.mesh(), p), result.options, times,
+                                      [&](double share) {
+                                        if (options_.interrupted != nullptr && *options_.interrupted != 0) throw Interrupted{};
+                                        progress.update(share);
+                                      });
+    result.sample = samples.front();
+    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const std::vector<double> density = simulation_.density(p);
+    result.comparison = compare(simulation_.mesh().plane(p), simulation_.mesh().boundary(), density, result.sample);
+    output.write_ensemble(p, density, result.sample);
+    ensemble_.push_back(std::move(result));
   }
 
   /// Saves the state, writes everything that is known, and reports what went wrong as precisely as the state allows.
@@ -214,7 +240,7 @@ class Run {
 
   Json summary(const std::string& state) const {
     const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-    return underdamp::summary(simulation_, last_, {wall, warnings_, stationary_, state});
+    return underdamp::summary(simulation_, last_, {wall, warnings_, stationary_, ensemble_, state});
   }
 
   void add_warnings(const std::vector<std::string>& texts) {
@@ -232,6 +258,7 @@ class Run {
   Frame last_;
   int frames_ = 0;
   std::vector<StationaryResult> stationary_;
+  std::vector<EnsembleResult> ensemble_;
   std::string unconverged_;  ///< what did not converge, as a message
 };
 

@@ -314,6 +314,19 @@ TEST(Program, StationaryWithoutEvolution) {
   }
 }
 
+TEST(Program, EnsembleIsComparedWithTheDensity) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "s.toml") << small_spec + "[ensemble]\nparticles = 20000\nseed = 3\n";
+  const Result r = underdamp(folder.path(), "run s.toml --output result");
+  ASSERT_EQ(r.code, 0) << r.output;
+  EXPECT_CONTAINS(r.output, "20000 particles (splitting)");
+  const auto e = json_of(folder.path() / "result/summary.json")["ensemble"];
+  EXPECT_EQ(e["particles"], 20000);
+  EXPECT_GE(e["p_value"].get<double>(), 1e-6);  // false alarm: 1e-6
+  EXPECT_NEAR(e["l1"].get<double>() / e["l1_expected"].get<double>(), 1.0, 0.3);
+  EXPECT_CONTAINS(text_of(folder.path() / "result/ensemble.csv"), "coordinate,position,density,particles,standard_error\ntheta,");
+}
+
 TEST(Program, AnUnconvergedStationaryStateEndsWithExitCode3) {
   const TemporaryDirectory folder;
   std::ofstream(folder.path() / "s.toml")
