@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/commands.hpp"
+#include "app/openblas.hpp"
 #include "generated/version.hpp"
 #include "meshes/error.hpp"
 
@@ -75,6 +76,7 @@ int dispatch(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    choose_openblas_kernels(argv);
     return dispatch(argc, argv);
   } catch (const Error& error) {
     fmt::print(stderr, "error: {}\n", error.what());

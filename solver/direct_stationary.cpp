@@ -124,11 +124,11 @@ double polish(const Matrix& generator, const ShiftedInverse& inverse, Vector& de
 bool find_modes(const OrderedGenerator& generator, const PerturbationInverse& inverse, double shift, int modes, const Vector& start,
                 std::vector<Mode>& found) {
   const Eigen::Index wanted = modes;
-  const Eigen::Index basis = std::min<Eigen::Index>(inverse.rows() - 1, 3 * wanted + 4);
+  const Eigen::Index basis = std::min<Eigen::Index>(inverse.rows() - 1, 2 * wanted + 8);
   Spectra::GenEigsSolver<const PerturbationInverse> solver(inverse, wanted, basis);
   const Vector perturbation = inverse.perturbation(start);
   constexpr int most_restarts = 200;
-  constexpr double tolerance = 1e-8;
+  constexpr double tolerance = 1e-7;
   try {
     solver.init(perturbation.data());
     solver.compute(Spectra::SortRule::LargestMagn, most_restarts, tolerance);
