@@ -18,15 +18,25 @@ using namespace underdamp;
 void add_device_option(CLI::App& command, DeviceChoice& device) {
   static const std::map<std::string, DeviceChoice> choices{
       {"auto", DeviceChoice::automatic}, {"cuda", DeviceChoice::cuda}, {"host", DeviceChoice::host}};
-  command.add_option("--device", device, "auto (a GPU if one works), cuda or host")
-      ->transform(CLI::CheckedTransformer(choices, CLI::ignore_case))
+  const auto choose = [&device](const std::string& name) {
+    const auto found = choices.find(name);
+    if (found == choices.end()) throw CLI::ValidationError("--device " + name, "the choices are auto, cuda and host");
+    device = found->second;
+  };
+  command.add_option_function<std::string>("--device", choose, "auto (a GPU if one works), cuda or host")
       ->option_text("auto|cuda|host");
+}
+
+/// Usage errors look like all others.
+std::string usage_error(const CLI::App*, const CLI::Error& error) {
+  return fmt::format("error: {}\n  to fix: see underdamp --help\n", error.what());
 }
 
 int dispatch(int argc, char** argv) {
   CLI::App app{"underdamp: how SGD with momentum spreads in phase space", "underdamp"};
   app.set_version_flag("--version", std::string("underdamp ") + version);
   app.require_subcommand(1);
+  app.failure_message(usage_error);
   app.footer(
       "Exit codes: 0 done, 1 a check fell short, 2 bad spec or usage, 3 numerical failure, 4 device, 5 input/output,\n"
       "130 interrupted (state saved). Documentation: docs/user-guide.md");

@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -9,6 +10,19 @@
 #include "solver/files.hpp"
 
 namespace underdamp {
+
+namespace {
+
+/// The file that a template reads, empty if there is none.
+std::string data_file(std::string_view text) {
+  constexpr std::string_view key = "\nfile = \"";
+  const auto begin = text.find(key);
+  if (begin == std::string_view::npos) return {};
+  const auto name = text.substr(begin + key.size());
+  return std::string(name.substr(0, name.find('"')));
+}
+
+}  // namespace
 
 int new_command(const std::string& name, bool list) {
   std::vector<std::string> names;
@@ -28,7 +42,11 @@ int new_command(const std::string& name, bool list) {
                   "rename or remove it, or work in another folder");
     }
     write_text(path, entry.text);
-    fmt::print("wrote {}; next: underdamp check {}\n", path.string(), path.string());
+    fmt::print("wrote {}\n", path.string());
+    if (const std::string data = data_file(entry.text); !data.empty()) {
+      fmt::print("it reads {}, which is yours to put beside it: comments in {} show its form\n", data, path.string());
+    }
+    fmt::print("next: underdamp check {}\n", path.string());
     return 0;
   }
   const std::string nearest = nearest_name(name, names);

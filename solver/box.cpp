@@ -71,12 +71,7 @@ void walk(const Model& model, int p, const std::optional<Interval>& domain, cons
     if (outside) theta = direction > 0.0 ? domain->upper : domain->lower;
     const double potential = model.k() * model.loss(p, theta) - base;
     const double temperature = model.diffusion(p, theta) / model.gamma();
-    if (!std::isfinite(potential) || !(temperature >= 0.0)) {
-      throw Error(ExitCode::bad_input,
-                  fmt::format("at x = {:.6g} the loss is {:.3g} and the noise {:.3g}", theta, model.loss(p, theta),
-                              model.plane(p).noise->value(theta)),
-                  {}, "the loss must be finite and the noise at least 0 wherever the density goes; or give grid.theta");
-    }
+    if (!std::isfinite(potential) || !(temperature >= 0.0)) model.require_valid(p, theta);
     phi += (potential - previous) / std::max(temperature, 1e-300);
     previous = potential;
     hottest = std::max(hottest, temperature);
@@ -164,19 +159,22 @@ Region underdamped_region(const Landscape& l) {
 /// Deterministic flow of points of the start, and the covariance that noise adds along each path.
 class StartTube {
  public:
-  StartTube(const Spec& spec, const Model& model, int p) : model_(model), p_(p) {
+  StartTube(const Spec& spec, const Model& model, int p)
+      : model_(model), p_(p), has_edge_(spec.initial.kind == InitialKind::uniform) {
     const InitialMoments start = initial_moments(spec, model, p);
     paths_.push_back({start.mean, {}});
     const auto& c = start.covariance;
-    // Cholesky factor times a circle of seven standard deviations.
+    // Cholesky factor times a circle of seven standard deviations, or the edge of a uniform start.
     const double a = std::sqrt(c[0][0]);
     const double b = c[0][1] / a;
     const double d = std::sqrt(std::max(c[1][1] - b * b, 0.0));
     constexpr int directions = 48;
     for (int k = 0; k < directions; ++k) {
       const double angle = 2.0 * std::numbers::pi * k / directions;
-      const double x = box_deviations * std::cos(angle);
-      const double y = box_deviations * std::sin(angle);
+      const double edge = std::numbers::sqrt3 / std::max(std::abs(std::cos(angle)), std::abs(std::sin(angle)));
+      const double radius = has_edge_ ? edge : box_deviations;
+      const double x = radius * std::cos(angle);
+      const double y = radius * std::sin(angle);
       paths_.push_back({{start.mean[0] + a * x, start.mean[1] + b * x + d * y}, {}});
     }
     region_ = {{start.mean[0], start.mean[0]}, {start.mean[1], start.mean[1]}};
@@ -263,8 +261,9 @@ class StartTube {
     const double lowest = model_.loss(p_, model_.plane(p_).minimum);
     for (const Path& path : paths_) {
       const auto& z = path.z;
-      const auto reach = [&](double offset, double variance) {
-        return std::sqrt(offset * offset + box_deviations * box_deviations * std::max(variance, 0.0));
+      const auto reach = [&](double offset, double variance) {  // widths of Gaussians add in squares
+        const double noise = box_deviations * std::sqrt(std::max(variance, 0.0));
+        return has_edge_ ? std::abs(offset) + noise : std::hypot(offset, noise);
       };
       const double dx = reach(z[0] - mean[0], path.noise[0]);
       const double dv = reach(z[1] - mean[1], path.noise[2]);
@@ -276,6 +275,7 @@ class StartTube {
 
   const Model& model_;
   int p_;
+  bool has_edge_;
   std::vector<Path> paths_;
   Region region_{};
   double energy_ = 0.0;
@@ -297,6 +297,37 @@ bool is_linear(const Spec& spec) {
   return quadratic && constant_noise;
 }
 
+/// What the box was made for, in words.
+std::string contents(const Spec& spec) {
+  const bool has_path = !is_linear(spec) || spec.initial.kind == InitialKind::uniform;
+  if (!spec.evolve) return is_linear(spec) ? "the stationary Gaussian" : "the stationary state";
+  if (has_path) return "the start along its path, and of the stationary state";
+  return spec.stationary ? "the exact Gaussian over the whole run, and of the stationary one"
+                         : "the exact Gaussian over the whole run";
+}
+
+/// What the flow or the map makes of the start may blow up.
+void require_bounded(const Spec& spec, const Model& model, int p, const Region& region) {
+  const InitialMoments start = initial_moments(spec, model, p);
+  const Derived d = model.derived(p);
+  const double scale = std::abs(start.mean[0]) + std::sqrt(start.covariance[0][0]) +
+                       std::abs(model.plane(p).minimum) + d.std_theta +
+                       (std::abs(start.mean[1]) + std::sqrt(start.covariance[1][1])) * d.relaxation_time;
+  const double length = region.theta.upper - region.theta.lower;
+  const bool is_map = spec.dynamics == Dynamics::sgd;
+  const double speed = region.velocity.upper - region.velocity.lower;
+  if (std::isfinite(length) && std::isfinite(speed) && !(is_map && length > 1e6 * scale)) return;
+  if (is_map) {
+    refuse(spec, "optimizer.learning_rate",
+           fmt::format("the SGD map throws the start, taken with {} standard deviations, ever further away: the loss is "
+                       "too steep out there",
+                       box_deviations),
+           "use a smaller learning rate, or a start that is narrower or nearer to the minimum");
+  }
+  refuse(spec, "grid.theta", "the way of the start leads so far that the box is not finite",
+         "use a start nearer to the minimum, or give grid.theta and grid.velocity");
+}
+
 /// Smallest box around everything the run meets.
 Region required_region(const Spec& spec, const Model& model, int p) {
   const Derived d = model.derived(p);
@@ -307,6 +338,7 @@ Region required_region(const Spec& spec, const Model& model, int p) {
   StartTube tube(spec, model, p);
   const double duration = spec.evolve ? spec.evolve->until : 0.0;
   Region region = tube.follow(std::min(duration, 60.0 * d.relaxation_time));
+  require_bounded(spec, model, p, region);
   if (is_linear(spec)) {
     if (!spec.evolve || spec.stationary) {
       const Matrix2 c = model.stationary_covariance(p);
@@ -348,18 +380,14 @@ PlaneBox choose_box(const Spec& spec, const Model& model, int p) {
     Region region{};
     try {
       region = required_region(spec, model, p);
+      require_bounded(spec, model, p, region);
     } catch (const SpecError&) {
       throw;
     } catch (const Error& error) {
-      throw Error(error.code(), error.what(), spec.place("grid.theta"));
+      throw Error(error.code(), std::string("grid.theta: ") + error.what(), spec.place("grid.theta"));
     }
     box = {spec.grid.theta.value_or(region.theta), spec.grid.velocity.value_or(region.velocity), ""};
-    box.reason = fmt::format("±{} standard deviations of {}", box_deviations,
-                             is_linear(spec)
-                                 ? (!spec.evolve        ? "the stationary Gaussian"
-                                    : spec.stationary ? "the exact Gaussian over the whole run, and of the stationary one"
-                                                      : "the exact Gaussian over the whole run")
-                                 : (spec.evolve ? "the start along its path, and of the stationary state" : "the stationary state"));
+    box.reason = fmt::format("±{} standard deviations of {}", box_deviations, contents(spec));
     if (spec.grid.theta) box.reason = "theta as given; velocity: " + box.reason;
     if (spec.grid.velocity) box.reason = "velocity as given; theta: " + box.reason;
   }
@@ -370,10 +398,10 @@ PlaneBox choose_box(const Spec& spec, const Model& model, int p) {
   if (domain && (box.theta.lower <= domain->lower || box.theta.upper >= domain->upper)) {
     const double slack = 1e-9 * (domain->upper - domain->lower);
     if (spec.grid.theta && (box.theta.lower < domain->lower - slack || box.theta.upper > domain->upper + slack)) {
-      throw Error(ExitCode::bad_input,
-                  fmt::format("grid.theta: [{:.6g}, {:.6g}] leaves the range [{:.6g}, {:.6g}] of {}", box.theta.lower,
-                              box.theta.upper, domain->lower, domain->upper, model.plane(p).loss->describe()),
-                  spec.place("grid.theta"), "stay inside the table, or extend it");
+      refuse(spec, "grid.theta",
+             fmt::format("[{:.6g}, {:.6g}] leaves the range [{:.6g}, {:.6g}] of {}", box.theta.lower, box.theta.upper,
+                         domain->lower, domain->upper, model.plane(p).loss->describe()),
+             "stay inside the table, or extend it");
     }
     box.theta = {std::max(box.theta.lower, domain->lower), std::min(box.theta.upper, domain->upper)};
     box.reason += fmt::format("; cut to the range [{:.4g}, {:.4g}] of the table", domain->lower, domain->upper);

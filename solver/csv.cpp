@@ -10,11 +10,13 @@
 
 #include <fmt/format.h>
 
-#include "meshes/error.hpp"
 #include "solver/diagnostics.hpp"
+#include "solver/files.hpp"
 
 namespace underdamp {
 namespace {
+
+constexpr std::size_t most_reported = 10;  // of one kind in one file
 
 std::string trimmed(const std::string& text) {
   const auto first = text.find_first_not_of(" \t");
@@ -69,8 +71,8 @@ class CsvScanner {
       }
     }
     if (quoted) {
-      throw Error(ExitCode::bad_input, "a quotation mark is not closed", fmt::format("{}:{}", path_, line_),
-                  "close it, or double quotation marks inside a cell");
+      refuse(fmt::format("{}:{}", path_, line_), "", "a quotation mark is not closed",
+             "close it, or double quotation marks inside a cell");
     }
   }
 
@@ -81,37 +83,43 @@ class CsvScanner {
   std::size_t next_line_ = 1;
 };
 
+bool is_number(const std::string& cell, double& value) {
+  const char* const begin = cell.data() + (!cell.empty() && cell[0] == '+' ? 1 : 0);
+  const char* const end = cell.data() + cell.size();
+  const auto [stop, code] = std::from_chars(begin, end, value);
+  return begin != end && code == std::errc{} && stop == end && std::isfinite(value);
+}
+
 void require_names(const std::vector<std::string>& names, const std::string& path) {
+  const std::string where = path + ":1";
+  double number = 0.0;
+  if (std::all_of(names.begin(), names.end(), [&](const std::string& name) { return is_number(name, number); })) {
+    refuse(where, "", "there is no header, the first line holds numbers", "name the columns in the first line");
+  }
   std::set<std::string> seen;
+  Diagnostics problems(most_reported);
   for (std::size_t c = 0; c < names.size(); ++c) {
-    const std::string where = fmt::format("{}:1", path);
     if (names[c].empty()) {
-      throw Error(ExitCode::bad_input, fmt::format("column {} has no name", c + 1), where,
-                  "the first line must name every column");
-    }
-    if (!seen.insert(names[c]).second) {
-      throw Error(ExitCode::bad_input, "two columns are called \"" + names[c] + "\"", where, "rename one of them");
+      problems.add(where, "", fmt::format("column {} has no name", c + 1), "the first line must name every column");
+    } else if (!seen.insert(names[c]).second) {
+      problems.add(where, "", "two columns are called \"" + names[c] + "\"", "rename one of them");
     }
   }
+  problems.throw_if_any();
 }
 
 }  // namespace
 
 CsvTable CsvTable::read(const std::string& path) {
-  std::error_code code;
-  if (!std::filesystem::is_regular_file(path, code)) {
-    throw Error(ExitCode::bad_input, "there is no such file", path,
-                "file names in a spec are relative to the folder of the spec");
-  }
+  require_file(path);
   constexpr std::uintmax_t limit = std::uintmax_t{1} << 30;
+  std::error_code code;
   if (std::filesystem::file_size(path, code) > limit || code) {
-    throw Error(ExitCode::bad_input, "the file is larger than 1 GiB", path,
-                "keep only the rows and columns that are used");
+    refuse(path, "", "the file is larger than 1 GiB", "keep only the rows and columns that are used");
   }
   std::ifstream stream(path, std::ios::binary);
   std::ostringstream text;
   text << stream.rdbuf();
-  if (!stream) throw Error(ExitCode::bad_input, "cannot read the file", path, "check its permissions");
   return parse(text.str(), path);
 }
 
@@ -119,54 +127,68 @@ CsvTable CsvTable::parse(const std::string& text, const std::string& path) {
   CsvTable table;
   table.path_ = path;
   CsvScanner scanner(text, path);
-  if (!scanner.next(table.names_))
-    throw Error(ExitCode::bad_input, "the file is empty", path, "expected a CSV with a header line");
+  if (!scanner.next(table.names_)) refuse(path, "", "the file is empty", "expected a CSV with a header line");
   for (std::string& name : table.names_) name = trimmed(name);
   require_names(table.names_, path);
+  if (table.names_.size() == 1 && table.names_[0].find_first_of(";\t") != std::string::npos) {
+    refuse(path + ":1", "", "the columns are separated by semicolons or tabs", "separate them by commas");
+  }
   std::vector<std::string> fields;
+  Diagnostics problems(most_reported);
   while (scanner.next(fields)) {
     if (fields.size() != table.names_.size()) {
-      throw Error(ExitCode::bad_input,
-                  fmt::format("this row has {} cells, the header has {}", fields.size(), table.names_.size()),
-                  fmt::format("{}:{}", path, scanner.line()), "give every row one cell per column");
+      problems.add(fmt::format("{}:{}", path, scanner.line()), "",
+                   fmt::format("this row has {} cells, the header has {}", fields.size(), table.names_.size()),
+                   "give every row one cell per column");
+      continue;
     }
     if (table.cells_.size() + fields.size() > maximum_cells) {
-      throw Error(ExitCode::bad_input, fmt::format("more than {} cells", maximum_cells), path, "use fewer rows");
+      refuse(path, "", fmt::format("more than {} cells", maximum_cells), "use fewer rows");
     }
     table.lines_.push_back(scanner.line());
     for (std::string& field : fields) table.cells_.push_back(trimmed(field));
   }
-  if (table.rows() == 0) throw Error(ExitCode::bad_input, "the file has a header but no rows", path, "add data");
+  problems.throw_if_any();
+  if (table.rows() == 0) refuse(path, "", "the file has a header but no rows", "add data");
   return table;
 }
 
-bool CsvTable::has(const std::string& name) const {
-  return std::find(names_.begin(), names_.end(), name) != names_.end();
+std::string CsvTable::place(std::size_t row) const {
+  return fmt::format("{}:{}", path_, lines_[row]);
 }
 
-std::vector<double> CsvTable::numbers(const std::string& name) const {
-  const auto found = std::find(names_.begin(), names_.end(), name);
-  if (found == names_.end()) {
+std::size_t CsvTable::column(const std::string& name) const {
+  return static_cast<std::size_t>(std::find(names_.begin(), names_.end(), name) - names_.begin());
+}
+
+void CsvTable::require_columns(const std::vector<std::string>& names) const {
+  Diagnostics problems;
+  for (const std::string& name : names) {
+    if (has(name)) continue;
     const std::string nearest = nearest_name(name, names_);
-    throw Error(ExitCode::bad_input, "there is no column \"" + name + "\"", path_ + ":1",
-                nearest.empty() ? "columns: " + join_names(names_) : "did you mean \"" + nearest + "\"?");
+    problems.add(path_ + ":1", "", "there is no column \"" + name + "\"",
+                 nearest.empty() ? "columns: " + join_names(names_) : "did you mean \"" + nearest + "\"?");
   }
-  const auto column = static_cast<std::size_t>(found - names_.begin());
-  std::vector<double> values;
-  values.reserve(rows());
+  problems.throw_if_any();
+}
+
+std::vector<std::vector<double>> CsvTable::numbers(const std::vector<std::string>& names) const {
+  require_columns(names);
+  std::vector<std::vector<double>> values(names.size(), std::vector<double>(rows()));
+  std::vector<std::size_t> columns;
+  for (const std::string& name : names) columns.push_back(column(name));
+  Diagnostics problems(most_reported);
   for (std::size_t r = 0; r < rows(); ++r) {
-    const std::string& cell = cells_[r * names_.size() + column];
-    double value = 0.0;
-    const char* const begin = cell.data() + (!cell.empty() && cell[0] == '+' ? 1 : 0);
-    const auto [end, code] = std::from_chars(begin, cell.data() + cell.size(), value);
-    if (cell.empty() || code != std::errc{} || end != cell.data() + cell.size() || !std::isfinite(value)) {
+    for (std::size_t k = 0; k < columns.size(); ++k) {
+      const std::string& cell = cells_[r * names_.size() + columns[k]];
+      if (is_number(cell, values[k][r])) continue;
       const std::string problem =
           cell.empty() ? "an empty cell" : "\"" + cell.substr(0, 40) + "\" is not a finite number";
-      throw Error(ExitCode::bad_input, "column \"" + name + "\": " + problem,
-                  fmt::format("{}:{}:{}", path_, lines_[r], column + 1), "fill it, or remove the row or the column");
+      problems.add(fmt::format("{}:{}", place(r), columns[k] + 1), "", "column \"" + names[k] + "\": " + problem,
+                   "fill it, or remove the row or the column");
     }
-    values.push_back(value);
   }
+  problems.throw_if_any();
   return values;
 }
 

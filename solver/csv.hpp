@@ -9,22 +9,29 @@ namespace underdamp {
 /// numbers, so that columns nobody uses may hold anything.
 class CsvTable {
  public:
-  /// Throws Error (bad_input) that names file, line and column if the file cannot be read, has no header, no rows, rows
-  /// of different length, repeated or empty column names, or more than `maximum_cells` cells.
+  /// Throws SpecError that names file, line and column if the file cannot be read, has no header, no rows, rows of
+  /// different length, repeated or empty column names, or more than `maximum_cells` cells.
   static CsvTable read(const std::string& path);
   static CsvTable parse(const std::string& text, const std::string& path);
 
   static constexpr std::size_t maximum_cells = 100'000'000;
 
+  const std::string& path() const { return path_; }
   const std::vector<std::string>& names() const { return names_; }
   std::size_t rows() const { return lines_.size(); }
-  bool has(const std::string& name) const;
+  bool has(const std::string& name) const { return column(name) < names_.size(); }
 
-  /// Values of a column. Throws Error (bad_input) with the nearest name if there is no such column, or with
-  /// file:line:column at the first cell that is empty, not a number or not finite.
-  std::vector<double> numbers(const std::string& name) const;
+  /// Values of columns. Throws SpecError: the nearest name for each column that is missing; file:line:column of the
+  /// first cells that are empty, not a number or not finite.
+  std::vector<std::vector<double>> numbers(const std::vector<std::string>& names) const;
+
+  /// file:line of a row.
+  std::string place(std::size_t row) const;
 
  private:
+  std::size_t column(const std::string& name) const;  ///< names_.size() if there is none
+  void require_columns(const std::vector<std::string>& names) const;
+
   std::string path_;
   std::vector<std::string> names_;
   std::vector<std::string> cells_;  ///< row-major

@@ -5,55 +5,61 @@
 
 #include <fmt/format.h>
 
-#include "meshes/error.hpp"
-#include "solver/csv.hpp"
+#include "solver/diagnostics.hpp"
 
 namespace underdamp {
 namespace {
 
-/// Mean 0, variance 1.
-Eigen::VectorXd standardized(const Eigen::VectorXd& column, const std::string& name, const std::string& file) {
+/// Mean 0, variance 1; empty if the column is constant.
+Eigen::VectorXd standardized(const Eigen::VectorXd& column) {
   const Eigen::VectorXd centred = column.array() - column.mean();
   const double variance = centred.squaredNorm() / static_cast<double>(column.size());
   const double scale = column.array().abs().maxCoeff();
-  if (!(variance > 1e-24 * scale * scale)) {
-    throw Error(ExitCode::bad_input, "column \"" + name + "\" is constant and cannot be standardised", file,
-                "remove the column, or set standardize = false");
-  }
+  if (!(variance > 1e-24 * scale * scale)) return {};
   return centred / std::sqrt(variance);
 }
 
 }  // namespace
 
-Dataset::Dataset(const LossSpec& loss, double weight_decay) {
-  const CsvTable table = CsvTable::read(loss.file);
-  const auto column = [&](const std::string& name) {
-    const std::vector<double> values = table.numbers(name);
-    const Eigen::VectorXd vector =
-        Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Eigen::Index>(values.size()));
-    return loss.standardize ? standardized(vector, name, loss.file) : vector;
-  };
-  target_ = column(loss.target);
+RegressionData regression_data(const CsvTable& table, const LossSpec& loss) {
+  RegressionData data;
   for (const std::string& name : table.names()) {
-    if (name != loss.target) names_.push_back(name);
+    if (name != loss.target) data.names.push_back(name);
   }
-  if (names_.empty()) {
-    throw Error(ExitCode::bad_input, "there is no column besides the target", loss.file, "add features");
-  }
+  if (data.names.empty()) refuse(table.path(), "", "there is no column besides the target", "add features");
   constexpr std::size_t largest = 5000;
-  if (names_.size() > largest) {
-    throw Error(ExitCode::bad_input, fmt::format("{} features are too many, the limit is {}", names_.size(), largest),
-                loss.file, "use fewer columns");
+  if (data.names.size() > largest) {
+    refuse(table.path(), "", fmt::format("{} features are too many, the limit is {}", data.names.size(), largest),
+           "use fewer columns");
   }
-  features_.resize(target_.size(), static_cast<Eigen::Index>(names_.size()));
-  for (std::size_t c = 0; c < names_.size(); ++c) features_.col(static_cast<Eigen::Index>(c)) = column(names_[c]);
-  decompose(weight_decay);
+  std::vector<std::string> names = data.names;
+  names.push_back(loss.target);
+  const auto values = table.numbers(names);
+  data.features.resize(static_cast<Eigen::Index>(table.rows()), static_cast<Eigen::Index>(data.names.size()));
+  Diagnostics problems(10);
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    Eigen::VectorXd column =
+        Eigen::Map<const Eigen::VectorXd>(values[c].data(), static_cast<Eigen::Index>(values[c].size()));
+    if (loss.standardize) column = standardized(column);
+    if (column.size() == 0) {
+      problems.add(table.path(), "", "column \"" + names[c] + "\" is constant and cannot be standardised",
+                   "remove the column, or set standardize = false");
+    } else if (c < data.names.size()) {
+      data.features.col(static_cast<Eigen::Index>(c)) = column;
+    } else {
+      data.target = column;
+    }
+  }
+  problems.throw_if_any();
+  return data;
 }
 
-void Dataset::decompose(double weight_decay) {
-  const auto n = static_cast<double>(features_.rows());
-  const Eigen::Index d = features_.cols();
-  const Eigen::MatrixXd hessian = features_.transpose() * features_ / n;
+Dataset::Dataset(std::shared_ptr<const RegressionData> data, double weight_decay) : data_(std::move(data)) {
+  const Eigen::MatrixXd& features = data_->features;
+  const Eigen::VectorXd& target = data_->target;
+  const auto n = static_cast<double>(features.rows());
+  const Eigen::Index d = features.cols();
+  const Eigen::MatrixXd hessian = features.transpose() * features / n;
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(hessian);  // eigenvalues in increasing order
   vectors_ = solver.eigenvectors().rowwise().reverse();
   const Eigen::VectorXd eigenvalues = solver.eigenvalues().reverse();
@@ -62,7 +68,7 @@ void Dataset::decompose(double weight_decay) {
     vectors_.col(l).cwiseAbs().maxCoeff(&largest);
     if (vectors_(largest, l) < 0.0) vectors_.col(l) *= -1.0;
   }
-  const Eigen::VectorXd slope = vectors_.transpose() * (features_.transpose() * target_) / n;
+  const Eigen::VectorXd slope = vectors_.transpose() * (features.transpose() * target) / n;
   const double zero = 1e-13 * eigenvalues[0];
   Eigen::VectorXd minimiser(d);  // of L_λ, in mode coordinates
   for (Eigen::Index l = 0; l < d; ++l) {
@@ -71,8 +77,8 @@ void Dataset::decompose(double weight_decay) {
     minimiser[l] = rho + weight_decay > 0.0 ? slope[l] / (rho + weight_decay) : 0.0;
   }
   // Per-example gradients at the minimiser of L_λ, projected: g_n = Uᵀ x_n (x_n·θ − y_n).
-  const Eigen::VectorXd residual = features_ * (vectors_ * minimiser) - target_;
-  Eigen::MatrixXd gradients = residual.asDiagonal() * (features_ * vectors_);
+  const Eigen::VectorXd residual = features * (vectors_ * minimiser) - target;
+  Eigen::MatrixXd gradients = residual.asDiagonal() * (features * vectors_);
   gradients.rowwise() -= gradients.colwise().mean();
   const Eigen::MatrixXd covariance = gradients.transpose() * gradients / n;
   for (Eigen::Index l = 0; l < d; ++l) {

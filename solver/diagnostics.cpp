@@ -1,6 +1,9 @@
 #include "solver/diagnostics.hpp"
 
 #include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
 
 namespace underdamp {
 namespace {
@@ -33,7 +36,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string Diagnostic::text() const {
-  std::string result = place + ": ";
+  std::string result;
+  if (!place.empty()) result += place + ": ";
   if (!key.empty()) result += key + ": ";
   result += problem;
   if (!remedy.empty()) result += "\n  to fix: " + remedy;
@@ -41,19 +45,30 @@ std::string Diagnostic::text() const {
 }
 
 void Diagnostics::add(std::string place, std::string key, std::string problem, std::string remedy) {
-  entries_.push_back({std::move(place), std::move(key), std::move(problem), std::move(remedy)});
+  if (entries_.size() == limit_) {
+    ++left_out_;
+  } else {
+    entries_.push_back({std::move(place), std::move(key), std::move(problem), std::move(remedy)});
+  }
 }
 
 void Diagnostics::throw_if_any() const {
-  if (!entries_.empty()) throw SpecError(entries_);
+  if (entries_.empty()) return;
+  std::vector<Diagnostic> all = entries_;
+  if (left_out_ > 0) all.push_back({"", "", "and " + std::to_string(left_out_) + " more like these", ""});
+  throw SpecError(std::move(all));
 }
 
 SpecError::SpecError(std::vector<Diagnostic> entries)
     : Error(ExitCode::bad_input, all_text(entries)), entries_(std::move(entries)) {}
 
+void refuse(std::string place, std::string key, std::string problem, std::string remedy) {
+  throw SpecError({{std::move(place), std::move(key), std::move(problem), std::move(remedy)}});
+}
+
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
   std::string best;
-  std::size_t best_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
+  std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(name, candidate);
     if (distance < best_distance) {
@@ -62,6 +77,13 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
     }
   }
   return best;
+}
+
+std::string number_text(double value) {
+  if (std::isnan(value)) return "nan";
+  std::string text = fmt::format("{}", value);
+  if (text.find_first_of(".ein") == std::string::npos) text += ".0";
+  return text;
 }
 
 std::string join_names(const std::vector<std::string>& names) {

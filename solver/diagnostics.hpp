@@ -1,4 +1,6 @@
 #pragma once
+#include <cstddef>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,7 +11,7 @@ namespace underdamp {
 
 /// One thing that is wrong with an input.
 struct Diagnostic {
-  std::string place;  ///< file:line:column
+  std::string place;  ///< file:line:column, may be empty
   std::string key;    ///< dotted key, may be empty
   std::string problem;
   std::string remedy;  ///< what to change
@@ -20,6 +22,10 @@ struct Diagnostic {
 /// Collects everything that is wrong with an input, so that it can be reported at once.
 class Diagnostics {
  public:
+  Diagnostics() = default;
+  /// Keeps the first `limit` problems and counts the others: a large file may hold the same mistake in every row.
+  explicit Diagnostics(std::size_t limit) : limit_(limit) {}
+
   void add(std::string place, std::string key, std::string problem, std::string remedy);
   bool empty() const { return entries_.empty(); }
   const std::vector<Diagnostic>& entries() const { return entries_; }
@@ -28,6 +34,8 @@ class Diagnostics {
   void throw_if_any() const;
 
  private:
+  std::size_t limit_ = std::numeric_limits<std::size_t>::max();
+  std::size_t left_out_ = 0;
   std::vector<Diagnostic> entries_;
 };
 
@@ -41,8 +49,14 @@ class SpecError : public Error {
   std::vector<Diagnostic> entries_;
 };
 
+/// Throws SpecError with this one problem.
+[[noreturn]] void refuse(std::string place, std::string key, std::string problem, std::string remedy);
+
 /// The candidate that a misspelt `name` most likely means (Damerau-Levenshtein distance); empty if none is close.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
+
+/// A number for a message: as short as it can be, "1.0" rather than "1", and NaN without a sign.
+std::string number_text(double value);
 
 /// "a, b or c".
 std::string join_names(const std::vector<std::string>& names);

@@ -247,9 +247,12 @@ std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh
     if (!(lost > std::max(leak_warning, share_thrown_out * step_error))) return;
     const double bound = upper ? axis.upper : axis.lower;
     const double wider = bound + (upper ? 0.2 : -0.2) * axis.length();
-    warnings.push_back(
-        fmt::format("{}{:.2e} of the probability left the box through {} = {:.4g}: widen it to about {:.4g}",
-                    plane_prefix(model, p), lost, wall, bound, wider));
+    const auto table = model.domain(p);
+    const bool ends_with_table =
+        table && &axis == &mesh.plane(p).theta && bound == (upper ? table->upper : table->lower);
+    warnings.push_back(fmt::format("{}{:.2e} of the probability left the box through {} = {:.4g}: {} to about {:.4g}",
+                                   plane_prefix(model, p), lost, wall, bound,
+                                   ends_with_table ? "the table ends there, extend it" : "widen it", wider));
   };
   check("theta_min", departed.theta_min, mesh.plane(p).theta, false);
   check("theta_max", departed.theta_max, mesh.plane(p).theta, true);

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "meshes/error.hpp"
+#include "solver/diagnostics.hpp"
 
 namespace underdamp {
 namespace {
@@ -19,6 +20,19 @@ namespace fs = std::filesystem;
 }
 
 }  // namespace
+
+void require_file(const fs::path& path) {
+  std::error_code code;
+  if (fs::is_directory(path, code))
+    refuse(path.string(), "", "this is a folder, not a file", "give the name of a file");
+  if (!fs::exists(path, code)) {
+    refuse(path.string(), "", "there is no such file", "file names in a spec are relative to the folder of the spec");
+  }
+  if (!fs::is_regular_file(path, code)) refuse(path.string(), "", "this is a device, not a file", "copy it to a file");
+  if (::access(path.c_str(), R_OK) != 0) {
+    refuse(path.string(), "", "cannot read the file: " + std::string(std::strerror(errno)), "check its permissions");
+  }
+}
 
 void write_atomically(const fs::path& path, const std::function<void(const fs::path&)>& write) {
   fs::path temporary = path;

@@ -5,6 +5,9 @@
 
 namespace underdamp {
 
+/// Throws SpecError if a file that is to be read is missing, a folder, or may not be read.
+void require_file(const std::filesystem::path& path);
+
 /// Writes a file whole or not at all: `write` gets a temporary name in the same folder, which then takes the place of
 /// `path`. Throws Error (input_output) naming the file and the system's reason; the temporary file is removed.
 void write_atomically(const std::filesystem::path& path,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/math/differentiation/finite_difference.hpp>
+#include <cctype>
 #include <cmath>
 #include <numeric>
 
@@ -9,8 +10,7 @@
 #include <muParser.h>
 #include <Eigen/SparseLU>
 
-#include "meshes/error.hpp"
-#include "solver/csv.hpp"
+#include "solver/diagnostics.hpp"
 
 namespace underdamp {
 namespace {
@@ -55,21 +55,19 @@ class Quadratic final : public Function {
 /// muParser keeps the variable by address, so that evaluation changes it: hence mutable, and one object per thread.
 class Expression final : public Function {
  public:
-  Expression(const std::string& formula, const std::string& place) : formula_(formula) {
-    refuse_assignment(place);
+  explicit Expression(const std::string& formula) : formula_(formula) {
+    refuse_assignment();
     try {
       parser_.DefineVar("x", &x_);
       parser_.SetExpr(formula);
       static_cast<void>(parser_.Eval());
     } catch (const mu::Parser::exception_type& error) {
-      throw Error(
-          ExitCode::bad_input,
-          fmt::format("\"{}\" is not a formula: {} (at character {})", formula, error.GetMsg(), error.GetPos() + 1),
-          place, "use x, numbers, + - * / ^, and functions such as sin, exp, log, sqrt, abs, tanh");
+      const auto character = std::min(static_cast<std::size_t>(error.GetPos()) + 1, formula.size());
+      refuse("", "", fmt::format("\"{}\" is not a formula: {} (at character {})", formula, error.GetMsg(), character),
+             cure(error.GetToken()));
     }
     if (parser_.GetNumResults() != 1) {
-      throw Error(ExitCode::bad_input, "\"" + formula + "\" gives several values", place,
-                  "write one formula, without commas");
+      refuse("", "", "\"" + formula + "\" gives several values", "write one formula, without commas");
     }
   }
   double value(double theta) const override {
@@ -80,16 +78,28 @@ class Expression final : public Function {
 
  private:
   /// muParser would take "x = 2" as an assignment.
-  void refuse_assignment(const std::string& place) const {
+  void refuse_assignment() const {
     for (std::size_t k = 0; k < formula_.size(); ++k) {
       if (formula_[k] != '=') continue;
       const bool comparison = (k + 1 < formula_.size() && formula_[k + 1] == '=') ||
                               (k > 0 && std::string("=<>!").find(formula_[k - 1]) != std::string::npos);
       if (!comparison) {
-        throw Error(ExitCode::bad_input, fmt::format("\"{}\" assigns to a variable (at character {})", formula_, k + 1),
-                    place, "write the right-hand side only");
+        refuse("", "", fmt::format("\"{}\" assigns to a variable (at character {})", formula_, k + 1),
+               "write the right-hand side only");
       }
     }
+  }
+
+  /// What to write in place of a token that muParser does not know.
+  std::string cure(const std::string& token) const {
+    std::vector<std::string> names{"x"};
+    for (const auto& [name, function] : parser_.GetFunDef()) names.push_back(name);
+    for (const auto& [name, value] : parser_.GetConst()) names.push_back(name);
+    const bool is_name = !token.empty() && (std::isalpha(static_cast<unsigned char>(token[0])) != 0 || token[0] == '_');
+    const std::string nearest = is_name ? nearest_name(token, names) : "";
+    const bool unknown = std::find(names.begin(), names.end(), token) == names.end();
+    return (nearest.empty() || !unknown ? "" : "did you mean " + nearest + "? ") +
+           "use x, numbers, + - * / ^, and functions such as sin, exp, log, sqrt, abs, tanh";
   }
 
   std::string formula_;
@@ -192,8 +202,8 @@ std::unique_ptr<Function> make_quadratic(double hessian, double minimum) {
   return std::make_unique<Quadratic>(hessian, minimum);
 }
 
-std::unique_ptr<Function> make_expression(const std::string& formula, const std::string& place) {
-  return std::make_unique<Expression>(formula, place);
+std::unique_ptr<Function> make_expression(const std::string& formula) {
+  return std::make_unique<Expression>(formula);
 }
 
 std::unique_ptr<Function> make_spline(std::vector<double> abscissas, std::vector<double> ordinates,
@@ -201,28 +211,33 @@ std::unique_ptr<Function> make_spline(std::vector<double> abscissas, std::vector
   return std::make_unique<Spline>(std::move(abscissas), std::move(ordinates), description);
 }
 
-std::unique_ptr<Function> make_table(const std::string& file, const std::array<std::string, 2>& columns) {
-  const CsvTable table = CsvTable::read(file);
-  const std::vector<double> x = table.numbers(columns[0]);
-  const std::vector<double> y = table.numbers(columns[1]);
+std::unique_ptr<Function> make_table(const CsvTable& table, const std::array<std::string, 2>& columns) {
+  const auto values = table.numbers({columns[0], columns[1]});
+  const std::vector<double>& x = values[0];
   if (x.size() < 4) {
-    throw Error(ExitCode::bad_input, fmt::format("a cubic spline needs four rows, there are {}", x.size()), file,
-                "add rows");
+    refuse(table.path(), "", fmt::format("a cubic spline needs four rows, there are {}", x.size()), "add rows");
   }
   std::vector<std::size_t> order(x.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return x[a] < x[b]; });
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return x[a] < x[b]; });
+  Diagnostics problems(10);
   std::vector<double> sorted_x, sorted_y;
-  for (const std::size_t k : order) {
-    if (!sorted_x.empty() && !(x[k] > sorted_x.back())) {
-      throw Error(ExitCode::bad_input, fmt::format("{} = {} occurs twice", columns[0], x[k]), file,
-                  "keep one row for each value");
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    const double abscissa = x[order[k]];
+    if (k > 0 && !(abscissa > x[order[k - 1]])) {
+      problems.add(table.place(order[k]), "",
+                   fmt::format("{} = {} was given before, in {}", columns[0], abscissa, table.place(order[k - 1])),
+                   "keep one row for each value");
     }
-    sorted_x.push_back(x[k]);
-    sorted_y.push_back(y[k]);
+    sorted_x.push_back(abscissa);
+    sorted_y.push_back(values[1][order[k]]);
   }
-  auto spline = make_spline(std::move(sorted_x), std::move(sorted_y), "the table " + file);
+  problems.throw_if_any();
+  auto spline = make_spline(std::move(sorted_x), std::move(sorted_y), "the table " + table.path());
   const Interval known = *spline->domain();
+  if (!std::isfinite(spline->second_derivative(known.lower)) || !std::isfinite(spline->value(known.upper))) {
+    refuse(table.path(), "", "the values are too large for a spline", "use other units");
+  }
   spline->set_length((known.upper - known.lower) / 10.0);
   return spline;
 }

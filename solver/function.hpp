@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "solver/csv.hpp"
 #include "solver/spec.hpp"
 
 /// Functions of one parameter θ: losses L(θ) and gradient-noise variances Σ(θ).
@@ -34,14 +35,14 @@ std::unique_ptr<Function> make_polynomial(std::vector<double> coefficients);
 /// h (θ − m)² / 2.
 std::unique_ptr<Function> make_quadratic(double hessian, double minimum);
 
-/// A formula in x, evaluated by muParser. Throws Error (bad_input) with the position in the formula if it is not one.
-std::unique_ptr<Function> make_expression(const std::string& formula, const std::string& place);
+/// A formula in x, evaluated by muParser. Throws SpecError with the position in the formula if it is not one.
+std::unique_ptr<Function> make_expression(const std::string& formula);
 
 /// Cubic spline (not-a-knot) through points with strictly increasing abscissas, at least four of them.
 std::unique_ptr<Function> make_spline(std::vector<double> abscissas, std::vector<double> ordinates,
                                       const std::string& description);
 
-/// The spline through two columns of a CSV file; rows may come in any order.
-std::unique_ptr<Function> make_table(const std::string& file, const std::array<std::string, 2>& columns);
+/// The spline through two columns of a CSV file; rows may come in any order. Throws SpecError naming file and line.
+std::unique_ptr<Function> make_table(const CsvTable& table, const std::array<std::string, 2>& columns);
 
 }  // namespace underdamp

@@ -2,31 +2,35 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <filesystem>
+#include <numeric>
 
 #include <fmt/format.h>
 
-#include "meshes/error.hpp"
 #include "solver/box.hpp"
 #include "solver/csv.hpp"
+#include "solver/diagnostics.hpp"
+#include "solver/files.hpp"
 #include "solver/function.hpp"
 #include "solver/vtk_writer.hpp"
 
 namespace underdamp {
 namespace {
 
+namespace fs = std::filesystem;
+
 std::vector<double> distinct(std::vector<double> values, const std::string& file, const std::string& column) {
   std::sort(values.begin(), values.end());
   values.erase(std::unique(values.begin(), values.end()), values.end());
   if (values.size() < 4) {
-    throw Error(ExitCode::bad_input, "column \"" + column + "\" has fewer than four different values", file,
-                "give a density on a rectangular lattice of at least 4 × 4 points");
+    refuse(file, "", "column \"" + column + "\" has fewer than four different values",
+           "give a density on a rectangular lattice of at least 4 × 4 points");
   }
   const double step = (values.back() - values.front()) / static_cast<double>(values.size() - 1);
   for (std::size_t k = 0; k < values.size(); ++k) {
     if (!(std::abs(values[k] - values.front() - static_cast<double>(k) * step) < 1e-4 * step)) {
-      throw Error(ExitCode::bad_input, fmt::format("column \"{}\" is not evenly spaced near {}", column, values[k]),
-                  file, "give a density on an evenly spaced lattice");
+      refuse(file, "", fmt::format("column \"{}\" is not evenly spaced near {}", column, values[k]),
+             "give a density on an evenly spaced lattice");
     }
   }
   return values;
@@ -34,34 +38,28 @@ std::vector<double> distinct(std::vector<double> values, const std::string& file
 
 GridDensity read_csv_density(const std::string& file) {
   const CsvTable table = CsvTable::read(file);
-  const std::vector<double> theta = table.numbers("theta");
-  const std::vector<double> velocity = table.numbers("v");
-  const std::vector<double> density = table.numbers("density");
-  GridDensity grid{distinct(theta, file, "theta"), distinct(velocity, file, "v"), {}};
+  const auto columns = table.numbers({"theta", "v", "density"});
+  GridDensity grid{distinct(columns[0], file, "theta"), distinct(columns[1], file, "v"), {}};
   const std::size_t points = grid.theta.size() * grid.velocity.size();
-  if (points != theta.size()) {
-    throw Error(
-        ExitCode::bad_input,
-        fmt::format("{} rows do not make a {} × {} lattice", theta.size(), grid.theta.size(), grid.velocity.size()),
-        file, "give every lattice point once");
+  if (points != table.rows()) {
+    refuse(file, "",
+           fmt::format("{} rows do not make a {} × {} lattice", table.rows(), grid.theta.size(), grid.velocity.size()),
+           "give every lattice point once");
   }
   grid.values.assign(points, -1.0);
+  const auto index = [](const std::vector<double>& lattice, double x) {
+    return static_cast<std::size_t>(std::lower_bound(lattice.begin(), lattice.end(), x) - lattice.begin());
+  };
+  Diagnostics problems(10);
   for (std::size_t k = 0; k < points; ++k) {
-    const auto i =
-        static_cast<std::size_t>(std::lower_bound(grid.theta.begin(), grid.theta.end(), theta[k]) - grid.theta.begin());
-    const auto j = static_cast<std::size_t>(std::lower_bound(grid.velocity.begin(), grid.velocity.end(), velocity[k]) -
-                                            grid.velocity.begin());
-    if (density[k] < 0.0) {
-      throw Error(ExitCode::bad_input,
-                  fmt::format("the density is {} at theta = {}, v = {}", density[k], theta[k], velocity[k]), file,
-                  "a density is nowhere negative");
-    }
-    grid.values[i * grid.velocity.size() + j] = density[k];
+    const double density = columns[2][k];
+    double& value =
+        grid.values[index(grid.theta, columns[0][k]) * grid.velocity.size() + index(grid.velocity, columns[1][k])];
+    if (density < 0.0) problems.add(table.place(k), "", fmt::format("the density is {}", density), "use a density ≥ 0");
+    if (value >= 0.0) problems.add(table.place(k), "", "this lattice point was given before", "give it once");
+    value = std::max(density, 0.0);
   }
-  if (*std::min_element(grid.values.begin(), grid.values.end()) < 0.0) {
-    throw Error(ExitCode::bad_input, "a lattice point is missing and another occurs twice", file,
-                "give every lattice point once");
-  }
+  problems.throw_if_any();
   return grid;
 }
 
@@ -130,6 +128,57 @@ InitialMoments stationary_moments(const Model& model, int p) {
   return {{model.plane(p).minimum, 0.0}, model.stationary_covariance(p)};
 }
 
+struct PhaseRange {
+  Interval theta;
+  Interval velocity;
+};
+
+/// Range of a uniform start: as given, else three stationary standard deviations, as far as the box allows.
+PhaseRange uniform_range(const Spec& spec, const Model& model, int p) {
+  const auto range = [](double center, double variance, const std::optional<Interval>& limits) {
+    const double reach = 3.0 * std::sqrt(variance);
+    Interval result{center - reach, center + reach};
+    if (limits && limits->lower < result.upper && limits->upper > result.lower) {
+      result = {std::max(result.lower, limits->lower), std::min(result.upper, limits->upper)};
+    }
+    return result;
+  };
+  const Matrix2 covariance = model.stationary_covariance(p);
+  const auto theta_limits = spec.grid.theta ? spec.grid.theta : model.domain(p);
+  return {spec.initial.theta.value_or(range(model.plane(p).minimum, covariance[0][0], theta_limits)),
+          spec.initial.velocity.value_or(range(0.0, covariance[1][1], spec.grid.velocity))};
+}
+
+/// The key that says most about the start.
+std::string start_key(const Spec& spec) {
+  for (const char* key : {"initial.mean", "initial.theta", "initial.velocity", "initial.file", "initial.kind"}) {
+    if (spec.where.count(key) > 0) return key;
+  }
+  return "grid.theta";
+}
+
+[[noreturn]] void refuse_start(const Spec& spec, const Model& model, const PhasePlane& plane, int p, double share) {
+  const InitialMoments start = initial_moments(spec, model, p);
+  const double deviation_theta = std::sqrt(start.covariance[0][0]);
+  const double deviation_v = std::sqrt(start.covariance[1][1]);
+  const bool is_inside = start.mean[0] > plane.theta.lower && start.mean[0] < plane.theta.upper &&
+                         start.mean[1] > plane.velocity.lower && start.mean[1] < plane.velocity.upper;
+  const std::string widths = fmt::format("standard deviations {:.3g} and {:.3g}", deviation_theta, deviation_v);
+  if (is_inside && (deviation_theta < plane.theta.width() || deviation_v < plane.velocity.width())) {
+    refuse(spec, start_key(spec),
+           fmt::format("the start slips between the cells: {}, cells of {:.3g} × {:.3g}", widths, plane.theta.width(),
+                       plane.velocity.width()),
+           "use a wider start, more cells, or a smaller box");
+  }
+  refuse(spec, start_key(spec),
+         fmt::format("only {:.3g} of the start lies in the box theta [{:.4g}, {:.4g}], v [{:.4g}, {:.4g}]: its mean is "
+                     "({:.4g}, {:.4g}), {}",
+                     share, plane.theta.lower, plane.theta.upper, plane.velocity.lower, plane.velocity.upper,
+                     start.mean[0], start.mean[1], widths),
+         model.domain(p) ? "move or narrow the start, or extend the table"
+                         : "move or narrow the start, or widen grid.theta and grid.velocity");
+}
+
 }  // namespace
 
 double gaussian_density(const Vector2& mean, const Matrix2& covariance, double theta, double v) {
@@ -143,8 +192,13 @@ double gaussian_density(const Vector2& mean, const Matrix2& covariance, double t
 }
 
 GridDensity read_grid_density(const std::string& file) {
-  if (file.size() > 4 && file.compare(file.size() - 4, 4, ".vti") == 0) return read_vti_density(file);
-  return read_csv_density(file);
+  require_file(file);
+  GridDensity grid = fs::path(file).extension() == ".vti" ? read_vti_density(file) : read_csv_density(file);
+  const double sum = std::accumulate(grid.values.begin(), grid.values.end(), 0.0);
+  if (!std::isfinite(sum) || !(sum > 0.0)) {
+    refuse(file, "", fmt::format("the densities add up to {}", sum), "give a density that is positive somewhere");
+  }
+  return grid;
 }
 
 InitialMoments initial_moments(const Spec& spec, const Model& model, int p) {
@@ -156,21 +210,14 @@ InitialMoments initial_moments(const Spec& spec, const Model& model, int p) {
     case InitialKind::stationary:
       return stationary_moments(model, p);
     case InitialKind::file:
-      return moments_of(read_grid_density(initial.file));
+      return moments_of(*initial.density);
     case InitialKind::uniform:
       break;
   }
-  const auto range = [](const std::optional<Interval>& own, const std::optional<Interval>& box, double center,
-                        double deviation) {
-    if (own) return *own;
-    return box.value_or(Interval{center - box_deviations * deviation, center + box_deviations * deviation});
-  };
-  const Derived d = model.derived(p);
-  const Interval theta = range(initial.theta, spec.grid.theta, model.plane(p).minimum, d.std_theta);
-  const Interval v = range(initial.velocity, spec.grid.velocity, 0.0, d.std_v);
+  const PhaseRange range = uniform_range(spec, model, p);
   const auto variance = [](const Interval& i) { return (i.upper - i.lower) * (i.upper - i.lower) / 12.0; };
-  return {{0.5 * (theta.lower + theta.upper), 0.5 * (v.lower + v.upper)},
-          {{{variance(theta), 0.0}, {0.0, variance(v)}}}};
+  return {{0.5 * (range.theta.lower + range.theta.upper), 0.5 * (range.velocity.lower + range.velocity.upper)},
+          {{{variance(range.theta), 0.0}, {0.0, variance(range.velocity)}}}};
 }
 
 std::vector<double> initial_density(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
@@ -187,15 +234,16 @@ std::vector<double> initial_density(const Spec& spec, const Model& model, const 
   };
   const InitialSpec& initial = spec.initial;
   if (initial.kind == InitialKind::file) {
-    const GridDensity grid = read_grid_density(initial.file);
+    const GridDensity& grid = *initial.density;
     density = same_lattice(grid.theta, plane.theta) && same_lattice(grid.velocity, plane.velocity)
                   ? grid.values
                   : interpolated(grid, plane);
   } else if (initial.kind == InitialKind::uniform) {
-    const Interval theta = initial.theta.value_or(Interval{plane.theta.lower, plane.theta.upper});
-    const Interval v = initial.velocity.value_or(Interval{plane.velocity.lower, plane.velocity.upper});
+    const PhaseRange range = uniform_range(spec, model, p);
     fill([&](double x, double y) {
-      return x > theta.lower && x < theta.upper && y > v.lower && y < v.upper ? 1.0 : 0.0;
+      return x > range.theta.lower && x < range.theta.upper && y > range.velocity.lower && y < range.velocity.upper
+                 ? 1.0
+                 : 0.0;
     });
   } else {
     const InitialMoments moments = initial_moments(spec, model, p);
@@ -204,11 +252,7 @@ std::vector<double> initial_density(const Spec& spec, const Model& model, const 
   double mass = 0.0;
   for (const double value : density) mass += value * plane.cell_area();
   const double least = initial.kind == InitialKind::gaussian || initial.kind == InitialKind::stationary ? 0.5 : 0.0;
-  if (!std::isfinite(mass) || !(mass > least)) {
-    throw Error(ExitCode::bad_input, fmt::format("only {:.3g} of the start lies in the box, on its cells", mass),
-                spec.place("initial"),
-                "check initial against grid.theta and grid.velocity; a start narrower than a cell needs more cells");
-  }
+  if (!std::isfinite(mass) || !(mass > least)) refuse_start(spec, model, plane, p, mass);
   for (double& value : density) value /= mass;
   return density;
 }

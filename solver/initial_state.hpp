@@ -29,7 +29,7 @@ struct GridDensity {
 };
 
 /// Reads a CSV with columns theta, v, density (rows in any order, one for each lattice point) or, where VTK is built
-/// in, a .vti that an earlier run wrote. Throws Error (bad_input).
+/// in, a .vti that an earlier run wrote. Throws SpecError.
 GridDensity read_grid_density(const std::string& file);
 
 /// Density at the cell centres of plane p of the mesh, normalised so that the sum over the cells times the cell area

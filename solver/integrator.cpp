@@ -314,7 +314,7 @@ void Integrator::advance_extrapolated(double time, const std::function<void(doub
     if (!accepted) {
       ++statistics_.rejected;
       growth = 0.9;
-      if (next.length < 1e-9 * tables_.relaxation_time[0]) {
+      if (next.length * *std::max_element(tables_.rate.begin(), tables_.rate.end()) < 1e-9) {
         throw Error(ExitCode::numerical, fmt::format("the step became {:.2g} at t = {:.6g}", next.length, time_), {},
                     "the tolerance cannot be met; loosen evolve.tolerance, or give more cells");
       }

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <boost/math/tools/minima.hpp>
 #include <cmath>
+#include <limits>
+#include <tuple>
 
 #include <fmt/format.h>
 
-#include "meshes/error.hpp"
+#include "solver/diagnostics.hpp"
 
 namespace underdamp {
 namespace {
@@ -15,7 +17,48 @@ std::shared_ptr<const Function> constant(double value) {
   return make_polynomial({value});
 }
 
-/// Window that certainly holds what the user named: start, box, or the neighbourhood of 0.
+/// Lowest point of a function in a window.
+struct Lowest {
+  double theta = 0.0;
+  double value = std::numeric_limits<double>::infinity();
+  double highest = 0.0;  ///< largest |value| that was sampled
+  bool at_end = false;   ///< of the window
+  bool is_flat = true;   ///< the function has one value only
+};
+
+/// Looks at a grid of the window and refines by Brent's method; where the function is not a number it counts as high.
+template <class F>
+Lowest lowest(const F& f, const Interval& window) {
+  constexpr int samples = 4000;
+  const double step = (window.upper - window.lower) / samples;
+  const auto value = [&](double x) {
+    const double y = f(x);
+    return std::isnan(y) ? std::numeric_limits<double>::infinity() : y;
+  };
+  Lowest result;
+  int index = 0;
+  double first = value(window.lower);
+  for (int s = 0; s <= samples; ++s) {
+    const double y = value(window.lower + s * step);
+    if (std::isfinite(y)) result.highest = std::max(result.highest, std::abs(y));
+    result.is_flat = result.is_flat && y == first;
+    if (y >= result.value) continue;
+    result.value = y;
+    index = s;
+  }
+  result.at_end = index == 0 || index == samples;
+  const double left = std::max(window.lower, window.lower + (index - 1) * step);
+  const double right = std::min(window.upper, window.lower + (index + 1) * step);
+  std::tie(result.theta, result.value) = boost::math::tools::brent_find_minima(value, left, right, 50);
+  return result;
+}
+
+std::string of_plane(const PlaneModel& plane) {
+  return plane.name.empty() ? "" : " of " + plane.name;
+}
+
+}  // namespace
+
 Interval search_window(const Spec& spec) {
   if (spec.grid.theta) return *spec.grid.theta;
   Interval window{-1.0, 1.0};
@@ -27,27 +70,10 @@ Interval search_window(const Spec& spec) {
   return window;
 }
 
-/// Lowest point of f on a grid of the window, refined by Brent's method.
-template <class F>
-double lowest(const F& f, const Interval& window, int& index, int samples) {
-  const double step = (window.upper - window.lower) / samples;
-  double best = f(window.lower);
-  index = 0;
-  for (int s = 1; s <= samples; ++s) {
-    const double value = f(window.lower + s * step);
-    if (value < best) {
-      best = value;
-      index = s;
-    }
-  }
-  const double left = std::max(window.lower, window.lower + (index - 1) * step);
-  const double right = std::min(window.upper, window.lower + (index + 1) * step);
-  return boost::math::tools::brent_find_minima(f, left, right, 50).first;
-}
-
-}  // namespace
-
-Model::Model(const Spec& spec) : dynamics_(spec.dynamics) {
+Model::Model(const Spec& spec)
+    : dynamics_(spec.dynamics),
+      loss_source_{spec.place(spec.loss_key()), spec.loss_key()},
+      noise_source_{spec.place(spec.noise_key()), spec.noise_key()} {
   if (spec.optimizer) {
     learning_rate_ = spec.optimizer->learning_rate;
     momentum_ = spec.optimizer->momentum;
@@ -66,7 +92,12 @@ Model::Model(const Spec& spec) : dynamics_(spec.dynamics) {
   } else {
     add_single_plane(spec);
   }
-  for (int p = 0; p < planes(); ++p) require_noise(spec, p);
+  for (int p = 0; p < planes(); ++p) {
+    require_noise(spec, p);
+    if (spec.loss.kind != LossKind::quadratic && spec.loss.kind != LossKind::dataset) replace_flat_curvature(spec, p);
+    require_scales(spec, p);
+  }
+  if (dynamics_ == Dynamics::sgd) require_stable_map(spec);
 }
 
 void Model::add_single_plane(const Spec& spec) {
@@ -79,44 +110,49 @@ void Model::add_single_plane(const Spec& spec) {
     case LossKind::polynomial:
       plane.loss = make_polynomial(loss.coefficients);
       break;
-    case LossKind::expression: {
-      auto formula = make_expression(loss.formula, spec.place("loss.formula"));
-      const Interval window = search_window(spec);
-      formula->set_length(0.1 * (window.upper - window.lower));
-      plane.loss = std::move(formula);
-      break;
-    }
+    case LossKind::expression:
     case LossKind::table:
-      plane.loss = make_table(loss.file, loss.columns);
+      plane.loss = loss.function;
       break;
     case LossKind::dataset:
       break;
   }
   locate_minimum(spec, plane);
-  plane.noise = make_noise(spec, plane.loss->second_derivative(plane.minimum));
+  const double hessian = plane.loss->second_derivative(plane.minimum);
+  plane.curvature = hessian + weight_decay_;
+  if (!std::isfinite(hessian)) {
+    refuse(spec, spec.loss_key(),
+           fmt::format("the curvature of the loss at its minimum x = {:.6g} is not finite", plane.minimum),
+           "use a loss that is smooth around its minimum");
+  }
+  plane.noise = make_noise(spec, hessian);
+  require_common_range(spec, plane);
   planes_.push_back(std::move(plane));
 }
 
+/// The tables of loss and noise overlap, around the minimum.
+void Model::require_common_range(const Spec& spec, const PlaneModel& plane) const {
+  const auto known = plane.noise->domain();
+  if (!known || (plane.minimum > known->lower && plane.minimum < known->upper)) return;
+  refuse(spec, spec.noise_key(),
+         fmt::format("the minimum of the loss, x = {:.6g}, is not inside the range [{:.6g}, {:.6g}] of {}",
+                     plane.minimum, known->lower, known->upper, plane.noise->describe()),
+         "extend the table");
+}
+
 void Model::add_dataset_planes(const Spec& spec) {
-  dataset_ = std::make_shared<Dataset>(spec.loss, weight_decay_);
+  dataset_ = std::make_shared<Dataset>(spec.loss.data, weight_decay_);
   std::vector<int> wanted = spec.loss.modes;
   const int count = static_cast<int>(dataset_->modes().size());
   if (wanted.empty()) {
     for (int number = 1; number <= count; ++number) wanted.push_back(number);
   }
   for (const int number : wanted) {
-    if (number > count) {
-      throw Error(ExitCode::bad_input,
-                  fmt::format("loss.modes: there is no mode {}, the data have {} features", number, count),
-                  spec.place("loss.modes"), fmt::format("use numbers from 1 to {}", count));
-    }
     const HessianMode& mode = dataset_->modes()[static_cast<std::size_t>(number) - 1];
     if (!(mode.eigenvalue + weight_decay_ > 0.0)) {
-      throw Error(
-          ExitCode::bad_input,
-          fmt::format("loss.modes: the Hessian is singular, mode {} has eigenvalue 0 and nothing holds it", number),
-          spec.place("loss.modes"),
-          "use weight_decay > 0, leave this mode out, or remove columns that others determine");
+      refuse(spec, "loss.modes",
+             fmt::format("the Hessian is singular, mode {} has eigenvalue 0 and nothing holds it", number),
+             "use weight_decay > 0, leave this mode out, or remove columns that others determine");
     }
     PlaneModel plane;
     plane.name = fmt::format("mode_{:02d}", number);
@@ -139,57 +175,170 @@ std::shared_ptr<const Function> Model::make_noise(const Spec& spec, double hessi
     case NoiseKind::constant:
       return constant(noise.covariance);
     case NoiseKind::expression:
-      return make_expression(noise.formula, spec.place("noise.formula"));
     case NoiseKind::table:
-      return make_table(noise.file, noise.columns);
+      return noise.function;
     case NoiseKind::temperature:
       return constant(gamma_ * spec.langevin->temperature.value_or(1.0));
     case NoiseKind::dataset:
       break;
   }
-  throw Error(ExitCode::bad_input, "\"dataset\" noise needs a dataset loss", spec.place("noise.kind"));
+  refuse(spec, "noise.kind", "\"dataset\" noise needs a dataset loss", "use another kind of noise");
 }
 
 void Model::locate_minimum(const Spec& spec, PlaneModel& plane) const {
-  const std::string where = spec.place("loss");
-  const auto loss = [&](double theta) { return plane.loss->value(theta) + 0.5 * weight_decay_ * theta * theta; };
-  constexpr int samples = 4000;
-  constexpr double farthest = 1e9;
-  Interval window = plane.loss->domain().value_or(search_window(spec));
-  int index = 0;
-  plane.minimum = lowest(loss, window, index, samples);
-  while (!plane.loss->domain() && !spec.grid.theta && (index == 0 || index == samples) && window.upper < farthest) {
-    const double middle = 0.5 * (window.lower + window.upper);
-    window = {middle - 2.0 * (middle - window.lower), middle + 2.0 * (window.upper - middle)};
-    plane.minimum = lowest(loss, window, index, samples);
-  }
-  if (!std::isfinite(plane.minimum) || !std::isfinite(loss(plane.minimum))) {
-    throw Error(ExitCode::bad_input, fmt::format("{} is not finite at x = {}", plane.loss->describe(), plane.minimum),
-                where, "change the loss, or restrict grid.theta to where it is defined");
-  }
-  if (window.upper >= farthest) {
-    throw Error(ExitCode::bad_input, plane.loss->describe() + " has no minimum: it falls without bound", where,
-                "use a loss that grows on both sides, or give grid.theta");
-  }
   if (spec.loss.kind == LossKind::quadratic) {
     plane.minimum = spec.loss.hessian * spec.loss.minimum / (spec.loss.hessian + weight_decay_);
+    return;
   }
-  plane.curvature = plane.loss->second_derivative(plane.minimum) + weight_decay_;
-  if (!(plane.curvature > 0.0)) {
-    throw Error(ExitCode::bad_input,
-                fmt::format("the curvature of the loss at its minimum x = {:.6g} is {:.3g}, not positive",
-                            plane.minimum, plane.curvature),
-                where, "use a loss that is quadratic at its minimum, or weight_decay > 0");
+  const auto loss = [&](double theta) { return plane.loss->value(theta) + 0.5 * weight_decay_ * theta * theta; };
+  const bool may_grow = !plane.loss->domain() && !spec.grid.theta;
+  constexpr int most_doublings = 30;
+  Interval window = plane.loss->domain().value_or(search_window(spec));
+  Lowest found = lowest(loss, window);
+  for (int doubling = 0; may_grow && found.at_end && doubling < most_doublings; ++doubling) {
+    const double middle = 0.5 * (window.lower + window.upper);
+    window = {middle - 2.0 * (middle - window.lower), middle + 2.0 * (window.upper - middle)};
+    found = lowest(loss, window);
   }
+  const auto reject = [&](const std::string& problem, const std::string& remedy) {
+    refuse(spec, spec.loss_key(), plane.loss->describe() + " " + problem, remedy);
+  };
+  if (!std::isfinite(found.value)) {
+    reject(found.is_flat ? fmt::format("is not finite anywhere between {:.6g} and {:.6g}", window.lower, window.upper)
+                         : fmt::format("is not finite at x = {:.6g}", found.theta),
+           "change the loss, or restrict grid.theta to where it is defined");
+  }
+  if (found.is_flat) reject("is the same everywhere: nothing holds the parameter", "use a loss with a minimum");
+  if ((may_grow && found.at_end) || found.value < -1e3 * found.highest) {
+    reject(fmt::format("has no minimum: it falls without bound towards x = {:.3g}", found.theta),
+           "use a loss that grows on both sides, or give grid.theta");
+  }
+  plane.minimum = found.theta;
 }
 
 void Model::require_noise(const Spec& spec, int p) const {
   const double noise = plane(p).noise->value(plane(p).minimum);
   if (std::isfinite(noise) && noise > 0.0) return;
-  throw Error(ExitCode::bad_input,
-              fmt::format("the noise{} is {:.3g} at the minimum {:.6g}, not positive",
-                          plane(p).name.empty() ? "" : " of " + plane(p).name, noise, plane(p).minimum),
-              spec.place("noise"), "give a noise > 0");
+  const bool follows_hessian = spec.noise.kind == NoiseKind::hessian;
+  refuse(spec, spec.noise_key(),
+         fmt::format("the noise{} is {} at the minimum {:.6g}, not {}", of_plane(plane(p)), number_text(noise),
+                     plane(p).minimum, std::isfinite(noise) ? "positive" : "finite"),
+         follows_hessian ? "sigma2·L'' vanishes where the loss is flat: use noise.kind = \"isotropic\""
+                         : "give a noise > 0");
+}
+
+void Model::replace_flat_curvature(const Spec& spec, int p) {
+  PlaneModel& plane = planes_[static_cast<std::size_t>(p)];
+  const auto effective = gibbs_curvature(p, spec.grid);
+  if (effective && plane.curvature < 1e-3 * *effective) {
+    if (spec.noise.kind == NoiseKind::hessian) {
+      refuse(spec, spec.noise_key(),
+             fmt::format("the loss is flat at its minimum x = {:.6g}, and with it the noise sigma2·L''", plane.minimum),
+             "use noise.kind = \"isotropic\"");
+    }
+    plane.curvature = *effective;
+    plane.is_flat = true;
+  }
+  if (plane.curvature > 0.0) return;
+  refuse(spec, spec.loss_key(),
+         fmt::format("the curvature of the loss at its minimum x = {:.6g} is {:.3g}, not positive, and nothing else "
+                     "confines the parameter there",
+                     plane.minimum, plane.curvature),
+         "use a loss that grows on both sides of its minimum, or weight_decay > 0");
+}
+
+/// Curvature of the parabola whose Gibbs state spreads as far around the minimum as that of the loss, exp(−k L_λ/T).
+/// Absent if nothing confines the parameter: the loss falls through an open wall, or does not rise.
+std::optional<double> Model::gibbs_curvature(int p, const GridSpec& grid) const {
+  const double minimum = plane(p).minimum;
+  const double temperature = diffusion(p, minimum) / gamma_;
+  const auto height = [&](double theta) { return k_ * (loss(p, theta) - loss(p, minimum)) / temperature; };
+  const auto limits = grid.theta ? grid.theta : domain(p);
+  const auto end = [&](double direction) -> std::optional<double> {
+    for (double distance = 1e-60; distance < 1e60; distance *= 2.0) {
+      const double theta = minimum + direction * distance;
+      if (limits && (theta >= limits->upper || theta <= limits->lower)) {
+        const double wall = direction > 0.0 ? limits->upper : limits->lower;
+        const bool is_at_wall = std::abs(wall - minimum) < 1e-6 * (limits->upper - limits->lower);
+        return is_at_wall && grid.boundary == ThetaBoundary::open ? std::nullopt : std::optional(wall);
+      }
+      if (const double h = height(theta); !(h < 40.0)) return std::isnan(h) ? std::nullopt : std::optional(theta);
+    }
+    return std::nullopt;
+  };
+  const auto lower = end(-1.0);
+  const auto upper = end(1.0);
+  if (!lower || !upper) return std::nullopt;
+  constexpr int samples = 4000;
+  double weight = 0.0;
+  double moment = 0.0;
+  for (int s = 0; s < samples; ++s) {
+    const double theta = *lower + (*upper - *lower) * (s + 0.5) / samples;
+    const double density = std::exp(-height(theta));
+    weight += density;
+    moment += density * (theta - minimum) * (theta - minimum);
+  }
+  const double curvature = temperature * weight / (k_ * moment);
+  return std::isfinite(curvature) ? std::optional(curvature) : std::nullopt;
+}
+
+void Model::require_scales(const Spec& spec, int p) const {
+  constexpr double smallest = 1e-60;  // products of four such numbers do not overflow
+  constexpr double largest = 1e60;
+  const Derived d = derived(p);
+  const auto check = [&](const std::string& key, const char* what, double value) {
+    if (value >= smallest && value <= largest) return;
+    refuse(spec, key, fmt::format("{}{} would be {:.3g}", what, of_plane(plane(p)), value),
+           "choose units in which it lies between 1e-60 and 1e60");
+  };
+  check(spec.optimizer ? "optimizer.learning_rate" : "langevin.friction", "the friction gamma", d.gamma);
+  check("optimizer.learning_rate", "the force per gradient, k,", d.k);
+  check(spec.noise_key(), "the standard deviation of v", d.std_v);
+  check(spec.loss_key(), "the standard deviation of theta", d.std_theta);
+  check(spec.loss_key(), "the relaxation time", d.relaxation_time);
+  if (std::abs(plane(p).minimum) > 1e11 * d.std_theta) {
+    const bool is_measured = spec.noise.kind == NoiseKind::dataset;  // a perfect fit leaves rounding only
+    refuse(spec, spec.noise_key(),
+           fmt::format("the density{} is so narrow, {:.3g}, that numbers cannot resolve it at the minimum {:.6g}",
+                       of_plane(plane(p)), d.std_theta, plane(p).minimum),
+           is_measured ? "the data fit perfectly, which leaves no noise: use another kind of noise"
+                       : "use more noise, or shift the parameter so that its minimum is nearer to 0");
+  }
+}
+
+void Model::require_stable_map(const Spec& spec) const {
+  int steepest = 0;
+  for (int p = 1; p < planes(); ++p) {
+    if (plane(p).curvature > plane(steepest).curvature) steepest = p;
+  }
+  const double curvature = plane(steepest).curvature;
+  const double limit = 2.0 * (1.0 + momentum_) / curvature;
+  if (learning_rate_ < limit) return;
+  refuse(
+      spec, "optimizer.learning_rate",
+      fmt::format("the SGD map diverges{}: learning rate {:.6g}, curvature {:.6g} at the minimum, their product {:.6g} "
+                  "is not below 2 (1 + momentum) = {:.6g}",
+                  plane(steepest).name.empty() ? "" : " in " + plane(steepest).name, learning_rate_, curvature,
+                  learning_rate_ * curvature, 2.0 * (1.0 + momentum_)),
+      fmt::format("use a learning rate below {:.6g}", limit));
+}
+
+void Model::require_valid(int p, double theta) const {
+  const double value = loss(p, theta);
+  const double slope = gradient(p, theta);
+  if (!std::isfinite(k_ * value) || !std::isfinite(k_ * slope)) {
+    refuse(loss_source_.place, loss_source_.key,
+           fmt::format("{} is {} with derivative {} at x = {:.6g}, where the box reaches", plane(p).loss->describe(),
+                       number_text(value), number_text(slope), theta),
+           "change the loss, or restrict grid.theta to where it is defined");
+  }
+  const double noise = plane(p).noise->value(theta);
+  if (!std::isfinite(noise) || noise < 0.0) {
+    refuse(noise_source_.place, noise_source_.key,
+           fmt::format("{} is {} at x = {:.6g}, where the box reaches", plane(p).noise->describe(), number_text(noise),
+                       theta),
+           "a variance is finite and at least 0 everywhere in the box; or restrict grid.theta");
+  }
 }
 
 Derived Model::derived(int p) const {

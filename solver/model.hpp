@@ -17,7 +17,8 @@ struct PlaneModel {
   std::shared_ptr<const Function> loss;   ///< L, without weight decay
   std::shared_ptr<const Function> noise;  ///< Σ(θ) of one example; D(θ) under [langevin]
   double minimum = 0.0;                   ///< minimiser θ* of L_λ
-  double curvature = 0.0;                 ///< h = L_λ''(θ*)
+  double curvature = 0.0;                 ///< h = L_λ''(θ*); if the loss is flat there, see is_flat
+  bool is_flat = false;  ///< L_λ''(θ*) vanishes: h is that of a parabola whose Gibbs state is as wide
 };
 
 /// Quantities of the linearised process around the minimum of one plane.
@@ -33,9 +34,12 @@ struct Derived {
   double relaxation_time = 0.0;  ///< 1 / Re λ of the slowest relaxing mode
 };
 
+/// Where the minimum of the loss is searched first: what the user named, start or box, or the neighbourhood of 0.
+Interval search_window(const Spec& spec);
+
 class Model {
  public:
-  /// Throws Error (bad_input): files that cannot be read, formulas that are none, a loss without minimum, no noise.
+  /// Throws SpecError: a loss without minimum, no noise, an SGD map that diverges, scales that overflow.
   explicit Model(const Spec& spec);
 
   Dynamics dynamics() const { return dynamics_; }
@@ -61,6 +65,8 @@ class Model {
   double diffusion(int p, double theta) const { return diffusion_per_noise_ * plane(p).noise->value(theta); }
   /// Σ(θ)/S, the variance that one SGD step adds to v.
   double step_variance(int p, double theta) const { return plane(p).noise->value(theta) / batch_size_; }
+  /// Throws SpecError, naming x, if loss, force or noise is not finite there or the noise is negative.
+  void require_valid(int p, double theta) const;
   /// Where loss and noise of a plane are both known.
   std::optional<Interval> domain(int p) const;
 
@@ -72,9 +78,22 @@ class Model {
   void add_dataset_planes(const Spec& spec);
   std::shared_ptr<const Function> make_noise(const Spec& spec, double hessian) const;
   void locate_minimum(const Spec& spec, PlaneModel& plane) const;
+  void replace_flat_curvature(const Spec& spec, int p);
+  std::optional<double> gibbs_curvature(int p, const GridSpec& grid) const;
+  void require_common_range(const Spec& spec, const PlaneModel& plane) const;
   void require_noise(const Spec& spec, int p) const;
+  void require_scales(const Spec& spec, int p) const;
+  void require_stable_map(const Spec& spec) const;
+
+  /// Where the spec gives a function.
+  struct Source {
+    std::string place;
+    std::string key;
+  };
 
   Dynamics dynamics_;
+  Source loss_source_;
+  Source noise_source_;
   double learning_rate_ = 1.0;
   double momentum_ = 0.0;
   double batch_size_ = 1.0;

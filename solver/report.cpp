@@ -249,8 +249,9 @@ std::string describe_plane(const Simulation& simulation, int p) {
         "\n{} (Hessian eigenvalue {:.6g})\n", model.plane(p).name,
         simulation.model().dataset()->modes()[static_cast<std::size_t>(model.plane(p).mode) - 1].eigenvalue);
   }
-  text += fmt::format("  minimum        theta = {:.6g}, curvature {:.6g}\n", model.plane(p).minimum,
-                      model.plane(p).curvature);
+  text += fmt::format("  minimum        theta = {:.6g}, curvature {:.6g}{}\n", model.plane(p).minimum,
+                      model.plane(p).curvature,
+                      model.plane(p).is_flat ? " (the loss is flat there: of a parabola with the same thermal width)" : "");
   text += fmt::format("  damping        zeta = {:.4g} ({}), omega = {:.5g}, relaxation time {:.4g}\n", d.zeta,
                       d.zeta < 1.0 ? "oscillates" : "does not oscillate", d.omega, d.relaxation_time);
   text += fmt::format("  stationary     std theta = {:.5g}, std v = {:.5g}\n", d.std_theta, d.std_v);

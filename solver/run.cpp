@@ -209,7 +209,7 @@ class Run {
       text += (text.empty() ? "" : "; ") + line;
     }
     return Error(ExitCode::numerical, fmt::format("at t = {:.6g} {}", last_.time, text), {},
-                 "enlarge the box (grid.theta, grid.velocity); the state was saved in checkpoint.h5");
+                 "enlarge the box (grid.theta, grid.velocity), or the table that it ends with; the state was saved in checkpoint.h5");
   }
 
   void check_accuracy() {

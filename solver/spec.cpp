@@ -4,7 +4,6 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <limits>
 #include <set>
 #include <sstream>
@@ -12,6 +11,8 @@
 #define TOML_EXCEPTIONS 1
 #include <fmt/format.h>
 #include <toml++/toml.h>
+
+#include "solver/inputs.hpp"
 
 namespace underdamp {
 namespace {
@@ -29,7 +30,7 @@ struct Range {
     return (lower_open ? x > lower : x >= lower) && (upper_open ? x < upper : x <= upper);
   }
   std::string text() const {
-    if (!std::isfinite(lower) && !std::isfinite(upper)) return "a finite number";
+    if (!std::isfinite(lower) && !std::isfinite(upper)) return "a number";
     if (!std::isfinite(upper)) return fmt::format("a number {} {}", lower_open ? ">" : "≥", lower);
     return fmt::format("a number in {}{}, {}{}", lower_open ? "(" : "[", lower, upper, upper_open ? ")" : "]");
   }
@@ -38,6 +39,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr Range any{};
 constexpr Range positive{0.0, infinity, true, false};
 constexpr Range non_negative{0.0, infinity, false, false};
+constexpr Range coordinate{-1e60, 1e60, false, false};  // squares and products of four stay finite
 
 std::string place_of(const std::string& file, const toml::source_region& source) {
   return fmt::format("{}:{}:{}", file, source.begin.line, source.begin.column);
@@ -53,6 +55,10 @@ class TableReader {
 
   bool present() const { return table_ != nullptr; }
   bool has(const std::string& key) const { return table_ != nullptr && table_->contains(key); }
+  /// The key is there, but what it says was refused.
+  bool failed(const std::string& key) const { return failed_.count(key) > 0; }
+  /// An unknown key was found that most likely means this one; known after `finish`.
+  bool misspelt(const std::string& key) const { return misspelt_.count(key) > 0; }
 
   std::optional<double> number(const std::string& key, const Range& range) {
     const toml::node* node = find(key);
@@ -62,9 +68,9 @@ class TableReader {
   double number(const std::string& key, const Range& range, double fallback) {
     return number(key, range).value_or(fallback);
   }
-  double required_number(const std::string& key, const Range& range) {
+  std::optional<double> required_number(const std::string& key, const Range& range) {
     if (!has(key)) missing(key, range.text());
-    return number(key, range).value_or(1.0);
+    return number(key, range);
   }
 
   std::optional<long> integer(const std::string& key, long lower, long upper) {
@@ -79,7 +85,7 @@ class TableReader {
     if (const auto value = node->value_exact<std::string>()) {
       if (!value->empty()) return value;
     }
-    bad(*node, key, "a text in quotation marks");
+    bad(*node, key, "a text in quotation marks that is not empty");
     return std::nullopt;
   }
   std::string required_text(const std::string& key, const std::string& what) {
@@ -96,23 +102,39 @@ class TableReader {
   }
 
   template <class Value>
-  Value choice(const std::string& key, const std::vector<std::pair<std::string, Value>>& choices, Value fallback) {
+  using Choices = std::vector<std::pair<std::string, Value>>;
+
+  template <class Value>
+  Value choice(const std::string& key, const Choices<Value>& choices, Value fallback) {
     const toml::node* node = find(key);
     if (node == nullptr) return fallback;
-    return choice_of(*node, key, choices, fallback);
+    return choice_of(*node, key, choices).value_or(fallback);
   }
 
-  std::vector<double> numbers(const std::string& key, std::size_t least, const std::string& what) {
-    std::vector<double> values;
+  /// The key `kind`, on which depends what else the table holds: `keys` are those of any kind, so that none of them is
+  /// called unknown if the kind itself is not known.
+  template <class Value>
+  std::optional<Value> kind(const Choices<Value>& choices, const std::vector<std::string>& keys) {
+    const toml::node* node = find("kind");
+    std::optional<Value> value;
+    if (node != nullptr) value = choice_of(*node, "kind", choices);
+    if (node == nullptr) missing("kind", join_names(names_of(choices)));
+    for (const std::string& key : keys) {
+      if (!value) know(key);
+    }
+    return value;
+  }
+
+  /// Absent if one of the numbers is none.
+  std::vector<double> numbers(const std::string& key, std::size_t least, const Range& range, const std::string& what) {
     const toml::node* node = find(key);
-    if (node == nullptr) return values;
+    if (node == nullptr) return {};
     const toml::array* array = node->as_array();
     if (array == nullptr || array->size() < least) {
       bad(*node, key, what);
-      return values;
+      return {};
     }
-    for (const toml::node& element : *array) values.push_back(number_of(element, key, any).value_or(0.0));
-    return values;
+    return numbers_of(*array, key, range);
   }
 
   /// "auto" (absent) or [min, max].
@@ -126,14 +148,13 @@ class TableReader {
       bad(*node, key, expected);
       return std::nullopt;
     }
-    const auto lower = number_of((*array)[0], key, any);
-    const auto upper = number_of((*array)[1], key, any);
-    if (!lower || !upper) return std::nullopt;
-    if (!(*upper > *lower)) {
-      add(*node, key, fmt::format("the interval [{}, {}] has no width", *lower, *upper), "expected " + expected);
+    const auto bounds = numbers_of(*array, key, coordinate);
+    if (bounds.empty()) return std::nullopt;
+    if (!(bounds[1] > bounds[0])) {
+      add(*node, key, fmt::format("the interval [{}, {}] has no width", bounds[0], bounds[1]), "expected " + expected);
       return std::nullopt;
     }
-    return Interval{*lower, *upper};
+    return Interval{bounds[0], bounds[1]};
   }
 
   /// Rows of numbers, all of length `columns`.
@@ -147,47 +168,60 @@ class TableReader {
     for (std::size_t r = 0; good && r < rows; ++r) {
       const toml::array* row = (*array)[r].as_array();
       good = row != nullptr && row->size() == columns;
-      if (!good) break;
-      values.emplace_back();
-      for (const toml::node& element : *row) values.back().push_back(number_of(element, key, any).value_or(0.0));
+      if (good) values.push_back(numbers_of(*row, key, any));
     }
     if (!good) bad(*node, key, expected);
-    return good ? values : std::vector<std::vector<double>>{};
+    if (failed(key)) values.clear();
+    return values;
   }
 
   const toml::node* find(const std::string& key) {
-    known_.push_back(key);
+    know(key);
     if (table_ == nullptr) return nullptr;
     const toml::node* node = table_->get(key);
     if (node != nullptr) spec_.where[dotted(key)] = place_of(spec_.file, node->source());
     return node;
   }
 
-  /// Everything that was not asked for is an error that names the nearest valid key.
+  /// Reports what was not asked for, with the nearest valid key, and what is missing unless a misspelt key means it.
   void finish(const std::string& context = {}) {
     if (table_ == nullptr) return;
     for (const auto& [key, node] : *table_) {
       const std::string name(key.str());
       if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
       const std::string nearest = nearest_name(name, known_);
+      if (!nearest.empty() && !has(nearest)) misspelt_.insert(nearest);
       problems_.add(place_of(spec_.file, key.source()), dotted(name), "unknown key" + context,
                     nearest.empty() ? "remove it; valid here: " + join_names(known_) : "did you mean " + nearest + "?");
+    }
+    for (const auto& [keys, problem] : missing_) {
+      if (std::any_of(keys.begin(), keys.end(), [this](const std::string& key) { return misspelt(key); })) continue;
+      problems_.add(problem.place, problem.key, problem.problem, problem.remedy);
     }
   }
 
   void missing(const std::string& key, const std::string& expected) {
-    known_.push_back(key);
-    problems_.add(table_ != nullptr ? place_of(spec_.file, table_->source()) : spec_.file + ":1:1", dotted(key),
-                  "this key is missing", "add " + key + " = …, " + expected);
+    missing({key}, "this key is missing", "add " + key + " = …, " + expected);
+  }
+  /// None of several keys is there.
+  void missing(const std::vector<std::string>& keys, const std::string& problem, const std::string& remedy) {
+    for (const std::string& key : keys) know(key);
+    missing_.push_back({keys, {place_of(spec_.file, table_->source()), dotted(keys[0]), problem, remedy}});
   }
 
   void add(const toml::node& node, const std::string& key, const std::string& problem, const std::string& remedy) {
+    failed_.insert(key);
     problems_.add(place_of(spec_.file, node.source()), dotted(key), problem, remedy);
+  }
+  /// The same at the place of the key.
+  void add(const std::string& key, const std::string& problem, const std::string& remedy) {
+    failed_.insert(key);
+    problems_.add(spec_.place(dotted(key)), dotted(key), problem, remedy);
   }
   void bad(const toml::node& node, const std::string& key, const std::string& expected) {
     std::ostringstream found;
     found << toml::node_view<const toml::node>(node);
-    std::string shown = found.str();
+    std::string shown = node.is_floating_point() ? number_text(*node.value_exact<double>()) : found.str();
     if (shown.size() > 60) shown = shown.substr(0, 57) + "...";
     add(node, key, "found " + shown, "expected " + expected);
   }
@@ -196,7 +230,11 @@ class TableReader {
     std::optional<double> value;
     if (node.is_integer()) value = static_cast<double>(*node.value_exact<std::int64_t>());
     if (node.is_floating_point()) value = *node.value_exact<double>();
-    if (!value || !std::isfinite(*value) || !range.contains(*value)) {
+    if (value && !std::isfinite(*value)) {
+      bad(node, key, "a finite" + range.text().substr(1));  // "a number …" → "a finite number …"
+      return std::nullopt;
+    }
+    if (!value || !range.contains(*value)) {
       bad(node, key, range.text());
       return std::nullopt;
     }
@@ -211,109 +249,148 @@ class TableReader {
     return static_cast<long>(*value);
   }
   template <class Value>
-  Value choice_of(const toml::node& node, const std::string& key,
-                  const std::vector<std::pair<std::string, Value>>& choices, Value fallback) {
-    std::vector<std::string> names;
-    for (const auto& [name, value] : choices) names.push_back(name);
+  std::optional<Value> choice_of(const toml::node& node, const std::string& key, const Choices<Value>& choices) {
+    const std::vector<std::string> names = names_of(choices);
     const auto found = node.value_exact<std::string>();
-    if (found) {
-      for (const auto& [name, value] : choices) {
-        if (name == *found) return value;
-      }
-      const std::string nearest = nearest_name(*found, names);
-      add(node, key, "\"" + *found + "\" is not one of the choices",
-          nearest.empty() ? "expected " + join_names(names)
-                          : "did you mean \"" + nearest + "\"? choices: " + join_names(names));
-      return fallback;
+    if (!found) {
+      bad(node, key, join_names(names));
+      return std::nullopt;
     }
-    bad(node, key, join_names(names));
-    return fallback;
+    for (const auto& [name, value] : choices) {
+      if (name == *found) return value;
+    }
+    const std::string nearest = nearest_name(*found, names);
+    add(node, key, "\"" + *found + "\" is not one of the choices",
+        nearest.empty() ? "expected " + join_names(names)
+                        : "did you mean \"" + nearest + "\"? choices: " + join_names(names));
+    return std::nullopt;
   }
 
  private:
   std::string dotted(const std::string& key) const { return name_.empty() ? key : name_ + "." + key; }
+
+  void know(const std::string& key) {
+    if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.push_back(key);
+  }
+
+  template <class Value>
+  static std::vector<std::string> names_of(const Choices<Value>& choices) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : choices) names.push_back(name);
+    return names;
+  }
+
+  /// Empty if one of them is none.
+  std::vector<double> numbers_of(const toml::array& array, const std::string& key, const Range& range) {
+    std::vector<double> values;
+    for (const toml::node& element : array) {
+      if (const auto value = number_of(element, key, range)) values.push_back(*value);
+    }
+    if (values.size() < array.size()) values.clear();
+    return values;
+  }
 
   Spec& spec_;
   Diagnostics& problems_;
   const toml::table* table_;
   std::string name_;
   std::vector<std::string> known_;
+  std::set<std::string> failed_;
+  std::set<std::string> misspelt_;
+  std::vector<std::pair<std::vector<std::string>, Diagnostic>> missing_;
 };
 
 /// One pass over the document.
 class SpecParser {
  public:
-  SpecParser(const toml::table& document, const std::string& path) : document_(document) {
-    spec_.file = path;
-    spec_.name = fs::path(path).stem().string();
-    if (spec_.name.empty()) spec_.name = "spec";
-  }
+  SpecParser(const toml::table& document, const std::string& path)
+      : spec_(named(path)), document_(document), root_(spec_, problems_, &document, "") {}
 
   Spec parse() {
-    TableReader root(spec_, problems_, &document_, "");
-    spec_.title = root.text("title").value_or(spec_.name);
-    spec_.dynamics = root.choice<Dynamics>("dynamics", {{"langevin", Dynamics::langevin}, {"sgd", Dynamics::sgd}},
-                                           Dynamics::langevin);
-    for (const char* name : {"optimizer", "langevin", "loss", "noise", "grid", "initial", "evolve", "stationary", "ensemble", "output"}) {
-      const toml::node* node = root.find(name);
-      if (node != nullptr && node->as_table() == nullptr) root.bad(*node, name, std::string("a table [") + name + "]");
+    spec_.title = root_.text("title").value_or(spec_.name);
+    spec_.dynamics = root_.choice<Dynamics>("dynamics", {{"langevin", Dynamics::langevin}, {"sgd", Dynamics::sgd}},
+                                            Dynamics::langevin);
+    for (const char* name :
+         {"optimizer", "langevin", "loss", "noise", "grid", "initial", "evolve", "stationary", "ensemble", "output"}) {
+      const toml::node* node = root_.find(name);
+      if (node != nullptr && node->as_table() == nullptr) root_.bad(*node, name, std::string("a table [") + name + "]");
     }
-    root.finish();
-    read_dynamics(root);
+    root_.finish();
+    read_dynamics();
     read_loss();
     read_noise();
     read_grid();
     read_initial();
+    check_start();
     read_evolve();
     read_stationary();
     read_ensemble();
     read_output();
+    read_inputs(spec_, problems_);
     problems_.throw_if_any();
     return spec_;
   }
 
  private:
+  static Spec named(const std::string& path) {
+    Spec spec;
+    spec.file = path;
+    spec.name = fs::path(path).stem().string();
+    if (spec.name.empty()) spec.name = "spec";
+    return spec;
+  }
   TableReader section(const char* name) {
     const toml::node* node = document_.get(name);
     return {spec_, problems_, node != nullptr ? node->as_table() : nullptr, name};
   }
+  /// The table was meant to be there, but is misspelt or no table; that it is missing would be a second error for one
+  /// mistake.
+  bool damaged(const std::string& name) const { return root_.failed(name) || root_.misspelt(name); }
+
   std::string resolved(const std::string& file) const {
     if (file.empty()) return file;
     const fs::path path(file);
     return path.is_absolute() ? file : (fs::path(spec_.file).parent_path() / path).lexically_normal().string();
   }
 
-  void read_dynamics(TableReader& root) {
-    TableReader optimizer = section("optimizer");
-    TableReader langevin = section("langevin");
-    if (optimizer.present() == langevin.present()) {
-      problems_.add(spec_.file + ":1:1", "optimizer",
-                    optimizer.present() ? "both [optimizer] and [langevin] are given"
-                                        : "neither [optimizer] nor [langevin] is given",
-                    "give exactly one of the two tables");
+  void read_dynamics() {
+    read_optimizer();
+    read_langevin();
+    const bool damaged_one = damaged("optimizer") || damaged("langevin");
+    if (spec_.optimizer.has_value() == spec_.langevin.has_value() && !(damaged_one && !spec_.optimizer)) {
+      problems_.add(
+          spec_.file + ":1:1", "optimizer",
+          spec_.optimizer ? "both [optimizer] and [langevin] are given" : "neither [optimizer] nor [langevin] is given",
+          "give exactly one of the two tables");
+    } else if (spec_.langevin && spec_.dynamics == Dynamics::sgd && !damaged("optimizer")) {
+      problems_.add(spec_.place("dynamics"), "dynamics", "\"sgd\" is the map of an optimizer, but [langevin] is given",
+                    "give [optimizer], or dynamics = \"langevin\"");
     }
-    if (optimizer.present()) {
-      OptimizerSpec o;
-      o.learning_rate = optimizer.required_number("learning_rate", positive);
-      o.momentum = optimizer.required_number("momentum", {0.0, 1.0, false, true});
-      o.batch_size = optimizer.required_number("batch_size", {1.0, infinity, false, false});
-      o.weight_decay = optimizer.number("weight_decay", non_negative, 0.0);
-      optimizer.finish();
-      spec_.optimizer = o;
-    }
-    if (langevin.present()) {
-      LangevinSpec l;
-      l.friction = langevin.required_number("friction", positive);
-      l.temperature = langevin.number("temperature", positive);
-      langevin.finish();
-      spec_.langevin = l;
-      if (spec_.dynamics == Dynamics::sgd) {
-        problems_.add(spec_.place("dynamics"), "dynamics",
-                      "\"sgd\" is the map of an optimizer, but [langevin] is given",
-                      "give [optimizer], or dynamics = \"langevin\"");
-      }
-    }
-    (void)root;
+  }
+
+  void read_optimizer() {
+    TableReader table = section("optimizer");
+    if (!table.present()) return;
+    learning_rate_ = table.required_number("learning_rate", positive);
+    OptimizerSpec o;
+    o.learning_rate = learning_rate_.value_or(1.0);
+    o.momentum = table.required_number("momentum", {0.0, 1.0, false, true}).value_or(0.0);
+    o.batch_size = table.required_number("batch_size", {1.0, infinity, false, false}).value_or(1.0);
+    o.weight_decay = table.number("weight_decay", non_negative, 0.0);
+    table.finish();
+    may_decay_ = o.weight_decay > 0.0 || table.failed("weight_decay") || table.misspelt("weight_decay");
+    spec_.optimizer = o;
+  }
+
+  void read_langevin() {
+    TableReader table = section("langevin");
+    if (!table.present()) return;
+    LangevinSpec l;
+    l.friction = table.required_number("friction", positive).value_or(1.0);
+    l.temperature = table.number("temperature", positive);
+    table.finish();
+    has_temperature_ = table.has("temperature") || table.misspelt("temperature");
+    spec_.langevin = l;
   }
 
   void read_columns(TableReader& table, std::array<std::string, 2>& columns) {
@@ -325,6 +402,7 @@ class SpecParser {
       return;
     }
     columns = {*(*array)[0].value<std::string>(), *(*array)[1].value<std::string>()};
+    if (columns[0] == columns[1]) table.add("columns", "both columns are the same", "give abscissa and ordinate");
   }
 
   void read_modes(TableReader& table) {
@@ -350,30 +428,40 @@ class SpecParser {
   void read_loss() {
     TableReader table = section("loss");
     if (!table.present()) {
-      problems_.add(spec_.file + ":1:1", "loss", "the table [loss] is missing", "add [loss] with a kind");
+      if (!damaged("loss")) {
+        problems_.add(spec_.file + ":1:1", "loss", "the table [loss] is missing", "add [loss] with a kind");
+      }
       return;
     }
-    if (!table.has("kind")) table.missing("kind", "quadratic, polynomial, expression, table or dataset");
+    const auto kind = table.kind<LossKind>(
+        {{"quadratic", LossKind::quadratic},
+         {"polynomial", LossKind::polynomial},
+         {"expression", LossKind::expression},
+         {"table", LossKind::table},
+         {"dataset", LossKind::dataset}},
+        {"hessian", "minimum", "coefficients", "formula", "file", "columns", "target", "standardize", "modes"});
+    loss_is_known_ = kind.has_value();
+    if (kind) {
+      spec_.loss.kind = *kind;
+      read_loss_kind(table);
+    }
+    table.finish(kind ? " for this kind of loss" : "");
+  }
+
+  void read_loss_kind(TableReader& table) {
     LossSpec& loss = spec_.loss;
-    loss.kind = table.choice<LossKind>("kind",
-                                       {{"quadratic", LossKind::quadratic},
-                                        {"polynomial", LossKind::polynomial},
-                                        {"expression", LossKind::expression},
-                                        {"table", LossKind::table},
-                                        {"dataset", LossKind::dataset}},
-                                       LossKind::quadratic);
     switch (loss.kind) {
       case LossKind::quadratic:
         loss.hessian = table.number("hessian", non_negative, 1.0);
-        loss.minimum = table.number("minimum", any, 0.0);
-        if (!(loss.hessian + (spec_.optimizer ? spec_.optimizer->weight_decay : 0.0) > 0.0)) {
-          problems_.add(spec_.place("loss.hessian"), "loss.hessian",
-                        "the Hessian is singular: nothing holds the parameter", "use hessian > 0, or weight_decay > 0");
+        loss.minimum = table.number("minimum", coordinate, 0.0);
+        if (!(loss.hessian > 0.0) && !may_decay_) {
+          table.add("hessian", "the Hessian is singular: nothing holds the parameter",
+                    "use hessian > 0, or weight_decay > 0");
         }
         break;
       case LossKind::polynomial:
         if (!table.has("coefficients")) table.missing("coefficients", "[c0, c1, c2, …]");
-        loss.coefficients = table.numbers("coefficients", 3, "at least three numbers [c0, c1, c2, …]");
+        loss.coefficients = table.numbers("coefficients", 3, any, "at least three numbers [c0, c1, c2, …]");
         break;
       case LossKind::expression:
         loss.formula = table.required_text("formula", "a formula in x such as \"(x^2-1)^2/4\"");
@@ -389,41 +477,47 @@ class SpecParser {
         read_modes(table);
         break;
     }
-    table.finish(" for this kind of loss");
   }
 
   void read_noise() {
     TableReader table = section("noise");
-    NoiseSpec& noise = spec_.noise;
-    if (!table.present()) {
-      if (spec_.langevin && spec_.langevin->temperature) {
-        noise.kind = NoiseKind::temperature;
-      } else if (spec_.loss.kind == LossKind::dataset) {
-        noise.kind = NoiseKind::dataset;
-      } else if (spec_.langevin) {
-        problems_.add(spec_.place("langevin"), "langevin.temperature", "nothing gives the noise",
-                      "add temperature = …, or a table [noise] that gives D");
-      } else {
-        problems_.add(spec_.file + ":1:1", "noise", "the table [noise] is missing",
-                      "add [noise] with a kind and sigma2");
-      }
-      return;
-    }
-    if (spec_.langevin && spec_.langevin->temperature) {
+    if (!table.present()) return default_noise();
+    if (spec_.langevin && has_temperature_) {
       problems_.add(spec_.place("noise"), "noise", "both langevin.temperature and [noise] are given",
                     "give only one of them");
     }
-    if (!table.has("kind")) table.missing("kind", "hessian, isotropic, constant, expression, table or dataset");
-    noise.kind = table.choice<NoiseKind>("kind",
-                                         {{"hessian", NoiseKind::hessian},
-                                          {"isotropic", NoiseKind::isotropic},
-                                          {"constant", NoiseKind::constant},
-                                          {"expression", NoiseKind::expression},
-                                          {"table", NoiseKind::table},
-                                          {"dataset", NoiseKind::dataset}},
-                                         NoiseKind::isotropic);
-    read_noise_kind(table);
-    table.finish(" for this kind of noise");
+    const auto kind = table.kind<NoiseKind>({{"hessian", NoiseKind::hessian},
+                                             {"isotropic", NoiseKind::isotropic},
+                                             {"constant", NoiseKind::constant},
+                                             {"expression", NoiseKind::expression},
+                                             {"table", NoiseKind::table},
+                                             {"dataset", NoiseKind::dataset}},
+                                            {"sigma2", "covariance", "formula", "file", "columns"});
+    if (kind) {
+      spec_.noise.kind = *kind;
+      read_noise_kind(table);
+    }
+    table.finish(kind ? " for this kind of noise" : "");
+  }
+
+  void default_noise() {
+    if (spec_.langevin && spec_.langevin->temperature) {
+      spec_.noise.kind = NoiseKind::temperature;
+      return;
+    }
+    if (spec_.loss.kind == LossKind::dataset) {
+      spec_.noise.kind = NoiseKind::dataset;
+      return;
+    }
+    // A mistake elsewhere may be why nothing gives the noise.
+    const bool loss_is_doubtful = damaged("loss") || (root_.has("loss") && !loss_is_known_);
+    if (damaged("noise") || damaged("langevin") || loss_is_doubtful || has_temperature_) return;
+    if (spec_.langevin) {
+      problems_.add(spec_.place("langevin"), "langevin.temperature", "nothing gives the noise",
+                    "add temperature = …, or a table [noise] that gives D");
+    } else {
+      problems_.add(spec_.file + ":1:1", "noise", "the table [noise] is missing", "add [noise] with a kind and sigma2");
+    }
   }
 
   void read_noise_kind(TableReader& table) {
@@ -431,16 +525,13 @@ class SpecParser {
     switch (noise.kind) {
       case NoiseKind::hessian:
       case NoiseKind::isotropic:
-        noise.sigma2 = table.required_number("sigma2", positive);
+        noise.sigma2 = table.required_number("sigma2", positive).value_or(1.0);
         break;
       case NoiseKind::constant:
         if (!table.has("covariance")) table.missing("covariance", "[[variance]]");
         if (const auto rows = table.matrix("covariance", 1, 1, "[[variance]], one parameter"); !rows.empty()) {
           noise.covariance = rows[0][0];
-          if (!(noise.covariance > 0.0)) {
-            problems_.add(spec_.place("noise.covariance"), "noise.covariance", "the variance is not positive",
-                          "use a variance > 0");
-          }
+          if (!(noise.covariance > 0.0)) table.add("covariance", "the variance is not positive", "use a variance > 0");
         }
         break;
       case NoiseKind::expression:
@@ -451,9 +542,9 @@ class SpecParser {
         read_columns(table, noise.columns);
         break;
       case NoiseKind::dataset:
-        if (spec_.loss.kind != LossKind::dataset) {
-          problems_.add(spec_.place("noise.kind"), "noise.kind", "\"dataset\" noise is measured on a dataset loss",
-                        "use loss.kind = \"dataset\", or another kind of noise");
+        if (spec_.loss.kind != LossKind::dataset && loss_is_known_) {
+          table.add("kind", "\"dataset\" noise is measured on a dataset loss",
+                    "use loss.kind = \"dataset\", or another kind of noise");
         }
         break;
       case NoiseKind::temperature:
@@ -467,12 +558,12 @@ class SpecParser {
     if (const toml::node* node = table.find("cells"); node != nullptr) {
       const toml::array* array = node->as_array();
       const std::string expected =
-          fmt::format("two whole numbers [theta, velocity] from {} to 16384", PhaseMesh::minimum_cells);
+          fmt::format("two whole numbers [theta, velocity] from {} to {}", PhaseMesh::minimum_cells, most_cells);
       if (array == nullptr || array->size() != 2) {
         table.bad(*node, "cells", expected);
       } else {
         for (std::size_t k = 0; k < 2; ++k) {
-          const auto cells = table.integer_of((*array)[k], "cells", PhaseMesh::minimum_cells, 16384);
+          const auto cells = table.integer_of((*array)[k], "cells", PhaseMesh::minimum_cells, most_cells);
           if (cells) grid.cells[k] = static_cast<int>(*cells);
         }
       }
@@ -484,31 +575,33 @@ class SpecParser {
                                                  {"periodic", ThetaBoundary::periodic},
                                                  {"reflecting", ThetaBoundary::reflecting}},
                                                 ThetaBoundary::open);
-    if (grid.boundary != ThetaBoundary::open && !grid.theta) {
-      problems_.add(spec_.place("grid.theta_boundary"), "grid.theta_boundary",
-                    "a closed theta axis needs to know its walls", "give grid.theta = [min, max]");
+    if (grid.boundary != ThetaBoundary::open && !grid.theta && !table.failed("theta")) {
+      table.add("theta_boundary", "a closed theta axis needs to know its walls", "give grid.theta = [min, max]");
     }
     table.finish();
   }
 
   void read_initial() {
     TableReader table = section("initial");
-    InitialSpec& initial = spec_.initial;
     if (!table.present()) return;
-    if (!table.has("kind")) table.missing("kind", "gaussian, stationary, uniform or file");
-    initial.kind = table.choice<InitialKind>("kind",
-                                             {{"gaussian", InitialKind::gaussian},
-                                              {"stationary", InitialKind::stationary},
-                                              {"uniform", InitialKind::uniform},
-                                              {"file", InitialKind::file}},
-                                             InitialKind::gaussian);
+    const auto kind = table.kind<InitialKind>({{"gaussian", InitialKind::gaussian},
+                                               {"stationary", InitialKind::stationary},
+                                               {"uniform", InitialKind::uniform},
+                                               {"file", InitialKind::file}},
+                                              {"mean", "covariance", "theta", "velocity", "file"});
+    if (kind) {
+      spec_.initial.kind = *kind;
+      read_initial_kind(table);
+    }
+    table.finish(kind ? " for this kind of start" : "");
+  }
+
+  void read_initial_kind(TableReader& table) {
+    InitialSpec& initial = spec_.initial;
     if (initial.kind == InitialKind::gaussian) {
-      if (const auto mean = table.numbers("mean", 2, "two numbers [theta, velocity]"); mean.size() == 2) {
-        initial.mean = {{mean[0], mean[1]}};
-      } else if (mean.size() > 2) {
-        problems_.add(spec_.place("initial.mean"), "initial.mean", "more than two numbers",
-                      "expected [theta, velocity]");
-      }
+      const auto mean = table.numbers("mean", 2, coordinate, "two numbers [theta, velocity]");
+      if (mean.size() == 2) initial.mean = {{mean[0], mean[1]}};
+      if (mean.size() > 2) table.add("mean", "more than two numbers", "expected [theta, velocity]");
       read_covariance(table);
     }
     if (initial.kind == InitialKind::uniform) {
@@ -519,7 +612,26 @@ class SpecParser {
       initial.file =
           resolved(table.required_text("file", "a CSV with columns theta, v, density, or a .vti of an earlier run"));
     }
-    table.finish(" for this kind of start");
+  }
+
+  /// A start that lies beside the box, where the spec gives both.
+  void check_start() {
+    const auto check = [&](const std::string& key, const std::optional<Interval>& start,
+                           const std::optional<Interval>& box, const char* axis) {
+      if (!start || !box || (start->upper >= box->lower && start->lower <= box->upper)) return;
+      problems_.add(spec_.place(key), key,
+                    fmt::format("the start lies outside the box: grid.{} is [{}, {}]", axis, box->lower, box->upper),
+                    "move one of them");
+    };
+    const InitialSpec& initial = spec_.initial;
+    const auto point = [&](std::size_t axis) -> std::optional<Interval> {
+      if (!initial.mean) return std::nullopt;
+      return Interval{(*initial.mean)[axis], (*initial.mean)[axis]};
+    };
+    check("initial.mean", point(0), spec_.grid.theta, "theta");
+    check("initial.mean", point(1), spec_.grid.velocity, "velocity");
+    check("initial.theta", initial.theta, spec_.grid.theta, "theta");
+    check("initial.velocity", initial.velocity, spec_.grid.velocity, "velocity");
   }
 
   void read_covariance(TableReader& table) {
@@ -527,9 +639,8 @@ class SpecParser {
     if (rows.empty()) return;
     const double determinant = rows[0][0] * rows[1][1] - rows[0][1] * rows[1][0];
     if (rows[0][1] != rows[1][0] || !(rows[0][0] > 0.0) || !(determinant > 0.0)) {
-      problems_.add(spec_.place("initial.covariance"), "initial.covariance",
-                    "the matrix is not symmetric positive definite",
-                    "expected [[var_theta, cov], [cov, var_v]] with var > 0 and cov² < var_theta·var_v");
+      table.add("covariance", "the matrix is not symmetric positive definite",
+                "expected [[var_theta, cov], [cov, var_v]] with var > 0 and cov² < var_theta·var_v");
       return;
     }
     spec_.initial.covariance = {{{{rows[0][0], rows[0][1]}, {rows[1][0], rows[1][1]}}}};
@@ -539,51 +650,48 @@ class SpecParser {
     TableReader table = section("evolve");
     if (!table.present()) return;
     EvolveSpec evolve;
-    const auto until = table.number("until", positive);
-    evolve.steps = table.integer("steps", 1, 1'000'000'000);
-    if (until.has_value() == evolve.steps.has_value()) {
-      problems_.add(spec_.place("evolve"), "evolve.until",
-                    until ? "both until and steps are given" : "neither until nor steps is given",
-                    "give exactly one: until = time, or steps = number of SGD steps");
-    }
-    if (evolve.steps && !spec_.optimizer) {
-      problems_.add(spec_.place("evolve.steps"), "evolve.steps", "steps count SGD steps, but there is no [optimizer]",
-                    "give until = time");
-    }
-    const double eta = spec_.optimizer ? spec_.optimizer->learning_rate : 1.0;
-    evolve.until = until ? *until : eta * static_cast<double>(evolve.steps.value_or(1));
+    read_end(table, evolve);
     evolve.tolerance = table.number("tolerance", {1e-13, 0.1, false, false}, 1e-6);
     evolve.step = table.number("step", positive);
     if (const auto frames = table.integer("frames", 1, 100'000)) evolve.frames = static_cast<int>(*frames);
     evolve.every = table.number("every", positive);
-    if (evolve.frames && evolve.every) {
-      problems_.add(spec_.place("evolve.every"), "evolve.every", "both frames and every are given",
-                    "give only one of them");
-    }
-    if (evolve.every && evolve.until / *evolve.every > 100'000.0) {
-      problems_.add(spec_.place("evolve.every"), "evolve.every", "more than 100000 frames", "use a longer interval");
+    if (table.has("frames") && table.has("every")) {
+      table.add("every", "both frames and every are given", "give only one of them");
+    } else if (evolve.every && evolve.until / *evolve.every > 100'000.0) {
+      table.add("every", "more than 100000 frames", "use a longer interval");
     }
     evolve.limit_positivity = table.choice<bool>("positivity", {{"limit", true}, {"none", false}}, true);
+    if (spec_.dynamics == Dynamics::sgd && table.has("step")) {
+      table.add("step", "the SGD map has its own step, the learning rate", "remove it");
+    }
     table.finish();
-    check_sgd_evolution(evolve);
     spec_.evolve = evolve;
   }
 
-  void check_sgd_evolution(EvolveSpec& evolve) {
-    if (spec_.dynamics != Dynamics::sgd || !spec_.optimizer) return;
-    if (evolve.step) {
-      problems_.add(spec_.place("evolve.step"), "evolve.step", "the SGD map has its own step, the learning rate",
-                    "remove it");
+  /// The end of the run as a time, and for SGD in whole steps; 0 if it is not known.
+  void read_end(TableReader& table, EvolveSpec& evolve) {
+    const auto until = table.number("until", positive);
+    evolve.steps = table.integer("steps", 1, 1'000'000'000);
+    const std::string remedy = "give exactly one: until = time, or steps = number of SGD steps";
+    if (table.has("until") && table.has("steps")) return table.add("until", "both until and steps are given", remedy);
+    if (!table.has("until") && !table.has("steps")) {
+      return table.missing({"until", "steps"}, "neither until nor steps is given", remedy);
     }
-    if (!evolve.steps) {
-      const double steps = std::round(evolve.until / spec_.optimizer->learning_rate);
+    if (table.has("steps") && spec_.langevin && !spec_.optimizer && !damaged("optimizer")) {
+      return table.add("steps", "steps count SGD steps, but there is no [optimizer]", "give until = time");
+    }
+    if (until) evolve.until = *until;
+    if (!learning_rate_) return;
+    if (evolve.steps) {
+      evolve.until = *learning_rate_ * static_cast<double>(*evolve.steps);
+    } else if (until && spec_.dynamics == Dynamics::sgd) {
+      const double steps = std::round(*until / *learning_rate_);
       if (!(steps >= 1.0 && steps <= 1e9)) {
-        problems_.add(spec_.place("evolve.until"), "evolve.until", fmt::format("that is {} SGD steps", steps),
-                      "give a time between one and 1e9 learning rates");
-        return;
+        return table.add("until", fmt::format("that is {} SGD steps", steps),
+                         "give a time between one and 1e9 learning rates");
       }
       evolve.steps = static_cast<long>(steps);
-      evolve.until = steps * spec_.optimizer->learning_rate;
+      evolve.until = steps * *learning_rate_;
     }
   }
 
@@ -600,8 +708,7 @@ class SpecParser {
     stationary.tolerance = table.number("tolerance", {1e-12, 0.1, false, false}, 1e-8);
     stationary.modes = static_cast<int>(table.integer("modes", 0, 60).value_or(6));
     if (stationary.method == StationaryMethod::direct && spec_.dynamics == Dynamics::sgd) {
-      problems_.add(spec_.place("stationary.method"), "stationary.method", "the SGD map has no generator to factor",
-                    "use \"arnoldi\" or \"evolve\"");
+      table.add("method", "the SGD map has no generator to factor", "use \"arnoldi\" or \"evolve\"");
     }
     table.finish();
     spec_.stationary = stationary;
@@ -617,8 +724,9 @@ class SpecParser {
       if (!spec_.output.has(field)) continue;
       if (spec_.dynamics == Dynamics::sgd) {
         problems_.add(spec_.place("output.fields"), "output.fields",
-                      fmt::format("the SGD map jumps: it has no {}", name), "ask for \"density\" and \"modified_loss\"");
-      } else if (field == OutputField::stream_function && !spec_.stationary) {
+                      fmt::format("the SGD map jumps: it has no {}", name),
+                      "ask for \"density\" and \"modified_loss\"");
+      } else if (field == OutputField::stream_function && !spec_.stationary && !damaged("stationary")) {
         problems_.add(spec_.place("output.fields"), "output.fields",
                       "only the current of a stationary state has a stream function", "add a table [stationary]");
       }
@@ -644,21 +752,21 @@ class SpecParser {
         BatchSampling::replacement);
     ensemble.runs = table.integer("runs", 2, 100'000'000).value_or(ensemble.runs);
     const bool steps_of_sgd = ensemble.integrator == EnsembleIntegrator::sgd;
-    const auto refuse = [&](const char* key, const std::string& problem, const std::string& remedy) {
-      const std::string name = std::string("ensemble.") + key;
-      problems_.add(spec_.place(name), name, problem, remedy);
-    };
-    if (map && !steps_of_sgd)
-      refuse("integrator", "particles of the SGD map move by the map", "use integrator = \"sgd\"");
-    if (steps_of_sgd && !spec_.optimizer) {
-      refuse("integrator", "\"sgd\" is the map of an optimizer, but there is no [optimizer]",
-             "use integrator = \"splitting\"");
+    if (map && !steps_of_sgd) {
+      table.add("integrator", "particles of the SGD map move by the map", "use integrator = \"sgd\"");
     }
-    if (steps_of_sgd && ensemble.step) refuse("step", "the SGD map has its own step, the learning rate", "remove it");
+    if (steps_of_sgd && spec_.langevin && !spec_.optimizer && !damaged("optimizer") && !map) {
+      table.add("integrator", "\"sgd\" is the map of an optimizer, but there is no [optimizer]",
+                "use integrator = \"splitting\"");
+    }
+    if (steps_of_sgd && table.has("step")) {
+      table.add("step", "the SGD map has its own step, the learning rate", "remove it");
+    }
     for (const char* key : {"sampling", "runs"}) {
-      if (table.has(key) && spec_.loss.kind != LossKind::dataset)
-        refuse(key, "minibatches are drawn from a dataset, but the loss is none",
-               "remove it, or use loss.kind = \"dataset\"");
+      if (table.has(key) && loss_is_known_ && spec_.loss.kind != LossKind::dataset) {
+        table.add(key, "minibatches are drawn from a dataset, but the loss is none",
+                  "remove it, or use loss.kind = \"dataset\"");
+      }
     }
     table.finish();
     spec_.ensemble = ensemble;
@@ -676,15 +784,15 @@ class SpecParser {
       } else {
         output.fields.clear();
         for (const toml::node& element : *array) {
-          output.fields.push_back(table.choice_of<OutputField>(element, "fields",
-                                                               {{"density", OutputField::density},
-                                                                {"current", OutputField::current},
-                                                                {"modified_loss", OutputField::modified_loss},
-                                                                {"current_reversible", OutputField::current_reversible},
-                                                                {"current_irreversible", OutputField::current_irreversible},
-                                                                {"stream_function", OutputField::stream_function},
-                                                                {"generator", OutputField::generator}},
-                                                               OutputField::density));
+          const auto field = table.choice_of<OutputField>(element, "fields",
+                                                          {{"density", OutputField::density},
+                                                           {"current", OutputField::current},
+                                                           {"modified_loss", OutputField::modified_loss},
+                                                           {"current_reversible", OutputField::current_reversible},
+                                                           {"current_irreversible", OutputField::current_irreversible},
+                                                           {"stream_function", OutputField::stream_function},
+                                                           {"generator", OutputField::generator}});
+          if (field) output.fields.push_back(*field);
         }
         check_fields();
       }
@@ -694,9 +802,14 @@ class SpecParser {
     table.finish();
   }
 
-  const toml::table& document_;
   Spec spec_;
   Diagnostics problems_;
+  const toml::table& document_;
+  TableReader root_;
+  std::optional<double> learning_rate_;  ///< if it is good
+  bool may_decay_ = false;               ///< weight_decay > 0, or it is not known
+  bool has_temperature_ = false;         ///< langevin.temperature is given, good or not
+  bool loss_is_known_ = false;
 };
 
 }  // namespace
@@ -705,6 +818,44 @@ std::string Spec::place(const std::string& key) const {
   if (const auto found = where.find(key); found != where.end()) return found->second;
   if (const auto dot = key.rfind('.'); dot != std::string::npos) return place(key.substr(0, dot));
   return file + ":1:1";
+}
+
+std::string Spec::loss_key() const {
+  switch (loss.kind) {
+    case LossKind::quadratic:
+      return "loss.hessian";
+    case LossKind::polynomial:
+      return "loss.coefficients";
+    case LossKind::expression:
+      return "loss.formula";
+    case LossKind::table:
+    case LossKind::dataset:
+      break;
+  }
+  return "loss.file";
+}
+
+std::string Spec::noise_key() const {
+  switch (noise.kind) {
+    case NoiseKind::hessian:
+    case NoiseKind::isotropic:
+      return "noise.sigma2";
+    case NoiseKind::constant:
+      return "noise.covariance";
+    case NoiseKind::expression:
+      return "noise.formula";
+    case NoiseKind::table:
+      return "noise.file";
+    case NoiseKind::temperature:
+      return "langevin.temperature";
+    case NoiseKind::dataset:
+      break;
+  }
+  return "noise.kind";
+}
+
+void refuse(const Spec& spec, const std::string& key, std::string problem, std::string remedy) {
+  refuse(spec.place(key), key, std::move(problem), std::move(remedy));
 }
 
 Spec parse_spec(const std::string& text, const std::string& path) {

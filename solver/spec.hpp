@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,10 @@
 /// The typed form of a spec file. Defaults are the member initialisers below; only spec.cpp knows key names.
 /// Every key is described in docs/spec.md.
 namespace underdamp {
+
+class Function;
+struct RegressionData;
+struct GridDensity;
 
 enum class Dynamics { langevin, sgd };
 
@@ -41,7 +46,9 @@ struct LossSpec {
   std::array<std::string, 2> columns{"theta", "loss"};
   std::string target;  ///< dataset: column to be predicted
   bool standardize = true;
-  std::vector<int> modes;  ///< dataset: Hessian modes from 1, largest eigenvalue first; empty: all
+  std::vector<int> modes;                      ///< dataset: Hessian modes from 1, largest eigenvalue first; empty: all
+  std::shared_ptr<const Function> function;    ///< expression, table: what formula or file hold
+  std::shared_ptr<const RegressionData> data;  ///< dataset: what the file holds
 };
 
 enum class NoiseKind { hessian, isotropic, constant, expression, table, dataset, temperature };
@@ -53,12 +60,15 @@ struct NoiseSpec {
   std::string formula;
   std::string file;
   std::array<std::string, 2> columns{"theta", "noise"};
+  std::shared_ptr<const Function> function;  ///< expression, table: what formula or file hold
 };
 
 struct Interval {
   double lower;
   double upper;
 };
+
+inline constexpr int most_cells = 16384;  ///< along one axis
 
 struct GridSpec {
   std::array<int, 2> cells{128, 128};  ///< θ, v
@@ -77,6 +87,7 @@ struct InitialSpec {
   std::optional<Interval> theta;  ///< uniform: range, default the box
   std::optional<Interval> velocity;
   std::string file;
+  std::shared_ptr<const GridDensity> density;  ///< file: what it holds
 };
 
 struct EvolveSpec {
@@ -148,9 +159,15 @@ struct Spec {
 
   /// Place of a key for messages: its own, else that of its table, else the file.
   std::string place(const std::string& key) const;
+  /// The key that defines the loss or the noise, for messages.
+  std::string loss_key() const;
+  std::string noise_key() const;
 };
 
-/// Reads and validates a spec. Throws SpecError with every problem found.
+/// Throws SpecError about one key of a spec.
+[[noreturn]] void refuse(const Spec& spec, const std::string& key, std::string problem, std::string remedy);
+
+/// Reads and validates a spec, with the formulas and files that it names. Throws SpecError with every problem found.
 Spec read_spec(const std::string& path);
 
 /// The same from text; `path` names it in messages and anchors relative file names.

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "meshes/error.hpp"
+#include "solver/diagnostics.hpp"
 
 namespace underdamp {
 namespace {
@@ -17,36 +17,24 @@ std::vector<double> part(const std::vector<double>& values, std::size_t parts, s
   return {first, first + size};
 }
 
-void require_finite(const Spec& spec, const Model& model, int p, double theta) {
-  const double loss = model.loss(p, theta);
-  const double gradient = model.gradient(p, theta);
-  if (!std::isfinite(loss) || !std::isfinite(gradient)) {
-    throw Error(ExitCode::bad_input,
-                fmt::format("loss: {} is {:.4g} with derivative {:.4g} at x = {:.6g}", model.plane(p).loss->describe(),
-                            loss, gradient, theta),
-                spec.place("loss"), "change the loss, or restrict grid.theta to where it is defined");
-  }
-  const double noise = model.plane(p).noise->value(theta);
-  if (!std::isfinite(noise) || noise < 0.0) {
-    throw Error(ExitCode::bad_input,
-                fmt::format("noise: {} is {:.4g} at x = {:.6g}", model.plane(p).noise->describe(), noise, theta),
-                spec.place("noise"), "a variance is finite and at least 0 everywhere in the box");
-  }
-}
-
 void require_resolved_velocity(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
   const Axis& theta = mesh.plane(p).theta;
   double largest = 0.0;
   for (int i = 0; i < theta.cells; ++i)
     largest = std::max(largest, model.diffusion(p, theta.center(i)) / model.gamma());
-  const double width = mesh.plane(p).velocity.width();
-  if (std::sqrt(largest) >= width) return;
-  const double cells = 4.0 * mesh.velocity_cells() * width / std::sqrt(largest);
-  throw Error(ExitCode::bad_input,
-              fmt::format("grid.cells: the velocity grid is too coarse: the standard deviation of v is {:.3g} cells",
-                          std::sqrt(largest) / width),
-              spec.place("grid.cells"),
-              fmt::format("use at least {:.0f} velocity cells, or a smaller box", std::ceil(cells)));
+  const Axis& velocity = mesh.plane(p).velocity;
+  const double deviation = std::sqrt(largest);
+  if (deviation >= velocity.width()) return;
+  const double cells = std::ceil(4.0 * velocity.length() / deviation);
+  const std::string smaller =
+      spec.grid.velocity ? "a smaller grid.velocity" : "a start that is narrower or nearer to the minimum";
+  refuse(
+      spec, "grid.cells",
+      fmt::format("the velocity grid is too coarse: in the box v [{:.4g}, {:.4g}] the standard deviation of v, {:.4g}, "
+                  "is {:.3g} cells",
+                  velocity.lower, velocity.upper, deviation, deviation / velocity.width()),
+      cells <= most_cells ? fmt::format("use at least {:.0f} velocity cells, or {}", cells, smaller)
+                          : "no grid resolves both: use " + smaller);
 }
 
 }  // namespace
@@ -88,7 +76,7 @@ Tables tabulate(const Spec& spec, const Model& model, const PhaseMesh& mesh) {
     double rate = 0.5 * model.gamma();
     for (int i = 0; i < axis.cells; ++i) {
       const double theta = axis.center(i);
-      require_finite(spec, model, p, theta);
+      model.require_valid(p, theta);
       t.force.push_back(model.force(p, theta));
       t.diffusion.push_back(model.diffusion(p, theta));
       t.loss.push_back(model.loss(p, theta));

@@ -75,16 +75,14 @@ void write_vti(const std::filesystem::path& path, const PhasePlane& plane, const
 GridDensity read_vti_density(const std::string& file) {
   vtkNew<vtkXMLImageDataReader> reader;
   if (reader->CanReadFile(file.c_str()) == 0) {
-    throw Error(ExitCode::bad_input, "this is not a .vti file that can be read", file,
-                "give a .vti that an earlier run wrote");
+    refuse(file, "", "this is not a .vti file that can be read", "give a .vti that an earlier run wrote");
   }
   reader->SetFileName(file.c_str());
   reader->Update();
   vtkImageData* image = reader->GetOutput();
   vtkDataArray* density = image->GetCellData()->GetArray("density");
   if (density == nullptr || density->GetNumberOfComponents() != 1) {
-    throw Error(ExitCode::bad_input, "there is no cell array \"density\"", file,
-                "give a .vti that an earlier run wrote");
+    refuse(file, "", "there is no cell array \"density\"", "give a .vti that an earlier run wrote");
   }
   int points[3];
   image->GetDimensions(points);
@@ -94,7 +92,7 @@ GridDensity read_vti_density(const std::string& file) {
   for (int j = 0; j + 1 < points[1]; ++j)
     grid.velocity.push_back(image->GetOrigin()[1] + (j + 0.5) * image->GetSpacing()[1]);
   if (grid.theta.size() < 4 || grid.velocity.size() < 4) {
-    throw Error(ExitCode::bad_input, "fewer than 4 × 4 cells", file, "give a .vti that an earlier run wrote");
+    refuse(file, "", "fewer than 4 × 4 cells", "give a .vti that an earlier run wrote");
   }
   for (std::size_t i = 0; i < grid.theta.size(); ++i) {
     for (std::size_t j = 0; j < grid.velocity.size(); ++j) {

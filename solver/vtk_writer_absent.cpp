@@ -10,8 +10,8 @@ bool has_vtk() {
 void write_vti(const std::filesystem::path&, const PhasePlane&, const std::vector<CellArray>&, bool) {}
 
 GridDensity read_vti_density(const std::string& file) {
-  throw Error(ExitCode::bad_input, "this build has no VTK and cannot read .vti files", file,
-              "give a CSV with columns theta, v, density, or build with -DUNDERDAMP_VTK=ON");
+  refuse(file, "", "this build has no VTK and cannot read .vti files",
+         "give a CSV with columns theta, v, density, or build with -DUNDERDAMP_VTK=ON");
 }
 
 }  // namespace underdamp

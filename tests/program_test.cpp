@@ -70,7 +70,11 @@ TEST(Program, HelpVersionAndUsage) {
   EXPECT_EQ(underdamp(folder.path(), "").code, 2);
   EXPECT_EQ(underdamp(folder.path(), "rum x.toml").code, 2);
   EXPECT_EQ(underdamp(folder.path(), "run").code, 2);
-  EXPECT_EQ(underdamp(folder.path(), "run a.toml --device gpu").code, 2);
+  for (const std::string device : {"gpu", "2"}) {
+    const Result r = underdamp(folder.path(), "run a.toml --device " + device);
+    EXPECT_EQ(r.code, 2);
+    EXPECT_CONTAINS(r.output, "error: --device " + device + ": the choices are auto, cuda and host\n");
+  }
 }
 
 TEST(Program, InfoNamesTheDevices) {
@@ -91,12 +95,23 @@ TEST(Program, NewWritesSpecsThatCheckAndRun) {
   }
   EXPECT_EQ(underdamp(folder.path(), "new oscillator").code, 2);  // never overwrites
   EXPECT_CONTAINS(underdamp(folder.path(), "new oscilator").output, "did you mean oscillator?");
-  for (const std::string name : {"oscillator", "double-well", "kramers", "sgd"}) {
-    const Result r = underdamp(folder.path(), "check " + name + ".toml");
+}
+
+TEST(Program, TemplatesRunWithoutWarnings) {
+  const TemporaryDirectory folder;
+  const std::vector<std::pair<std::string, std::string>> templates{
+      {"oscillator", ""}, {"double-well", ""}, {"kramers", ""}, {"sgd", ""}, {"table", "slice.csv"}, {"dataset", "data.csv"}};
+  for (const auto& [name, data] : templates) {
+    const Result written = underdamp(folder.path(), "new " + name);
+    if (!data.empty()) {  // its comments show an example of the file
+      EXPECT_CONTAINS(written.output, "it reads " + data);
+      EXPECT_CONTAINS(underdamp(folder.path(), "check " + name + ".toml").output, "loss.file: " + data + ": there is no such file");
+      shell(folder.path(), "sed -n 's/^#   //p' " + name + ".toml > " + data);
+    }
+    const Result r = underdamp(folder.path(), "run " + name + ".toml");
     EXPECT_EQ(r.code, 0) << r.output;
-    EXPECT_CONTAINS(r.output, "the spec is good");
+    EXPECT_FALSE(contains(r.output, "warning:")) << r.output;
   }
-  EXPECT_EQ(underdamp(folder.path(), "check dataset.toml").code, 2);  // its data.csv is the user's
 }
 
 TEST(Program, RunWritesCompleteFiles) {
@@ -181,9 +196,9 @@ TEST(Program, BadSpecsAreRefusedAndNothingIsWritten) {
   };
   const std::vector<std::pair<std::string, std::string>> cases{
       {formula("x^2 +"), "is not a formula"},
-      {formula("x^2 + foo(x)"), "is not a formula"},
+      {formula("x^2 + foo(x)"), "loss.formula: \"x^2 + foo(x)\" is not a formula"},
       {formula("x^2/0*0"), "not finite"},
-      {table("missing.csv"), "there is no such file"},
+      {table("missing.csv"), "bad.toml:7:8: loss.file: missing.csv: there is no such file"},
       {table("empty.csv"), "an empty cell"},
       {table("nan.csv"), "nan.csv:3:2"},
       {optimizer + "[loss]\nkind = \"dataset\"\nfile = \"missing.csv\"\ntarget = \"y\"\n", "there is no such file"},
@@ -216,6 +231,17 @@ TEST(Program, TooSmallABoxFailsWithTheStateSaved) {
   EXPECT_CONTAINS(r.output, "widen it to about");
   EXPECT_EQ(json_of(folder.path() / "result/summary.json")["state"], "failed");
   EXPECT_EQ(read_checkpoint(folder.path() / "result/checkpoint.h5").density[0].size(), 48U * 48U);
+}
+
+TEST(Program, ATableThatIsTooNarrowIsToBeExtended) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "t.csv") << "theta,loss\n-0.3,0.045\n-0.1,0.005\n0.1,0.005\n0.3,0.045\n";
+  std::string text = small_spec;
+  text.replace(text.find("kind = \"quadratic\""), 18, "kind = \"table\"\nfile = \"t.csv\"");
+  std::ofstream(folder.path() / "s.toml") << text;
+  const Result r = underdamp(folder.path(), "run s.toml --output result");
+  EXPECT_EQ(r.code, 3) << r.output;
+  EXPECT_CONTAINS(r.output, "through theta_max = 0.3: the table ends there, extend it to about 0.42");
 }
 
 TEST(Program, LeakAndResolutionAreWarnedOf) {

@@ -44,7 +44,7 @@ TEST(Function, PolynomialByHand) {  // 1 − 2x + 3x³ at x = 2: 21, derivative 
 }
 
 TEST(Function, ExpressionDerivatives) {
-  const auto f = make_expression("sin(3*x) + x^2", "here");
+  const auto f = make_expression("sin(3*x) + x^2");
   f->set_length(0.3);
   EXPECT_NEAR(f->value(0.7), std::sin(2.1) + 0.49, 1e-15);
   EXPECT_NEAR(f->derivative(0.7), 3.0 * std::cos(2.1) + 1.4, 1e-11);
@@ -52,13 +52,19 @@ TEST(Function, ExpressionDerivatives) {
 }
 
 TEST(Function, BadExpressionsNameTheCharacter) {
-  EXPECT_CONTAINS(error_of([] { make_expression("x^2-1)^2", "s.toml:3:11"); }),
-                  "s.toml:3:11: \"x^2-1)^2\" is not a formula");
-  EXPECT_CONTAINS(error_of([] { make_expression("y + 1", "p"); }), "is not a formula");
-  EXPECT_CONTAINS(error_of([] { make_expression("x = 2", "p"); }), "assigns to a variable (at character 3)");
-  EXPECT_CONTAINS(error_of([] { make_expression("x, 2", "p"); }), "several values");
-  EXPECT_CONTAINS(error_of([] { make_expression("", "p"); }), "is not a formula");
-  EXPECT_NO_THROW(make_expression("(x<=1) ? x^2 : 2*x-1", "p"));
+  EXPECT_CONTAINS(error_of([] { make_expression("x^2-1)^2"); }),
+                  "\"x^2-1)^2\" is not a formula: Unexpected parenthesis \")\" at position 5 (at character 6)");
+  EXPECT_CONTAINS(error_of([] { make_expression("x = 2"); }), "assigns to a variable (at character 3)");
+  EXPECT_CONTAINS(error_of([] { make_expression("x, 2"); }), "several values");
+  EXPECT_CONTAINS(error_of([] { make_expression(""); }), "is not a formula");
+  EXPECT_NO_THROW(make_expression("(x<=1) ? x^2 : 2*x-1"));
+}
+
+TEST(Function, UnknownNamesSuggestTheNearest) {
+  EXPECT_CONTAINS(error_of([] { make_expression("y + 1"); }), "did you mean x?");
+  EXPECT_CONTAINS(error_of([] { make_expression("x + sqr(x)"); }), "did you mean sqrt?");
+  EXPECT_CONTAINS(error_of([] { make_expression("tnah(x)"); }), "did you mean tanh?");
+  EXPECT_FALSE(contains(error_of([] { make_expression("x^2+"); }), "did you mean"));
 }
 
 TEST(Function, SplineIsExactForCubics) {
@@ -139,11 +145,95 @@ TEST(Model, RefusesWhatHasNoMinimumOrNoNoise) {
         Model(
             spec_from(optimizer + "[loss]\nkind = \"quadratic\"\n[noise]\nkind = \"expression\"\nformula = \"x^2\"\n"));
       }),
-      "the noise is 0 at the minimum");
+      "the noise is 0.0 at the minimum");
+}
+
+/// A spec with a formula as loss and constant noise; `more` goes behind.
+std::string formula_spec(const std::string& formula, const std::string& more = {}) {
+  return optimizer + "[loss]\nkind = \"expression\"\nformula = \"" + formula +
+         "\"\n[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n" + more;
+}
+std::string model_error(const std::string& spec) {
+  return error_of([&] { Model(spec_from(spec)); });
+}
+
+TEST(Model, ErrorsNamePlaceAndKey) {
+  EXPECT_CONTAINS(model_error(formula_spec("x^3")), "test.toml:7:11: loss.formula: the formula \"x^3\" has no minimum");
+  EXPECT_CONTAINS(model_error(formula_spec("0*x + 3")),
+                  "test.toml:7:11: loss.formula: the formula \"0*x + 3\" is the same");
+  EXPECT_CONTAINS(model_error(formula_spec("x^2/0*0")), "is not finite anywhere between");
+  EXPECT_CONTAINS(model_error(formula_spec("x^2 + 1/x")), "falls without bound towards x = -");
+  EXPECT_CONTAINS(model_error(formula_spec("-x", "[grid]\ntheta = [0, 5]\n")), "nothing else confines");
+  EXPECT_CONTAINS(model_error(optimizer + "[loss]\nkind = \"polynomial\"\ncoefficients = [0, 0, -1]\n"
+                                          "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n"),
+                  "test.toml:7:16: loss.coefficients: the polynomial has no minimum");
+  EXPECT_CONTAINS(
+      model_error(optimizer + "[loss]\nkind = \"quadratic\"\n[noise]\nkind = \"expression\"\nformula = \"x\"\n"),
+      "test.toml:9:11: noise.formula: the noise is 0.0 at the minimum 0, not positive");
+}
+
+TEST(Model, ScalesThatOverflowAreRefused) {
+  const auto with = [](const std::string& noise, const std::string& loss = "") {
+    return optimizer + "[loss]\nkind = \"quadratic\"\n" + loss + "[noise]\nkind = \"isotropic\"\nsigma2 = " + noise +
+           "\n";
+  };
+  EXPECT_CONTAINS(model_error(with("1e308")), "noise.sigma2: the standard deviation of v would be 4.06e+153");
+  EXPECT_CONTAINS(model_error(with("1e-300")), "noise.sigma2: the standard deviation of v would be 4.06e-151");
+  EXPECT_CONTAINS(model_error(with("1.0", "hessian = 1e-300\n")),
+                  "loss.hessian: the standard deviation of theta would be");
+  EXPECT_CONTAINS(model_error(with("1.0", "minimum = 1e30\n")), "numbers cannot resolve it at the minimum 1e+30");
+}
+
+TEST(Model, AMinimumIsFoundWhereTheFormulaIsDefined) {  // x − ln x is not defined for x < 0, where the search begins
+  EXPECT_NEAR(Model(spec_from(formula_spec("x - ln(x)"))).plane(0).minimum, 1.0, 1e-7);
+}
+
+TEST(Model, AFlatMinimumCountsWithItsThermalWidth) {
+  // L = x⁴ under exp(−k x⁴/T): Var x = Γ(3/4)/Γ(1/4) · √(T/k).
+  const Model model(spec_from(formula_spec("x^4")));
+  const Derived d = model.derived(0);
+  const double variance = std::tgamma(0.75) / std::tgamma(0.25) * std::sqrt(d.temperature / d.k);
+  EXPECT_TRUE(model.plane(0).is_flat);
+  EXPECT_NEAR(d.std_theta * d.std_theta, variance, 1e-9 * variance);
+  // A steep potential against a reflecting wall, exp(−k x/T): E x² = 2 (T/k)².
+  const Model wall(
+      spec_from("[langevin]\nfriction = 1.0\ntemperature = 0.5\n[loss]\nkind = \"expression\"\nformula = "
+                "\"x\"\n[grid]\ntheta = [0, 20]\ntheta_boundary = \"reflecting\"\n"));
+  EXPECT_NEAR(wall.derived(0).std_theta, std::sqrt(0.5), 1e-4);
+  EXPECT_FALSE(Model(spec_from(formula_spec("x^4 + 0.1*x^2"))).plane(0).is_flat);
+  EXPECT_CONTAINS(
+      model_error(optimizer + "[loss]\nkind = \"expression\"\nformula = \"x^4\"\n[noise]\nkind = \"hessian\"\n"
+                              "sigma2 = 1.0\n"),
+      "noise.sigma2: the loss is flat at its minimum");
+}
+
+TEST(Model, AnUnstableMapIsRefused) {  // β = 0.9: η h < 3.8
+  const auto map = [](double learning_rate) {
+    return "dynamics = \"sgd\"\n[optimizer]\nlearning_rate = " + std::to_string(learning_rate) +
+           "\nmomentum = 0.9\nbatch_size = 32\n[loss]\nkind = \"quadratic\"\nhessian = 2.0\n[noise]\nkind = "
+           "\"isotropic\"\nsigma2 = 1.0\n";
+  };
+  EXPECT_NO_THROW(Model(spec_from(map(1.89))));
+  const std::string text = model_error(map(1.9));
+  EXPECT_CONTAINS(text, "test.toml:3:17: optimizer.learning_rate: the SGD map diverges");
+  EXPECT_CONTAINS(text, "their product 3.8 is not below 2 (1 + momentum) = 3.8");
+  EXPECT_CONTAINS(text, "use a learning rate below 1.9");
+}
+
+TEST(Model, NoiseTablesMustReachTheMinimum) {
+  const testing::TemporaryDirectory folder;
+  std::ofstream(folder.path() / "n.csv") << "theta,noise\n1,1\n2,1\n3,1\n4,1\n";
+  EXPECT_CONTAINS(model_error(optimizer + "[loss]\nkind = \"quadratic\"\n[noise]\nkind = \"table\"\nfile = \"" +
+                              (folder.path() / "n.csv").string() + "\"\n"),
+                  "noise.file: the minimum of the loss, x = 0, is not inside the range [1, 4]");
 }
 
 // --- dataset
 // ------------------------------------------------------------------------------------------------------------
+
+Dataset dataset_of(const LossSpec& loss) {
+  return Dataset(std::make_shared<RegressionData>(regression_data(CsvTable::read(loss.file), loss)), 0.0);
+}
 
 /// Two features, orthogonal after standardising: H = I.
 const std::string small_data = "x1,x2,y\n1,1,3\n-1,1,1\n1,-1,1\n-1,-1,-1\n";
@@ -162,7 +252,7 @@ TEST(Dataset, RegressionByHand) {
   // gradients −x_n, so Σ = I (the mean gradient is 0).
   const testing::TemporaryDirectory folder;
   std::ofstream(folder.path() / "d.csv") << small_data;
-  const Dataset data(dataset_spec(folder.path() / "d.csv", false), 0.0);
+  const Dataset data = dataset_of(dataset_spec(folder.path() / "d.csv", false));
   ASSERT_EQ(data.modes().size(), 2U);
   for (const HessianMode& mode : data.modes()) {
     EXPECT_NEAR(mode.eigenvalue, 1.0, 1e-14);
@@ -176,7 +266,7 @@ TEST(Dataset, StandardisedColumnsGiveACorrelationMatrix) {
   // x2 = x1 + noise: correlation c gives eigenvalues 1 ± c.
   const testing::TemporaryDirectory folder;
   std::ofstream(folder.path() / "d.csv") << "a,b,y\n1,2,1\n2,1,2\n3,4,3\n4,3,5\n";
-  const Dataset data(dataset_spec(folder.path() / "d.csv", true), 0.0);
+  const Dataset data = dataset_of(dataset_spec(folder.path() / "d.csv", true));
   EXPECT_NEAR(data.modes()[0].eigenvalue, 1.6, 1e-13);  // c = 0.6 for (1,2,3,4) and (2,1,4,3)
   EXPECT_NEAR(data.modes()[1].eigenvalue, 0.4, 1e-13);
   EXPECT_NEAR(data.target().mean(), 0.0, 1e-14);
@@ -187,13 +277,13 @@ TEST(Dataset, ErrorsNameFileAndColumn) {
   const testing::TemporaryDirectory folder;
   const auto file = folder.path() / "d.csv";
   std::ofstream(file) << "a,b,y\n1,5,1\n2,5,2\n3,5,4\n";
-  EXPECT_CONTAINS(error_of([&] { Dataset(dataset_spec(file, true), 0.0); }), "column \"b\" is constant");
+  EXPECT_CONTAINS(error_of([&] { dataset_of(dataset_spec(file, true)); }), "column \"b\" is constant");
   std::ofstream(file) << "a,b,y\n1,,1\n2,,2\n";
-  EXPECT_CONTAINS(error_of([&] { Dataset(dataset_spec(file, true), 0.0); }), "column \"b\": an empty cell");
+  EXPECT_CONTAINS(error_of([&] { dataset_of(dataset_spec(file, true)); }), "column \"b\": an empty cell");
   std::ofstream(file) << "y\n1\n2\n";
-  EXPECT_CONTAINS(error_of([&] { Dataset(dataset_spec(file, true), 0.0); }), "no column besides the target");
+  EXPECT_CONTAINS(error_of([&] { dataset_of(dataset_spec(file, true)); }), "no column besides the target");
   std::ofstream(file) << "a,z\n1,2\n2,1\n";
-  EXPECT_CONTAINS(error_of([&] { Dataset(dataset_spec(file, true), 0.0); }), "there is no column \"y\"");
+  EXPECT_CONTAINS(error_of([&] { dataset_of(dataset_spec(file, true)); }), "there is no column \"y\"");
 }
 
 TEST(Dataset, SingularHessianIsRefusedUnlessDecayHolds) {
@@ -246,7 +336,8 @@ TEST(Box, DoubleWellBoxHoldsTheGibbsState) {
 TEST(Box, AFormulaGetsTheBoxOfTheSameQuadratic) {
   // A start far outside the stationary state: its path, not the landscape around the minimum, sets the box.
   const std::string rest =
-      "[initial]\nkind = \"gaussian\"\nmean = [9.0, 0.0]\ncovariance = [[4.0, 0.0], [0.0, 0.5]]\n[evolve]\nuntil = 1.0\n";
+      "[initial]\nkind = \"gaussian\"\nmean = [9.0, 0.0]\ncovariance = [[4.0, 0.0], [0.0, 0.5]]\n[evolve]\nuntil = "
+      "1.0\n";
   const std::string head = "[langevin]\nfriction = 0.6\ntemperature = 1.0\n[loss]\n";
   const Spec quadratic = spec_from(head + "kind = \"quadratic\"\n" + rest);
   const Spec formula = spec_from(head + "kind = \"expression\"\nformula = \"x^2/2\"\n" + rest);
@@ -357,14 +448,63 @@ TEST(InitialState, UniformAndFile) {
   EXPECT_NEAR(initial_moments(from_file, model, 0).mean[1], 0.2, 1e-6);
 }
 
+TEST(InitialState, UniformDefaultsToThreeDeviationsInsideTheBox) {
+  const std::string base =
+      "[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n[initial]\nkind = \"uniform\"\n"
+      "[evolve]\nuntil = 5.0\n";
+  const Spec free = spec_from(base);
+  const Model model(free);
+  EXPECT_NEAR(initial_moments(free, model, 0).covariance[0][0], 3.0, 1e-12);  // (2·3)²/12
+  const PlaneBox box = choose_box(free, model, 0);
+  EXPECT_GT(box.theta.upper, 7.0);  // the noise alone takes it to seven deviations
+  EXPECT_LT(box.theta.upper, 12.0);
+  const PhaseMesh mesh = make_mesh(free, model);
+  EXPECT_EQ(initial_density(free, model, mesh, 0)[0], 0.0);  // nothing at the walls
+  const Spec cut = spec_from(base + "[grid]\ntheta = [-1, 9]\n");
+  EXPECT_NEAR(initial_moments(cut, Model(cut), 0).mean[0], 1.0, 1e-12);  // [−1, 3]
+}
+
+TEST(InitialState, TooNarrowForTheCellsIsSaid) {
+  const Spec spec = spec_from(
+      "[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n[grid]\ntheta = [-7, 7]\n"
+      "velocity = [-7, 7]\n[initial]\nkind = \"gaussian\"\ncovariance = [[1e-12, 0], [0, 1e-12]]\n");
+  const Model model(spec);
+  EXPECT_CONTAINS(error_of([&] { initial_density(spec, model, make_mesh(spec, model), 0); }),
+                  "the start slips between the cells: standard deviations 1e-06 and 1e-06");
+}
+
+TEST(Box, AMapThatThrowsTheStartAwayIsRefused) {
+  const auto box_error = [](const std::string& formula, const std::string& start) {
+    const Spec spec = spec_from("dynamics = \"sgd\"\n" + formula_spec(formula, start + "[evolve]\nsteps = 50\n"));
+    return error_of([&] { choose_box(spec, Model(spec), 0); });
+  };
+  const std::string far = "[initial]\nkind = \"gaussian\"\nmean = [20, 0]\n";
+  EXPECT_CONTAINS(box_error("x^2/2 + x^4", far),
+                  "test.toml:3:17: optimizer.learning_rate: the SGD map throws the start");
+  EXPECT_CONTAINS(box_error("x^2/2 + x^6", far), "optimizer.learning_rate: the SGD map throws the start");
+}
+
+TEST(Box, BadValuesOnTheWayNameTheirKey) {
+  const auto box_error = [](const std::string& loss, const std::string& noise) {
+    const Spec spec = spec_from(optimizer + "[loss]\nkind = \"expression\"\nformula = \"" + loss +
+                                "\"\n[noise]\nkind = \"expression\"\nformula = \"" + noise + "\"\n");
+    return error_of([&] { choose_box(spec, Model(spec), 0); });
+  };
+  EXPECT_CONTAINS(box_error("x^2", "1-100*x^2"), "test.toml:10:11: noise.formula: the formula \"1-100*x^2\" is -");
+  EXPECT_CONTAINS(box_error("x^2", "sqrt(x+0.1)"), "is nan at x = -0.1");
+  EXPECT_CONTAINS(box_error("x^2 + 0*sqrt(0.1-x)", "1"), "test.toml:7:11: loss.formula: the formula");
+  EXPECT_CONTAINS(box_error("x^2/(1+x^2)", "1000"), "grid.theta: nothing confines the parameter beyond");
+}
+
 TEST(InitialState, OutsideTheBoxIsRefused) {
   const Spec spec = spec_from(
       "[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
       "[grid]\ntheta = [-1, 1]\nvelocity = [-5, 5]\n"
-      "[initial]\nkind = \"gaussian\"\nmean = [9, 0]\ncovariance = [[0.1, 0], [0, 0.1]]\n");
+      "[initial]\nkind = \"gaussian\"\nmean = [1, 0]\ncovariance = [[9, 0], [0, 0.1]]\n");
   const Model model(spec);
   const PhaseMesh mesh = make_mesh(spec, model);
-  EXPECT_CONTAINS(error_of([&] { initial_density(spec, model, mesh, 0); }), "of the start lies in the box");
+  EXPECT_CONTAINS(error_of([&] { initial_density(spec, model, mesh, 0); }),
+                  "test.toml:11:8: initial.mean: only 0.248 of the start lies in the box theta [-1, 1], v [-5, 5]");
 }
 
 TEST(Tables, CoarseVelocityGridIsRefused) {
@@ -394,14 +534,9 @@ TEST(Tables, NonFiniteLossNamesThePlace) {
 TEST(Checkpoint, RoundTrip) {
   const testing::TemporaryDirectory folder;
   const PhasePlane plane{{-1.0, 2.0, 16}, {-3.0, 3.5, 17}};
-  Checkpoint written{"1.2.3",
-                     "{\"a\":1}",
-                     "why",
-                     4.25,
-                     7,
-                     {plane, plane},
-                     {4.25, 4.5},
-                     {std::vector<double>(272, 0.5), std::vector<double>(272, -1e-300)}};
+  Checkpoint written{
+      "1.2.3", "{\"a\":1}",    "why",       4.25,
+      7,       {plane, plane}, {4.25, 4.5}, {std::vector<double>(272, 0.5), std::vector<double>(272, -1e-300)}};
   write_checkpoint(folder.path() / "checkpoint.h5", written);
   const Checkpoint read = read_checkpoint(folder.path() / "checkpoint.h5");
   EXPECT_EQ(read.version, "1.2.3");

@@ -4,6 +4,7 @@
 #include "meshes/error.hpp"
 #include "solver/csv.hpp"
 #include "solver/diagnostics.hpp"
+#include "solver/function.hpp"
 #include "test_support.hpp"
 
 namespace underdamp {
@@ -78,8 +79,11 @@ TEST(Spec, EnsembleIsReadAndChecked) {
   EXPECT_EQ(*spec.ensemble->step, 0.01);
   EXPECT_EQ(spec_from(valid + "[ensemble]\n").ensemble->integrator, EnsembleIntegrator::splitting);
   EXPECT_EQ(spec_from("dynamics = \"sgd\"\n" + valid + "[ensemble]\n").ensemble->integrator, EnsembleIntegrator::sgd);
-  const Spec data = spec_from(optimizer +
-                              "[loss]\nkind = \"dataset\"\nfile = \"d.csv\"\ntarget = \"y\"\n"
+  const testing::TemporaryDirectory folder;
+  const std::string file = (folder.path() / "d.csv").string();
+  std::ofstream(file) << "a,y\n1,2\n2,3\n";
+  const Spec data = spec_from(optimizer + "[loss]\nkind = \"dataset\"\nfile = \"" + file +
+                              "\"\ntarget = \"y\"\n"
                               "[ensemble]\nsampling = \"epochs\"\nruns = 10\n");
   EXPECT_EQ(data.ensemble->sampling, BatchSampling::epochs);
   EXPECT_EQ(data.ensemble->runs, 10);
@@ -184,8 +188,160 @@ TEST(Spec, ModesAreNumbersFromOne) {
 }
 
 TEST(Spec, FilesAreRelativeToTheSpec) {
+  const testing::TemporaryDirectory folder;
+  std::ofstream(folder.path() / "a.csv") << "theta,loss\n-1,1\n0,0\n1,1\n2,4\n";
   const std::string text = optimizer + "[loss]\nkind = \"table\"\nfile = \"a.csv\"\n" + isotropic;
-  EXPECT_EQ(parse_spec(text, "some/folder/x.toml").loss.file, "some/folder/a.csv");
+  const Spec spec = parse_spec(text, (folder.path() / "x.toml").string());
+  EXPECT_EQ(spec.loss.file, (folder.path() / "a.csv").string());
+  EXPECT_NEAR(spec.loss.function->value(1.5), 2.25, 1e-12);
+}
+
+// --- formulas and files, read with the spec
+// -------------------------------------------------------------------------------------------------------------
+
+std::string expression(const std::string& table, const std::string& formula) {
+  return "[" + table + "]\nkind = \"expression\"\nformula = \"" + formula + "\"\n";
+}
+std::string csv_table(const std::string& table, const std::string& file) {
+  return "[" + table + "]\nkind = \"table\"\nfile = \"" + file + "\"\n";
+}
+
+TEST(SpecInputs, MissingFilesAreReportedWithAllOtherErrors) {
+  const std::string text = problems_of(optimizer + csv_table("loss", "none.csv") + csv_table("noise", "neither.csv") +
+                                       "[grid]\ncells = [3, 64]\n[initial]\nkind = \"file\"\nfile = \"start.csv\"\n");
+  EXPECT_CONTAINS(text, "test.toml:7:8: loss.file: none.csv: there is no such file");
+  EXPECT_CONTAINS(text, "test.toml:10:8: noise.file: neither.csv: there is no such file");
+  EXPECT_CONTAINS(text, "test.toml:15:8: initial.file: start.csv: there is no such file");
+  EXPECT_CONTAINS(text, "grid.cells: found 3");
+}
+
+TEST(SpecInputs, AllBadFormulasAreReported) {
+  const std::string text = problems_of(optimizer + expression("loss", "x^^2") + expression("noise", "sni(x)"));
+  EXPECT_CONTAINS(text, "test.toml:7:11: loss.formula: \"x^^2\" is not a formula");
+  EXPECT_CONTAINS(text, "test.toml:10:11: noise.formula: \"sni(x)\" is not a formula");
+  EXPECT_CONTAINS(text, "did you mean sin?");
+}
+
+TEST(SpecInputs, BadCellsAreReportedTenAtATime) {
+  const testing::TemporaryDirectory folder;
+  std::ofstream file(folder.path() / "d.csv");
+  file << "a,b,y\n";
+  for (int k = 0; k < 12; ++k) file << k << ",nan," << (k == 0 ? "" : "1") << "\n";
+  file.close();
+  const std::string text =
+      problems_of(optimizer + "[loss]\nkind = \"dataset\"\ntarget = \"y\"\nmodes = [7]\nfile = \"" +
+                  (folder.path() / "d.csv").string() + "\"\n[grid]\ncels = 3\n");
+  EXPECT_CONTAINS(text, "d.csv:2:2: column \"b\": \"nan\" is not a finite number");
+  EXPECT_CONTAINS(text, "d.csv:2:3: column \"y\": an empty cell");
+  EXPECT_CONTAINS(text, "d.csv:10:2: ");
+  EXPECT_FALSE(contains(text, "d.csv:11:2: ")) << text;
+  EXPECT_CONTAINS(text, "loss.file: and 3 more like these");
+  EXPECT_CONTAINS(text, "loss.modes: there is no mode 7, the data have 2 features");
+  EXPECT_CONTAINS(text, "did you mean cells?");
+}
+
+TEST(SpecInputs, TablesMustMakeASpline) {
+  const testing::TemporaryDirectory folder;
+  const auto problem = [&](const std::string& csv) {
+    std::ofstream(folder.path() / "t.csv") << csv;
+    return problems_of(optimizer + csv_table("loss", (folder.path() / "t.csv").string()) + isotropic);
+  };
+  EXPECT_CONTAINS(problem("theta,loss\n0,1\n1,2\n0,3\n2,4\n"), "t.csv:4: theta = 0 was given before, in ");
+  EXPECT_CONTAINS(problem("theta,loss\n0,1\n1,2\n2,3\n"), "a cubic spline needs four rows, there are 3");
+  EXPECT_CONTAINS(problem("theta,loss\n0,1\n1,1e308\n2,-1e308\n3,1e308\n"), "too large for a spline");
+  EXPECT_CONTAINS(problem("theta;loss\n0;1\n1;2\n2;3\n3;4\n"), "separate them by commas");
+  EXPECT_CONTAINS(problem("0,1\n1,2\n2,3\n3,4\n"), "there is no header");
+}
+
+TEST(SpecInputs, AFileForBothTablesIsReportedOnce) {
+  const std::string text = problems_of(optimizer + csv_table("loss", "same.csv") + csv_table("noise", "same.csv"));
+  EXPECT_CONTAINS(text, "loss.file: same.csv");
+  EXPECT_FALSE(contains(text, "noise.file")) << text;
+}
+
+TEST(SpecInputs, StartsFromAFileMustHoldProbability) {
+  const testing::TemporaryDirectory folder;
+  const auto problem = [&](double value) {
+    std::ofstream file(folder.path() / "p.csv");
+    file << "theta,v,density\n";
+    for (int k = 0; k < 16; ++k) file << k / 4 << "," << k % 4 << "," << (k == 5 ? value : 0.0) << "\n";
+    file.close();
+    return problems_of(valid + "[initial]\nkind = \"file\"\nfile = \"" + (folder.path() / "p.csv").string() + "\"\n");
+  };
+  EXPECT_CONTAINS(problem(0.0), "the densities add up to 0");
+  EXPECT_CONTAINS(problem(-1.0), "p.csv:7: the density is -1");
+}
+
+// --- one mistake, one error
+// -----------------------------------------------------------------------------------------------------------------
+
+TEST(Spec, OneMistakeGivesOneError) {
+  const std::string langevin = "[langevin]\nfriction = 1.0\ntemperature = 1.0\n" + quadratic;
+  const auto optimizer_with = [](const std::string& learning_rate) {
+    return "[optimizer]\n" + learning_rate + "\nmomentum = 0.9\nbatch_size = 32\n" + quadratic + isotropic;
+  };
+  const std::vector<std::string> specs{
+      valid + "[evolve]\nuntil = -1.0\n",
+      valid + "[evolve]\nuntil = inf\n",
+      valid + "[evolve]\nsteps = 1.5\n",
+      valid + "[evolve]\nuntill = 1.0\n",
+      valid + "[evolve]\nuntil = \"x\"\nevery = 1e-9\n",
+      valid + "[evolve]\nuntil = 1.0\nsteps = 3\nevery = 0.1\n",
+      "dynamics = \"sgd\"\n" + optimizer_with("learning_rate = -0.1") + "[evolve]\nuntil = 0.3\n",
+      "dynamics = \"sgd\"\n" + optimizer_with("learning_rat = 0.1") + "[evolve]\nuntil = 0.3\n",
+      "loss = 3\n" + optimizer + isotropic,
+      optimizer + "[[loss]]\nkind = \"quadratic\"\n" + isotropic,
+      optimizer + "[los]\nkind = \"quadratic\"\n" + isotropic,
+      optimizer + quadratic + "[nosie]\nkind = \"isotropic\"\nsigma2 = 1.0\n",
+      "noise = 3\n" + optimizer + quadratic,
+      "optimizer = 3\n" + quadratic + isotropic + "[evolve]\nsteps = 10\n",
+      "[optimiser]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n" + quadratic + isotropic,
+      optimizer + "[loss]\nkind = \"expresion\"\nformula = \"x^2\"\n" + isotropic,
+      optimizer + "[loss]\nknd = \"quadratic\"\nhessian = 2.0\n",
+      optimizer + quadratic + "[noise]\nkind = \"expresion\"\nformula = \"1+x^2\"\n",
+      optimizer + quadratic + "[noise]\nkind = \"constant\"\ncovariance = [[nan]]\n",
+      optimizer + "weight_decay = \"x\"\n[loss]\nkind = \"quadratic\"\nhessian = 0.0\n" + isotropic,
+      "[langevin]\nfriction = 1.0\ntemperature = -1.0\n" + quadratic,
+      "[langevin]\nfriction = 1.0\ntemperatur = 1.0\n" + quadratic,
+      "dynamics = \"sgd\"\n" + langevin,
+      valid + "[initial]\nkind = \"gausian\"\nmean = [0, 0]\n",
+      valid + "[initial]\nkind = \"gaussian\"\nmean = [nan, 0]\n[grid]\ntheta = [1, 2]\n",
+      valid + "[initial]\nkind = \"gaussian\"\ncovariance = [[inf, 0], [0, 1]]\n",
+      valid + "[grid]\ntheta = [1, 1]\ntheta_boundary = \"periodic\"\n",
+      "stationary = 3\n" + valid + "[output]\nfields = [\"stream_function\"]\n",
+  };
+  for (const std::string& text : specs) {
+    const std::string problems = problems_of(text);
+    EXPECT_EQ(problems.find("to fix"), problems.rfind("to fix")) << problems << "\nin\n" << text;
+  }
+}
+
+TEST(Spec, AnEmptySpecLacksThreeTables) {
+  const std::string text = problems_of("");
+  EXPECT_CONTAINS(text, "neither [optimizer] nor [langevin]");
+  EXPECT_CONTAINS(text, "the table [loss] is missing");
+  EXPECT_CONTAINS(text, "the table [noise] is missing");
+}
+
+TEST(Spec, UnknownKeysListTheValidOnesOnce) {
+  const std::string text =
+      problems_of("[optimizer]\nlr = 0.1\nmomentum = 0.9\nbatch_size = 32\n" + quadratic + isotropic);
+  EXPECT_CONTAINS(text, "valid here: learning_rate, momentum, batch_size or weight_decay");
+  EXPECT_CONTAINS(text, "optimizer.learning_rate: this key is missing");
+}
+
+TEST(Spec, NumbersThatAreNotFiniteAreCalledSo) {
+  EXPECT_CONTAINS(problems_of(valid + "[evolve]\nuntil = inf\n"), "expected a finite number > 0");
+  EXPECT_CONTAINS(problems_of(valid + "[initial]\nkind = \"gaussian\"\nmean = [1e200, 0]\n"),
+                  "initial.mean: found 1e+200");
+}
+
+TEST(Spec, AStartBesideTheBoxIsRefused) {
+  const std::string grid = valid + "[grid]\ntheta = [-1, 1]\nvelocity = [-2, 2]\n[initial]\nkind = ";
+  EXPECT_CONTAINS(problems_of(grid + "\"uniform\"\ntheta = [100, 101]\n"),
+                  "initial.theta: the start lies outside the box: grid.theta is [-1, 1]");
+  EXPECT_CONTAINS(problems_of(grid + "\"gaussian\"\nmean = [0, 5]\n"),
+                  "initial.mean: the start lies outside the box: grid.velocity is [-2, 2]");
 }
 
 TEST(Spec, MissingFileIsBadInput) {
@@ -198,12 +354,20 @@ TEST(Spec, MissingFileIsBadInput) {
   }
 }
 
+TEST(Diagnostics, NumbersInMessages) {
+  EXPECT_EQ(number_text(-0.1), "-0.1");
+  EXPECT_EQ(number_text(1.0), "1.0");
+  EXPECT_EQ(number_text(1e300), "1e+300");
+  EXPECT_EQ(number_text(-std::numeric_limits<double>::quiet_NaN()), "nan");
+}
+
 TEST(Diagnostics, NearestNames) {
   const std::vector<std::string> names{"learning_rate", "momentum", "batch_size"};
   EXPECT_EQ(nearest_name("momentun", names), "momentum");
   EXPECT_EQ(nearest_name("mometnum", names), "momentum");  // a swap counts once
   EXPECT_EQ(nearest_name("batchsize", names), "batch_size");
   EXPECT_EQ(nearest_name("zzz", names), "");
+  EXPECT_EQ(nearest_name("rnd", {"ln", "sin"}), "");  // two changes of three letters
   EXPECT_EQ(join_names({"a", "b", "c"}), "a, b or c");
 }
 
@@ -211,7 +375,7 @@ TEST(Diagnostics, NearestNames) {
 
 std::string csv_problem(const std::string& text, const std::string& column = "a") {
   try {
-    static_cast<void>(CsvTable::parse(text, "d.csv").numbers(column));
+    static_cast<void>(CsvTable::parse(text, "d.csv").numbers({column}));
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::bad_input);
     return error.what();
@@ -224,8 +388,7 @@ TEST(Csv, ReadsQuotesAndLineEndings) {
   const auto table =
       CsvTable::parse("\xEF\xBB\xBF\"a\", b ,\"c,d\"\r\n1,2,\"x \"\"y\"\"\"\r\n\r\n+3e-2, -4 ,z\n", "d.csv");
   EXPECT_EQ(table.names(), (std::vector<std::string>{"a", "b", "c,d"}));
-  EXPECT_EQ(table.numbers("a"), (std::vector<double>{1.0, 0.03}));
-  EXPECT_EQ(table.numbers("b"), (std::vector<double>{2.0, -4.0}));
+  EXPECT_EQ(table.numbers({"a", "b"}), (std::vector<std::vector<double>>{{1.0, 0.03}, {2.0, -4.0}}));
 }
 
 TEST(Csv, ErrorsNameLineAndColumn) {
