@@ -218,7 +218,10 @@ struct GridError::Fleeting {
         const double wave = 6.283185307179586 / stride;
         const double left =
             1.3 * amplitude * std::exp(-0.5 * wave * wave * kernel * std::max(0.0, 1.0 - kernel * back));
-        images += left * left;
+        // It comes from content of wave number k*, and what a density has there shows in its Δ¹².
+        const double content = std::min(wave * std::min(1.0, kernel * back), 3.141592653589793);
+        const double bounded = std::min(std::abs(left), 10.0 * largest / std::pow(2.0 * std::sin(0.5 * content), 12));
+        images += bounded * bounded;
       }
       if (in_strides <= 3.2 * 3.2) break;
       stride *= 2.0;
