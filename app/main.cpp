@@ -58,7 +58,8 @@ int dispatch(int argc, char** argv) {
   add_device_option(*verify_app, verify.device);
   verify_app->add_option("--json", verify.json, "write the table as JSON");
   verify_app->add_option("--junit", verify.junit, "write the table for continuous integration");
-  verify_app->add_option("--baseline", verify.baseline, "compare with this file of an earlier run; write it if there is none");
+  verify_app->add_option("--baseline", verify.baseline,
+                         "compare with this file of an earlier run; write it if there is none");
   verify_app->add_flag("--quiet", verify.quiet, "no progress");
 
   std::string name;

@@ -40,7 +40,8 @@ void print_stationary(const Json& s) {
   }
   fmt::print("stationary state by {} in {}, residual {:.1e}\n", state["method"].get<std::string>(),
              duration_text(state["seconds"].get<double>()), state["residual"].get<double>());
-  fmt::print("  covariance     {}\n  entropy prod.  {:.6g}\n", state["covariance"].dump(), state["entropy_production"].get<double>());
+  fmt::print("  covariance     {}\n  entropy prod.  {:.6g}\n", state["covariance"].dump(),
+             state["entropy_production"].get<double>());
   std::string text;
   for (const Json& value : state["eigenvalues"]) {
     const double frequency = value[1].get<double>();

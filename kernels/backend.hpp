@@ -147,7 +147,8 @@ class Backend {
   virtual std::vector<LineShape> line_shapes(const Field& field) = 0;
   virtual std::vector<Departed> departed(const Field& field) = 0;
 
-  virtual std::unique_ptr<GeneratorPlan> plan_generator(const PhaseMesh& mesh, const GeneratorCoefficients& coefficients) = 0;
+  virtual std::unique_ptr<GeneratorPlan> plan_generator(const PhaseMesh& mesh,
+                                                        const GeneratorCoefficients& coefficients) = 0;
   /// to = L_h from = −∇_h·J_h(from).
   virtual void apply_generator(const GeneratorPlan& plan, const Field& from, Field& to) = 0;
   virtual CurrentArrays cell_currents(const GeneratorPlan& plan, const Field& density) = 0;
@@ -159,19 +160,22 @@ class Backend {
 
   /// Memory for up to `capacity` particles, 16 bytes each. Throws Error (device) if the device has not enough.
   virtual std::unique_ptr<Ensemble> allocate_ensemble(std::size_t capacity) = 0;
-  /// `table` holds what the law calls F and D. `theta` and `boundary`: the axis whose walls particles meet; open ones are
-  /// passed through.
-  virtual std::unique_ptr<ParticlePlan> plan_particles(const ParticleLaw& law, const ParticleTable& table, const Axis& theta,
-                                                       ThetaBoundary boundary) = 0;
+  /// `table` holds what the law calls F and D. `theta` and `boundary`: the axis whose walls particles meet; open ones
+  /// are passed through.
+  virtual std::unique_ptr<ParticlePlan> plan_particles(const ParticleLaw& law, const ParticleTable& table,
+                                                       const Axis& theta, ThetaBoundary boundary) = 0;
   /// The ensemble becomes the particles of `range` at their start. Not more than its capacity.
   virtual void sample_gaussian(Ensemble& ensemble, const ParticleRange& range, const GaussianStart& start) = 0;
-  virtual void sample_grid(Ensemble& ensemble, const ParticleRange& range, const PhasePlane& plane, const GridStart& start) = 0;
-  /// Steps first … first + steps − 1 of every particle; the number of a step is part of the address of its random numbers.
+  virtual void sample_grid(Ensemble& ensemble, const ParticleRange& range, const PhasePlane& plane,
+                           const GridStart& start) = 0;
+  /// Steps first … first + steps − 1 of every particle; the number of a step is part of the address of its random
+  /// numbers.
   virtual void advance_particles(Ensemble& ensemble, const ParticlePlan& plan, long first, long steps) = 0;
   /// Adds the particles in each cell of a plane to counts[cell], those outside or not finite to counts[cells].
   virtual void count_particles(const Ensemble& ensemble, const PhasePlane& plane, std::span<std::uint64_t> counts) = 0;
   /// Of each block of `particle_block` particles, in order.
-  virtual std::vector<ParticleSums> sum_particles(const Ensemble& ensemble, double center_theta, double center_velocity) = 0;
+  virtual std::vector<ParticleSums> sum_particles(const Ensemble& ensemble, double center_theta,
+                                                  double center_velocity) = 0;
   virtual void download_particles(const Ensemble& ensemble, std::span<double> theta, std::span<double> velocity) = 0;
 
   /// Waits until all queued operations are done; throws Error (device) if one failed.

@@ -69,7 +69,8 @@ class BackendOps final : public Backend {
   std::vector<double> sum_columns(const Field& field) override;
   std::vector<LineShape> line_shapes(const Field& field) override;
   std::vector<Departed> departed(const Field& field) override;
-  std::unique_ptr<GeneratorPlan> plan_generator(const PhaseMesh& mesh, const GeneratorCoefficients& coefficients) override;
+  std::unique_ptr<GeneratorPlan> plan_generator(const PhaseMesh& mesh,
+                                                const GeneratorCoefficients& coefficients) override;
   void apply_generator(const GeneratorPlan& plan, const Field& from, Field& to) override;
   CurrentArrays cell_currents(const GeneratorPlan& plan, const Field& density) override;
   std::vector<double> theta_face_currents(const GeneratorPlan& plan, const Field& density) override;
@@ -79,10 +80,12 @@ class BackendOps final : public Backend {
   std::unique_ptr<ParticlePlan> plan_particles(const ParticleLaw& law, const ParticleTable& table, const Axis& theta,
                                                ThetaBoundary boundary) override;
   void sample_gaussian(Ensemble& ensemble, const ParticleRange& range, const GaussianStart& start) override;
-  void sample_grid(Ensemble& ensemble, const ParticleRange& range, const PhasePlane& plane, const GridStart& start) override;
+  void sample_grid(Ensemble& ensemble, const ParticleRange& range, const PhasePlane& plane,
+                   const GridStart& start) override;
   void advance_particles(Ensemble& ensemble, const ParticlePlan& plan, long first, long steps) override;
   void count_particles(const Ensemble& ensemble, const PhasePlane& plane, std::span<std::uint64_t> counts) override;
-  std::vector<ParticleSums> sum_particles(const Ensemble& ensemble, double center_theta, double center_velocity) override;
+  std::vector<ParticleSums> sum_particles(const Ensemble& ensemble, double center_theta,
+                                          double center_velocity) override;
   void download_particles(const Ensemble& ensemble, std::span<double> theta, std::span<double> velocity) override;
   void synchronize() override { launcher_->synchronize(); }
 
@@ -182,7 +185,9 @@ class BackendOps final : public Backend {
         throw Error(ExitCode::bad_input, "an ensemble holds from one particle to its capacity");
       range_ = range;
     }
-    static std::size_t blocks(const ParticleRange& range) { return (range.count + particle_block - 1) / particle_block; }
+    static std::size_t blocks(const ParticleRange& range) {
+      return (range.count + particle_block - 1) / particle_block;
+    }
     int blocks() const { return static_cast<int>(blocks(range())); }
     ParticleArrays view() const {
       return {theta.data(), velocity.data(), range().seed, range().plane, range().first, range().count};
@@ -591,9 +596,9 @@ std::unique_ptr<GeneratorPlan> BackendOps<Launcher>::plan_generator(const PhaseM
 
 template <class Launcher>
 void BackendOps<Launcher>::apply_generator(const GeneratorPlan& plan, const Field& from, Field& to) {
-  launcher_->for_each_line("generator", from.shape().lines(),
-                           ApplyGenerator{static_cast<const DeviceGeneratorPlan&>(plan).view, device(from).cells(),
-                                          device(to).cells()});
+  launcher_->for_each_line(
+      "generator", from.shape().lines(),
+      ApplyGenerator{static_cast<const DeviceGeneratorPlan&>(plan).view, device(from).cells(), device(to).cells()});
 }
 
 template <class Launcher>
@@ -602,8 +607,8 @@ CurrentArrays BackendOps<Launcher>::cell_currents(const GeneratorPlan& plan, con
   line_values_.resize(3 * cells);
   double* const memory = line_values_.data();
   launcher_->for_each_line("cell currents", density.shape().lines(),
-                           CellCurrents{static_cast<const DeviceGeneratorPlan&>(plan).view, device(density).cells(), memory,
-                                        memory + cells, memory + 2 * cells});
+                           CellCurrents{static_cast<const DeviceGeneratorPlan&>(plan).view, device(density).cells(),
+                                        memory, memory + cells, memory + 2 * cells});
   CurrentArrays result{std::vector<double>(cells), std::vector<double>(cells), std::vector<double>(cells)};
   launcher_->download(memory, cells, result.theta.data());
   launcher_->download(memory + cells, cells, result.reversible.data());
@@ -618,8 +623,8 @@ std::vector<double> BackendOps<Launcher>::theta_face_currents(const GeneratorPla
                              static_cast<std::size_t>(shape.velocity_cells));
   line_values_.resize(result.size());
   launcher_->for_each_line("theta currents", shape.lines(),
-                           ThetaFaceCurrents{static_cast<const DeviceGeneratorPlan&>(plan).view, device(density).cells(),
-                                             line_values_.data()});
+                           ThetaFaceCurrents{static_cast<const DeviceGeneratorPlan&>(plan).view,
+                                             device(density).cells(), line_values_.data()});
   launcher_->download(line_values_.data(), result.size(), result.data());
   return result;
 }
@@ -679,7 +684,8 @@ void BackendOps<Launcher>::sample_grid(Ensemble& ensemble, const ParticleRange& 
   values.insert(values.end(), start.slope_velocity.begin(), start.slope_velocity.end());
   send(values, line_values_);
   const double* const base = line_values_.data();
-  launcher_->for_each_line("sample grid", e.blocks(), SampleGrid{e.view(), plane, base, base + cells, base + 2 * cells});
+  launcher_->for_each_line("sample grid", e.blocks(),
+                           SampleGrid{e.view(), plane, base, base + cells, base + 2 * cells});
 }
 
 template <class Launcher>

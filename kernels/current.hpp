@@ -7,10 +7,10 @@
 ///
 ///   J_θ = v p,   J_v = f_i p − γ v p − D_i ∂_v p,   f_i = −k L'_λ(θ_i),   L_h p = −∇_h·J_h
 ///
-/// Face fluxes are written so that their differences approximate the divergence at the cell centres, the points where the
-/// density is known: central of sixth order in v; upwind-biased of seventh order in θ, where there is no diffusion and a
-/// central difference would leave a checkerboard mode undamped. No flux passes a wall; beyond it p = 0 (open), wrapped
-/// (periodic) or mirrored (reflecting).
+/// Face fluxes are written so that their differences approximate the divergence at the cell centres, the points where
+/// the density is known: central of sixth order in v; upwind-biased of seventh order in θ, where there is no diffusion
+/// and a central difference would leave a checkerboard mode undamped. No flux passes a wall; beyond it p = 0 (open),
+/// wrapped (periodic) or mirrored (reflecting).
 namespace underdamp {
 
 inline constexpr int theta_reach = generator_theta_reach;        ///< cells e − 4 … e + 3 around θ-face e
@@ -52,7 +52,8 @@ struct GeneratorView {
   UNDERDAMP_HD double velocity(int plane, int j) const { return velocity_origin[plane] + j * velocity_width[plane]; }
 };
 
-/// Where row i of column j of a plane is found, beyond the θ walls too: its offset from the first cell of the plane, or −1.
+/// Where row i of column j of a plane is found, beyond the θ walls too: its offset from the first cell of the plane, or
+/// −1.
 UNDERDAMP_HD std::ptrdiff_t neighbour(const GeneratorView& g, int i, int j) {
   const int n = g.theta_cells;
   if (i < 0 || i >= n) {
@@ -69,7 +70,8 @@ UNDERDAMP_HD std::ptrdiff_t neighbour(const GeneratorView& g, int i, int j) {
 
 /// Does any current pass θ-face e?
 UNDERDAMP_HD bool theta_face_open(const GeneratorView& g, int e) {
-  return g.boundary == ThetaBoundary::periodic || (e > 0 && e < g.theta_cells) || g.boundary == ThetaBoundary::reflecting;
+  return g.boundary == ThetaBoundary::periodic || (e > 0 && e < g.theta_cells) ||
+         g.boundary == ThetaBoundary::reflecting;
 }
 
 /// J_θ through θ-face e of column j; `p` is the first cell of the plane.
@@ -93,12 +95,14 @@ UNDERDAMP_HD double velocity_current(const GeneratorView& g, const double* p, in
     const int j = e + m;
     if (j < 0 || j >= n) continue;
     const double drift = g.force[l] - g.friction[plane] * g.velocity(plane, j);
-    sum += (velocity_face_weight(m) * drift - velocity_slope_weight(m) * g.diffusion[l] / g.velocity_width[plane]) * p[j];
+    sum +=
+        (velocity_face_weight(m) * drift - velocity_slope_weight(m) * g.diffusion[l] / g.velocity_width[plane]) * p[j];
   }
   return sum;
 }
 
-/// to = L_h from = −(J_θ(i+1) − J_θ(i))/h_θ − (J_v(j+1) − J_v(j))/h_v, line by line. 16 bytes per cell and the rows around.
+/// to = L_h from = −(J_θ(i+1) − J_θ(i))/h_θ − (J_v(j+1) − J_v(j))/h_v, line by line. 16 bytes per cell and the rows
+/// around.
 struct ApplyGenerator {
   GeneratorView g;
   const double* from;
@@ -138,7 +142,8 @@ struct ThetaFaceCurrents {
   }
 };
 
-/// Current at the cell centres, J_θ = v p and the two parts of J_v = f p + (−γ v p − D ∂_v p), ∂_v central of sixth order.
+/// Current at the cell centres, J_θ = v p and the two parts of J_v = f p + (−γ v p − D ∂_v p), ∂_v central of sixth
+/// order.
 struct CellCurrents {
   GeneratorView g;
   const double* density;
@@ -156,7 +161,8 @@ struct CellCurrents {
       const double v = g.velocity(plane, j);
       theta[first + j] = v * p[j];
       reversible[first + j] = g.force[l] * p[j];
-      irreversible[first + j] = -g.friction[plane] * v * p[j] - g.diffusion[l] * central_slope(p, j, n) / g.velocity_width[plane];
+      irreversible[first + j] =
+          -g.friction[plane] * v * p[j] - g.diffusion[l] * central_slope(p, j, n) / g.velocity_width[plane];
     });
   }
 };

@@ -53,8 +53,9 @@ void add_velocity_face(RowBuilder& row, const GeneratorView& g, int i, int e, do
     const int j = e + m;
     if (j < 0 || j >= g.velocity_cells) continue;
     const double drift = g.force[i] - g.friction[0] * g.velocity(0, j);
-    row.add(static_cast<std::ptrdiff_t>(i) * g.velocity_cells + j,
-            factor * (velocity_face_weight(m) * drift - velocity_slope_weight(m) * g.diffusion[i] / g.velocity_width[0]));
+    row.add(
+        static_cast<std::ptrdiff_t>(i) * g.velocity_cells + j,
+        factor * (velocity_face_weight(m) * drift - velocity_slope_weight(m) * g.diffusion[i] / g.velocity_width[0]));
   }
 }
 
@@ -65,7 +66,7 @@ SparseMatrix assemble_generator(const PhasePlane& plane, ThetaBoundary boundary,
   const double origin = plane.velocity.center(0);
   const double velocity_width = plane.velocity.width();
   const double theta_width = plane.theta.width();
-  const GeneratorView g{&friction,    force.data(),       diffusion.data(),     &origin, &velocity_width,
+  const GeneratorView g{&friction,    force.data(),      diffusion.data(),     &origin, &velocity_width,
                         &theta_width, plane.theta.cells, plane.velocity.cells, boundary};
   SparseMatrix matrix;
   const auto cells = static_cast<std::size_t>(g.theta_cells) * static_cast<std::size_t>(g.velocity_cells);
@@ -88,10 +89,12 @@ SparseMatrix assemble_generator(const PhasePlane& plane, ThetaBoundary boundary,
 
 std::string matrix_market(const SparseMatrix& matrix) {
   std::string text = "%%MatrixMarket matrix coordinate real general\n% generator L of underdamp: dp/dt = L p\n";
-  text += std::to_string(matrix.rows()) + " " + std::to_string(matrix.rows()) + " " + std::to_string(matrix.value.size()) + "\n";
+  text += std::to_string(matrix.rows()) + " " + std::to_string(matrix.rows()) + " " +
+          std::to_string(matrix.value.size()) + "\n";
   char number[32];
   for (int row = 0; row < matrix.rows(); ++row) {
-    for (int k = matrix.row_begin[static_cast<std::size_t>(row)]; k < matrix.row_begin[static_cast<std::size_t>(row) + 1]; ++k) {
+    for (int k = matrix.row_begin[static_cast<std::size_t>(row)];
+         k < matrix.row_begin[static_cast<std::size_t>(row) + 1]; ++k) {
       text += std::to_string(row + 1) + " " + std::to_string(matrix.column[static_cast<std::size_t>(k)] + 1) + " ";
       const auto end = std::to_chars(number, number + sizeof number, matrix.value[static_cast<std::size_t>(k)]).ptr;
       text.append(number, end).append("\n");

@@ -32,7 +32,8 @@ struct MultiplyRow {
 
   UNDERDAMP_HD void operator()(std::size_t row) const {
     double sum = 0.0;
-    for (int k = matrix.row_begin[row]; k < matrix.row_begin[row + 1]; ++k) sum += matrix.value[k] * x[matrix.column[k]];
+    for (int k = matrix.row_begin[row]; k < matrix.row_begin[row + 1]; ++k)
+      sum += matrix.value[k] * x[matrix.column[k]];
     y[row] = sum;
   }
 };
@@ -41,8 +42,9 @@ struct MultiplyRow {
 inline constexpr int generator_theta_reach = 4;
 inline constexpr int generator_velocity_reach = 3;
 
-/// The generator L_h of one plane as a matrix: the same face weights as kernels/current.hpp. Row and column i·v_cells + j.
-/// `friction`, `force` and `diffusion` are those of the plane. Each column sums to 0 but for rounding: mass is conserved.
+/// The generator L_h of one plane as a matrix: the same face weights as kernels/current.hpp. Row and column i·v_cells +
+/// j. `friction`, `force` and `diffusion` are those of the plane. Each column sums to 0 but for rounding: mass is
+/// conserved.
 SparseMatrix assemble_generator(const PhasePlane& plane, ThetaBoundary boundary, double friction,
                                 const std::vector<double>& force, const std::vector<double>& diffusion);
 

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <numbers>
 
-#include <Eigen/Dense>
 #include <Spectra/GenEigsSolver.h>
 #include <fmt/format.h>
+#include <Eigen/Dense>
 
 #include "solver/propagator.hpp"
 
@@ -25,7 +25,11 @@ std::span<const double> span_of(const Vector& vector) {
 class VectorSpace {
  public:
   VectorSpace(Backend& backend, const PhaseMesh& mesh, const Tables& tables)
-      : backend_(backend), mesh_(mesh), tables_(tables), from_(backend.allocate(mesh.shape())), to_(backend.allocate(mesh.shape())) {}
+      : backend_(backend),
+        mesh_(mesh),
+        tables_(tables),
+        from_(backend.allocate(mesh.shape())),
+        to_(backend.allocate(mesh.shape())) {}
 
   double area() const { return mesh_.plane(0).cell_area(); }
   double norm(const Vector& vector) const { return vector.lpNorm<1>() * area(); }
@@ -106,13 +110,13 @@ struct Plan {
 /// What one plan gave.
 struct Attempt {
   bool converged = false;
-  bool stable = false;            ///< no mode grows, and the density is one
+  bool stable = false;  ///< no mode grows, and the density is one
   std::vector<double> density;
-  std::vector<Mode> all;          ///< every mode found, the stationary one first
-  std::vector<Complex> factor;    ///< μ of each
-  std::vector<Mode> slow;         ///< those wanted
+  std::vector<Mode> all;        ///< every mode found, the stationary one first
+  std::vector<Complex> factor;  ///< μ of each
+  std::vector<Mode> slow;       ///< those wanted
   double residual = 0.0;
-  double error = 0.0;             ///< estimated L1 error of the density
+  double error = 0.0;  ///< estimated L1 error of the density
 
   /// Larger of the density's error and the relative error of the slowest eigenvalue.
   double worst() const {
@@ -120,8 +124,8 @@ struct Attempt {
   }
 };
 
-/// Errors of an attempt, resolved into modes: a disturbance of every window is spread by the process itself, and only its
-/// part along a slow mode stays long. That part is read off after the fast modes have decayed.
+/// Errors of an attempt, resolved into modes: a disturbance of every window is spread by the process itself, and only
+/// its part along a slow mode stays long. That part is read off after the fast modes have decayed.
 class ErrorResolution {
  public:
   ErrorResolution(VectorSpace& space, Propagator& propagator, const Attempt& attempt)
@@ -129,7 +133,8 @@ class ErrorResolution {
     const auto cells = static_cast<Eigen::Index>(attempt.density.size());
     density_ = Eigen::Map<const Vector>(attempt.density.data(), cells);
     basis_.resize(cells, static_cast<Eigen::Index>(attempt.all.size()));
-    for (std::size_t k = 0; k < attempt.all.size(); ++k) basis_.col(static_cast<Eigen::Index>(k)) = attempt.all[k].vector;
+    for (std::size_t k = 0; k < attempt.all.size(); ++k)
+      basis_.col(static_cast<Eigen::Index>(k)) = attempt.all[k].vector;
     gram_.compute(basis_.adjoint() * basis_);
   }
 
@@ -170,7 +175,9 @@ class ErrorResolution {
   static constexpr int applications = 10;
 
   Vector without_stationary(const Vector& vector) const { return vector - density_ * space_.mass(vector); }
-  ComplexVector coefficients(const Vector& vector) const { return gram_.solve(basis_.adjoint() * vector.cast<Complex>()); }
+  ComplexVector coefficients(const Vector& vector) const {
+    return gram_.solve(basis_.adjoint() * vector.cast<Complex>());
+  }
 
   VectorSpace& space_;
   Propagator& propagator_;
@@ -206,7 +213,8 @@ class Arnoldi {
       const bool gained = valid && attempt.worst() <= 0.5 * best.worst();
       if (best.converged && !gained) {
         warnings_.push_back(fmt::format(
-            "the grid limits the stationary state, not the step: shorter steps leave an estimated error of {:.1e}", best.worst()));
+            "the grid limits the stationary state, not the step: shorter steps leave an estimated error of {:.1e}",
+            best.worst()));
         break;
       }
       if (!attempt.converged) return finished(std::move(attempt));
@@ -232,7 +240,8 @@ class Arnoldi {
     const double frequency = d.omega * std::sqrt(std::max(0.0, 1.0 - d.zeta * d.zeta));
     double time = 1.0 / d.omega;
     if (frequency > 0.0) time = std::min(time, std::numbers::pi / (1.15 * order * frequency));
-    if (is_map()) return {tables_.learning_rate, std::max(1, static_cast<int>(std::floor(time / tables_.learning_rate))), 1};
+    if (is_map())
+      return {tables_.learning_rate, std::max(1, static_cast<int>(std::floor(time / tables_.learning_rate))), 1};
     const double longest = std::min({time, 0.8 / tables_.rate[0], 1.0 / tables_.friction[0]});
     const int windows = static_cast<int>(std::ceil(time / longest - 1e-9));
     return {time / windows, windows, options_.tolerance < 1e-6 ? 6 : 5};
@@ -249,7 +258,8 @@ class Arnoldi {
     shorten(plan, static_cast<int>(std::ceil(plan.windows / shrink)));
   }
 
-  /// Next plan after one under which a mode grew: extrapolation amplifies what its levels do not agree on, few levels less.
+  /// Next plan after one under which a mode grew: extrapolation amplifies what its levels do not agree on, few levels
+  /// less.
   bool stabilise(Plan& plan) const {
     if (is_map() || plan.levels <= fewest_levels) return false;
     --plan.levels;
@@ -288,7 +298,8 @@ class Arnoldi {
     return attempt;
   }
 
-  void read(const ComplexVector& values, const Eigen::MatrixXcd& vectors, Propagator& propagator, Attempt& attempt) const {
+  void read(const ComplexVector& values, const Eigen::MatrixXcd& vectors, Propagator& propagator,
+            Attempt& attempt) const {
     // The stationary state is the one mode whose integral is not 0.
     Eigen::Index stationary = 0;
     double largest = -1.0;
@@ -302,7 +313,8 @@ class Arnoldi {
     const Vector null_vector = (vectors.col(stationary) / phase).real();
     const double negative = take_density(span_of(null_vector), space_.area(), attempt.density);
     constexpr double growth = 1e-7;
-    attempt.stable = negative < 1e-3 && std::abs(values[stationary] - 1.0) < 1e-2 && values.cwiseAbs().maxCoeff() < 1.0 + growth;
+    attempt.stable =
+        negative < 1e-3 && std::abs(values[stationary] - 1.0) < 1e-2 && values.cwiseAbs().maxCoeff() < 1.0 + growth;
 
     const auto add = [&](Eigen::Index k) {
       attempt.factor.push_back(values[k]);
@@ -317,7 +329,8 @@ class Arnoldi {
   void measure(Propagator& propagator, Attempt& attempt) {
     for (std::size_t k = 1; k < attempt.all.size() && !is_map(); ++k) complete(propagator, attempt.all[k]);
     attempt.slow = slow_modes({attempt.all.begin() + 1, attempt.all.end()}, options_.modes);
-    const Vector density = Eigen::Map<const Vector>(attempt.density.data(), static_cast<Eigen::Index>(attempt.density.size()));
+    const Vector density =
+        Eigen::Map<const Vector>(attempt.density.data(), static_cast<Eigen::Index>(attempt.density.size()));
     attempt.residual = space_.norm(space_.propagated(propagator, density) - density) / propagator.time();
     if (is_map()) return;
     const Vector defect = space_.window_defect(propagator, density);
@@ -338,7 +351,8 @@ class Arnoldi {
       if (attempt.all[k].line.eigenvalue != line.eigenvalue) continue;
       const Vector re = attempt.all[k].vector.real();
       const Vector im = attempt.all[k].vector.imag();
-      const double change = resolution.along(k, space_.window_defect(propagator, re), space_.window_defect(propagator, im));
+      const double change =
+          resolution.along(k, space_.window_defect(propagator, re), space_.window_defect(propagator, im));
       line.error = std::min(line.error, change / propagator.window_length());
       return;
     }
@@ -353,9 +367,11 @@ class Arnoldi {
     mode.line.aliased = turns != 0.0;
     mode.line.eigenvalue += Complex(0.0, turns * turn);
     // A perturbation of the window's operator moves μ_H by its size relative to the eigenvector.
-    const double error = space_.norm(space_.window_defect(propagator, re)) + space_.norm(space_.window_defect(propagator, im));
+    const double error =
+        space_.norm(space_.window_defect(propagator, re)) + space_.norm(space_.window_defect(propagator, im));
     const double window = propagator.window_length();
-    mode.line.error = error / ((space_.norm(re) + space_.norm(im)) * window * std::abs(std::exp(mode.line.eigenvalue * window)));
+    mode.line.error =
+        error / ((space_.norm(re) + space_.norm(im)) * window * std::abs(std::exp(mode.line.eigenvalue * window)));
   }
 
   /// The slow modes of the last attempt, so that the next one begins with all it looks for.
@@ -406,8 +422,9 @@ class Arnoldi {
 
 }  // namespace
 
-StationaryState solve_by_arnoldi(Backend& backend, const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
-                                 const StationarySpec& options, const std::function<void()>& poll) {
+StationaryState solve_by_arnoldi(Backend& backend, const Model& model, int p, const PhaseMesh& mesh,
+                                 const Tables& tables, const StationarySpec& options,
+                                 const std::function<void()>& poll) {
   return Arnoldi(backend, model, p, mesh, tables, options, poll).solve();
 }
 

@@ -310,19 +310,19 @@ std::string contents(const Spec& spec) {
 void require_bounded(const Spec& spec, const Model& model, int p, const Region& region) {
   const InitialMoments start = initial_moments(spec, model, p);
   const Derived d = model.derived(p);
-  const double scale = std::abs(start.mean[0]) + std::sqrt(start.covariance[0][0]) +
-                       std::abs(model.plane(p).minimum) + d.std_theta +
-                       (std::abs(start.mean[1]) + std::sqrt(start.covariance[1][1])) * d.relaxation_time;
+  const double scale = std::abs(start.mean[0]) + std::sqrt(start.covariance[0][0]) + std::abs(model.plane(p).minimum) +
+                       d.std_theta + (std::abs(start.mean[1]) + std::sqrt(start.covariance[1][1])) * d.relaxation_time;
   const double length = region.theta.upper - region.theta.lower;
   const bool is_map = spec.dynamics == Dynamics::sgd;
   const double speed = region.velocity.upper - region.velocity.lower;
   if (std::isfinite(length) && std::isfinite(speed) && !(is_map && length > 1e6 * scale)) return;
   if (is_map) {
-    refuse(spec, "optimizer.learning_rate",
-           fmt::format("the SGD map throws the start, taken with {} standard deviations, ever further away: the loss is "
-                       "too steep out there",
-                       box_deviations),
-           "use a smaller learning rate, or a start that is narrower or nearer to the minimum");
+    refuse(
+        spec, "optimizer.learning_rate",
+        fmt::format("the SGD map throws the start, taken with {} standard deviations, ever further away: the loss is "
+                    "too steep out there",
+                    box_deviations),
+        "use a smaller learning rate, or a start that is narrower or nearer to the minimum");
   }
   refuse(spec, "grid.theta", "the way of the start leads so far that the box is not finite",
          "use a start nearer to the minimum, or give grid.theta and grid.velocity");

@@ -118,7 +118,8 @@ CellArray CellFields::array_of(OutputField field, const std::vector<double>& den
       return {"modified_loss", 1, modified_loss(density, kappa_)};
     case OutputField::stream_function:
       return {"stream_function", 1,
-              stream_function(currents_.theta, mesh_.theta_cells(), mesh_.plane(0).velocity.width(), mesh_.velocity_cells())};
+              stream_function(currents_.theta, mesh_.theta_cells(), mesh_.plane(0).velocity.width(),
+                              mesh_.velocity_cells())};
     case OutputField::density:
     case OutputField::generator:
       break;

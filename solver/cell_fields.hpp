@@ -9,7 +9,8 @@
 
 namespace underdamp {
 
-/// One array over the cells of a plane. Scalars are in the order of FieldView; vectors have `components` numbers per cell.
+/// One array over the cells of a plane. Scalars are in the order of FieldView; vectors have `components` numbers per
+/// cell.
 struct CellArray {
   std::string name;
   int components = 1;
@@ -19,8 +20,8 @@ struct CellArray {
 /// Cells whose density is below this share of the peak are masked: ln p means nothing there.
 inline constexpr double mask_floor = 1e-14;
 
-/// Ψ = −κ⁻¹ ln p, the modified loss (docs/method.md, eq. 41). Below mask_floor of the peak the value there, so that it is
-/// finite everywhere.
+/// Ψ = −κ⁻¹ ln p, the modified loss (docs/method.md, eq. 41). Below mask_floor of the peak the value there, so that it
+/// is finite everywhere.
 std::vector<double> modified_loss(const std::vector<double>& density, double kappa);
 /// 1 where the modified loss means something, 0 elsewhere.
 std::vector<double> density_mask(const std::vector<double>& density);

@@ -12,7 +12,7 @@ struct Checkpoint {
   std::string version;
   std::string spec;    ///< resolved spec, JSON
   std::string reason;  ///< why it was written
-  double time = 0.0;  ///< that all planes have reached
+  double time = 0.0;   ///< that all planes have reached
   int frames_written = 0;
   std::vector<PhasePlane> planes;
   std::vector<double> plane_time;            ///< [plane] time of each density

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include <Spectra/GenEigsSolver.h>
 #include <Eigen/Sparse>
 #include <Eigen/UmfPackSupport>
-#include <Spectra/GenEigsSolver.h>
 
 #include "kernels/backend.hpp"
 #include "meshes/error.hpp"
@@ -81,13 +81,14 @@ class ShiftedInverse {
   mutable long solves_ = 0;
 };
 
-/// The inverse on the perturbations of a density, whose integral is 0: the stationary state, which would drown all else, is
-/// taken out.
+/// The inverse on the perturbations of a density, whose integral is 0: the stationary state, which would drown all
+/// else, is taken out.
 class PerturbationInverse {
  public:
   using Scalar = double;
 
-  PerturbationInverse(const ShiftedInverse& inverse, const Vector& density) : inverse_(inverse), density_(density / density.sum()) {}
+  PerturbationInverse(const ShiftedInverse& inverse, const Vector& density)
+      : inverse_(inverse), density_(density / density.sum()) {}
   Eigen::Index rows() const { return inverse_.rows(); }
   Eigen::Index cols() const { return inverse_.cols(); }
   void perform_op(const double* from, double* to) const {
@@ -121,8 +122,8 @@ double polish(const Matrix& generator, const ShiftedInverse& inverse, Vector& de
 }
 
 /// Slow modes by shift-invert Arnoldi; false if they did not converge.
-bool find_modes(const OrderedGenerator& generator, const PerturbationInverse& inverse, double shift, int modes, const Vector& start,
-                std::vector<Mode>& found) {
+bool find_modes(const OrderedGenerator& generator, const PerturbationInverse& inverse, double shift, int modes,
+                const Vector& start, std::vector<Mode>& found) {
   const Eigen::Index wanted = modes;
   const Eigen::Index basis = std::min<Eigen::Index>(inverse.rows() - 1, 2 * wanted + 8);
   Spectra::GenEigsSolver<const PerturbationInverse> solver(inverse, wanted, basis);
@@ -164,7 +165,8 @@ StationaryState solve_direct(const Model& model, int p, const PhaseMesh& mesh, c
   bool spectrum_converged = true;
   if (options.modes > 0) {
     std::vector<Mode> modes;
-    spectrum_converged = find_modes(generator, PerturbationInverse(inverse, density), shift, options.modes, start, modes);
+    spectrum_converged =
+        find_modes(generator, PerturbationInverse(inverse, density), shift, options.modes, start, modes);
     state.modes = slow_modes(std::move(modes), options.modes);
     state.spectrum = lines_of(state.modes);
   }

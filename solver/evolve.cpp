@@ -33,7 +33,8 @@ IntegratorOptions options_of(const Spec& spec) {
 double share_outside(const PhasePlane& plane, const InitialMoments& moments) {
   const auto beyond = [&](const Axis& axis, std::size_t a) {
     const double scale = 1.0 / std::sqrt(2.0 * moments.covariance[a][a]);
-    return 0.5 * std::erfc((moments.mean[a] - axis.lower) * scale) + 0.5 * std::erfc((axis.upper - moments.mean[a]) * scale);
+    return 0.5 * std::erfc((moments.mean[a] - axis.lower) * scale) +
+           0.5 * std::erfc((axis.upper - moments.mean[a]) * scale);
   };
   return beyond(plane.theta, 0) + beyond(plane.velocity, 1);
 }
@@ -219,7 +220,8 @@ std::vector<std::string> resolution_warnings(const Spec& spec, const Model& mode
     if (r.narrowest >= fewest_cells_per_deviation || std::min(r.theta, r.velocity) < fewest_cells_per_deviation) return;
     const double more = 1.5 * fewest_cells_per_deviation / r.narrowest;
     warnings.push_back(fmt::format(
-        "{}{} has {:.2g} cells per standard deviation across its narrow direction (theta and v are correlated by {:.3f}), fewer "
+        "{}{} has {:.2g} cells per standard deviation across its narrow direction (theta and v are correlated by "
+        "{:.3f}), fewer "
         "than {:.0f}: use about {:.0f} x {:.0f} cells",
         plane_prefix(model, p), which, r.narrowest, covariance[0][1] / std::sqrt(covariance[0][0] * covariance[1][1]),
         fewest_cells_per_deviation, std::ceil(mesh.theta_cells() * more), std::ceil(mesh.velocity_cells() * more)));

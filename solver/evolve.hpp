@@ -87,8 +87,8 @@ class Simulation {
   double solver_seconds_ = 0.0;
 };
 
-/// Cells per standard deviation that a start or a stationary state has on the mesh: of the marginals, and of its narrowest
-/// direction, which lies across a correlation (lengths counted in cells on both axes).
+/// Cells per standard deviation that a start or a stationary state has on the mesh: of the marginals, and of its
+/// narrowest direction, which lies across a correlation (lengths counted in cells on both axes).
 struct Resolution {
   double theta = 0.0;
   double velocity = 0.0;
@@ -98,8 +98,8 @@ Resolution resolution(const PhasePlane& plane, const Matrix2& covariance);
 
 /// Warnings about the resolution of a plane, before it runs.
 std::vector<std::string> resolution_warnings(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
-/// Warnings about mass that left plane p. `step_error`: estimated L1 error of the step; less than that says nothing about
-/// the box.
+/// Warnings about mass that left plane p. `step_error`: estimated L1 error of the step; less than that says nothing
+/// about the box.
 std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh, int p, const Departed& departed,
                                        double step_error);
 

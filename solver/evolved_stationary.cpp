@@ -75,8 +75,8 @@ class Evolution {
     return std::accumulate(columns.begin(), columns.end(), 0.0);
   }
 
-  /// Rate at which the residual has fallen lately: residual/rate is the distance that is still to go. Below 1e-12 rounding
-  /// decides, so that the rate stays what it was.
+  /// Rate at which the residual has fallen lately: residual/rate is the distance that is still to go. Below 1e-12
+  /// rounding decides, so that the rate stays what it was.
   double decay(const std::vector<double>& residuals, double rate) const {
     if (residuals.size() < window || !(residuals.back() * relaxation_ > 1e-12)) return rate;
     const double fall = std::log(residuals[residuals.size() - window] / residuals.back());
@@ -96,8 +96,9 @@ class Evolution {
 
 }  // namespace
 
-StationaryState solve_by_evolution(Backend& backend, const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
-                                   const StationarySpec& options, const std::function<void()>& poll) {
+StationaryState solve_by_evolution(Backend& backend, const Model& model, int p, const PhaseMesh& mesh,
+                                   const Tables& tables, const StationarySpec& options,
+                                   const std::function<void()>& poll) {
   return Evolution(backend, model, p, mesh, tables, options, poll).solve();
 }
 

@@ -22,8 +22,9 @@ double window_cost(int levels) {
   return 0.5 * levels * (levels + 1) + 0.6 * levels + 2.0;
 }
 
-/// Part of the grid's error of one step by which runs that differ in their steps differ: this times Σ|Δ¹² p|. Fitted on OU-1; it
-/// is what a window need not fall below, and a part of the error of the step. The error of the grid is in GridError.
+/// Part of the grid's error of one step by which runs that differ in their steps differ: this times Σ|Δ¹² p|. Fitted on
+/// OU-1; it is what a window need not fall below, and a part of the error of the step. The error of the grid is in
+/// GridError.
 constexpr double roughness_constant = 1e-7;
 
 /// The reported error of the step is this many times the norm of the error field. Measured on quadratic cases the norm
@@ -87,7 +88,8 @@ void Integrator::start(std::span<const double> density) {
   grid_error_.clear();
   for (int p = 0; p < mesh_.planes(); ++p) {
     const PhasePlane& plane = mesh_.plane(p);
-    grid_error_.emplace_back(tables_.friction[static_cast<std::size_t>(p)], plane.velocity.width() / plane.theta.width());
+    grid_error_.emplace_back(tables_.friction[static_cast<std::size_t>(p)],
+                             plane.velocity.width() / plane.theta.width());
   }
   initial_mass_.assign(planes, 0.0);
   const std::size_t cells = density.size() / planes;
@@ -454,8 +456,8 @@ void Integrator::absorb_created(Field& field) {
   }
 }
 
-/// Rounding changes the mass by about 1e-15 per step, always in the same direction. Scaling takes that back; what is more
-/// than rounding stays, for all to see.
+/// Rounding changes the mass by about 1e-15 per step, always in the same direction. Scaling takes that back; what is
+/// more than rounding stays, for all to see.
 void Integrator::restore_mass() {
   constexpr double most_rounding = 1e-12;
   restored_ = statistics_.strang_steps;
@@ -502,8 +504,8 @@ std::vector<ErrorEstimate> Integrator::errors() const {
       result[p].time = time_error_safety * norm[p] * mesh_.plane(static_cast<int>(p)).cell_area();
     }
   }
-  // Two runs that differ in their steps also differ by part of what the grid and the walls take. The map has no error in time:
-  // what has left its box counts with the grid.
+  // Two runs that differ in their steps also differ by part of what the grid and the walls take. The map has no error
+  // in time: what has left its box counts with the grid.
   const auto departed = backend_.departed(*density_);
   for (std::size_t p = 0; p < result.size(); ++p) {
     const double lost = std::abs(departed[p].total()) * mesh_.plane(static_cast<int>(p)).cell_area();

@@ -95,11 +95,11 @@ class Integrator {
   double lost_ = 0.0;                 ///< largest share of the mass of a plane that has left the box
   std::vector<double> initial_mass_;  ///< [plane] Σ p at the start
   std::vector<ErrorEstimate> errors_;
-  std::vector<double> spread_;     ///< [plane] distance and narrowness of the start, in stationary deviations
-  std::vector<DensityShape> shape_;     ///< [plane] of the density at time_
-  std::vector<GridError> grid_error_;   ///< [plane]
-  std::vector<double> roughness_;       ///< [plane] part of a step's grid error that depends on the steps, L1
-  std::vector<double> interference_;    ///< [plane] roughness_ accumulated
+  std::vector<double> spread_;         ///< [plane] distance and narrowness of the start, in stationary deviations
+  std::vector<DensityShape> shape_;    ///< [plane] of the density at time_
+  std::vector<GridError> grid_error_;  ///< [plane]
+  std::vector<double> roughness_;      ///< [plane] part of a step's grid error that depends on the steps, L1
+  std::vector<double> interference_;   ///< [plane] roughness_ accumulated
   IntegratorStatistics statistics_;
 
   /// Error of a window of `length` crossed with k levels, over its tolerance, for k = 3 … 6; largest over the planes.

@@ -55,7 +55,8 @@ class Dissection {
 
 }  // namespace
 
-std::vector<int> nested_dissection(int theta_cells, int velocity_cells, int theta_reach, int velocity_reach, bool periodic) {
+std::vector<int> nested_dissection(int theta_cells, int velocity_cells, int theta_reach, int velocity_reach,
+                                   bool periodic) {
   Dissection dissection(velocity_cells, theta_reach, velocity_reach);
   const int cut = periodic ? theta_reach : 0;
   dissection.split({cut, theta_cells, 0, velocity_cells});

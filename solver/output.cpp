@@ -22,9 +22,12 @@ constexpr std::size_t most_marginal_rows = 2'000'000;
 
 /// Files of an earlier run that this one may not write again.
 void remove_earlier_files(const fs::path& folder) {
-  if (!fs::exists(folder / "summary.json") && !fs::exists(folder / "density.pvd") && !fs::exists(folder / "stationary.vti")) return;
-  static const std::regex ours("density_[0-9]{4,}\\.vti|density\\.pvd|stationary\\.vti|stationary_marginals\\.csv|spectrum\\.csv|ensemble\\.csv|"
-                               "history\\.csv|marginals\\.csv|generator\\.mtx");
+  if (!fs::exists(folder / "summary.json") && !fs::exists(folder / "density.pvd") &&
+      !fs::exists(folder / "stationary.vti"))
+    return;
+  static const std::regex ours(
+      "density_[0-9]{4,}\\.vti|density\\.pvd|stationary\\.vti|stationary_marginals\\.csv|spectrum\\.csv|ensemble\\.csv|"
+      "history\\.csv|marginals\\.csv|generator\\.mtx");
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
     if (entry.is_regular_file(code) && std::regex_match(entry.path().filename().string(), ours))
@@ -38,7 +41,8 @@ void remove_earlier_planes(const fs::path& directory) {
   std::error_code code;
   std::vector<fs::path> folders;
   for (const auto& entry : fs::directory_iterator(directory, code)) {
-    if (entry.is_directory(code) && std::regex_match(entry.path().filename().string(), ours)) folders.push_back(entry.path());
+    if (entry.is_directory(code) && std::regex_match(entry.path().filename().string(), ours))
+      folders.push_back(entry.path());
   }
   for (const fs::path& folder : folders) {
     if (!fs::exists(folder / "summary.json")) continue;
@@ -121,8 +125,9 @@ std::string ensemble_marginals(const PhasePlane& plane, ThetaBoundary boundary, 
         count += static_cast<double>(sample.counts[cell(a, b)]);
       }
       const double share = count / particles;
-      text += fmt::format("{},{:.10g},{:.10g},{:.10g},{:.3g}\n", name, axis.center(static_cast<int>(a)), expected / axis.width(),
-                          share / axis.width(), std::sqrt(share * (1.0 - share) / particles) / axis.width());
+      text += fmt::format("{},{:.10g},{:.10g},{:.10g},{:.3g}\n", name, axis.center(static_cast<int>(a)),
+                          expected / axis.width(), share / axis.width(),
+                          std::sqrt(share * (1.0 - share) / particles) / axis.width());
     }
   };
   const auto rows = static_cast<std::size_t>(plane.theta.cells);
@@ -135,8 +140,8 @@ std::string spectrum_table(const std::vector<SpectralLine>& spectrum, double rel
   std::string text = "number,real,imaginary,decay_rate,frequency,error,aliased,kind\n";
   for (std::size_t k = 0; k < spectrum.size(); ++k) {
     const SpectralLine& line = spectrum[k];
-    text += fmt::format("{},{:.17g},{:.17g},{:.17g},{:.17g},{},{},{}\n", k + 1, line.eigenvalue.real(), line.eigenvalue.imag(),
-                        -line.eigenvalue.real(), std::abs(line.eigenvalue.imag()),
+    text += fmt::format("{},{:.17g},{:.17g},{:.17g},{:.17g},{},{},{}\n", k + 1, line.eigenvalue.real(),
+                        line.eigenvalue.imag(), -line.eigenvalue.real(), std::abs(line.eigenvalue.imag()),
                         line.error > 0.0 ? fmt::format("{:.3g}", line.error) : "", line.aliased ? 1 : 0,
                         kind_of(line, relaxation_time));
   }
@@ -252,7 +257,8 @@ void RunOutput::write_generator(int p) {
   const PhaseMesh mesh = simulation_.mesh().only(p);
   const Tables tables = simulation_.tables().only(p);
   write_text(planes_[static_cast<std::size_t>(p)].folder / "generator.mtx",
-             matrix_market(assemble_generator(mesh.plane(0), mesh.boundary(), tables.friction[0], tables.force, tables.diffusion)));
+             matrix_market(assemble_generator(mesh.plane(0), mesh.boundary(), tables.friction[0], tables.force,
+                                              tables.diffusion)));
 }
 
 void RunOutput::write_frame(const Frame& frame) {

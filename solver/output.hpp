@@ -53,7 +53,7 @@ class RunOutput {
   std::filesystem::path directory_;
   std::vector<PlaneFiles> planes_;
   std::vector<std::unique_ptr<CellFields>> fields_;  ///< [plane]
-  std::string history_;  ///< of the whole batch
+  std::string history_;                              ///< of the whole batch
   std::vector<Vector2> start_mean_;
   std::size_t marginal_rows_ = 0;
   std::chrono::steady_clock::time_point last_written_{};

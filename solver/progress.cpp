@@ -27,7 +27,9 @@ void Progress::update(double now) {
     draw(std::clamp(now / end_, 0.0, 1.0), elapsed);
   } else {
     drawn_ = true;
-    std::fputs(fmt::format("{}{}: {} so far{}", terminal_ ? "\r\x1b[K" : "", what_, duration_text(elapsed), terminal_ ? "" : "\n").c_str(),
+    std::fputs(fmt::format("{}{}: {} so far{}", terminal_ ? "\r\x1b[K" : "", what_, duration_text(elapsed),
+                           terminal_ ? "" : "\n")
+                   .c_str(),
                stderr);
     std::fflush(stderr);
   }

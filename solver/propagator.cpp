@@ -4,7 +4,8 @@
 
 namespace underdamp {
 
-Propagator::Propagator(Backend& backend, const PhaseMesh& mesh, const Tables& tables, double length, int windows, int levels)
+Propagator::Propagator(Backend& backend, const PhaseMesh& mesh, const Tables& tables, double length, int windows,
+                       int levels)
     : backend_(backend),
       mesh_(mesh),
       tables_(tables),
@@ -40,8 +41,8 @@ void Propagator::apply(Field& field) {
     const LevelWeights none{};
     const std::vector<double> scale(static_cast<std::size_t>(mesh_.planes()), 0.0);
     const auto used = static_cast<std::size_t>(levels_);
-    backend_.extrapolate(mesh_, fields_.first(levels_), std::span(weights).first(used), std::span(none).first(used), scale,
-                         *unused_error_, field, Positivity::none);
+    backend_.extrapolate(mesh_, fields_.first(levels_), std::span(weights).first(used), std::span(none).first(used),
+                         scale, *unused_error_, field, Positivity::none);
   }
 }
 
@@ -72,8 +73,8 @@ void Propagator::window_defect(const Field& field, Field& defect) {
   const LevelWeights none{};
   const auto used = static_cast<std::size_t>(levels_);
   const std::vector<double> scale(static_cast<std::size_t>(mesh_.planes()), share);
-  backend_.extrapolate(mesh_, fields_.first(levels_), std::span(none).first(used), std::span(weights).first(used), scale, defect,
-                       *unused_error_, Positivity::none);
+  backend_.extrapolate(mesh_, fields_.first(levels_), std::span(none).first(used), std::span(weights).first(used),
+                       scale, defect, *unused_error_, Positivity::none);
 }
 
 }  // namespace underdamp

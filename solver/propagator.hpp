@@ -6,11 +6,12 @@
 
 namespace underdamp {
 
-/// The linear operator Φ_T of one plane: the density after a time T, without limiter. Langevin: equal extrapolated windows;
-/// SGD: map steps.
+/// The linear operator Φ_T of one plane: the density after a time T, without limiter. Langevin: equal extrapolated
+/// windows; SGD: map steps.
 class Propagator {
  public:
-  /// T = windows · length, each window extrapolated from `levels` levels. Under "sgd" `length` is η and levels play no part.
+  /// T = windows · length, each window extrapolated from `levels` levels. Under "sgd" `length` is η and levels play no
+  /// part.
   Propagator(Backend& backend, const PhaseMesh& mesh, const Tables& tables, double length, int windows, int levels);
 
   double time() const { return length_ * windows_; }

@@ -152,7 +152,8 @@ Json eigenvalues_json(const StationaryState& state) {
 
 Json stationary_json(const std::vector<StationaryResult>& results) {
   const auto each = [&](auto&& value) {
-    return per_plane(static_cast<int>(results.size()), [&](int p) { return Json(value(results[static_cast<std::size_t>(p)])); });
+    return per_plane(static_cast<int>(results.size()),
+                     [&](int p) { return Json(value(results[static_cast<std::size_t>(p)])); });
   };
   using Result = const StationaryResult&;
   return {{"method", each([](Result r) { return r.state.method; })},
@@ -184,7 +185,8 @@ const char* integrator_name(EnsembleIntegrator integrator) {
 
 Json ensemble_json(const std::vector<EnsembleResult>& results) {
   const auto each = [&](auto&& value) {
-    return per_plane(static_cast<int>(results.size()), [&](int p) { return Json(value(results[static_cast<std::size_t>(p)])); });
+    return per_plane(static_cast<int>(results.size()),
+                     [&](int p) { return Json(value(results[static_cast<std::size_t>(p)])); });
   };
   using Result = const EnsembleResult&;
   return {{"particles", each([](Result r) { return r.options.particles; })},
@@ -249,9 +251,9 @@ std::string describe_plane(const Simulation& simulation, int p) {
         "\n{} (Hessian eigenvalue {:.6g})\n", model.plane(p).name,
         simulation.model().dataset()->modes()[static_cast<std::size_t>(model.plane(p).mode) - 1].eigenvalue);
   }
-  text += fmt::format("  minimum        theta = {:.6g}, curvature {:.6g}{}\n", model.plane(p).minimum,
-                      model.plane(p).curvature,
-                      model.plane(p).is_flat ? " (the loss is flat there: of a parabola with the same thermal width)" : "");
+  text += fmt::format(
+      "  minimum        theta = {:.6g}, curvature {:.6g}{}\n", model.plane(p).minimum, model.plane(p).curvature,
+      model.plane(p).is_flat ? " (the loss is flat there: of a parabola with the same thermal width)" : "");
   text += fmt::format("  damping        zeta = {:.4g} ({}), omega = {:.5g}, relaxation time {:.4g}\n", d.zeta,
                       d.zeta < 1.0 ? "oscillates" : "does not oscillate", d.omega, d.relaxation_time);
   text += fmt::format("  stationary     std theta = {:.5g}, std v = {:.5g}\n", d.std_theta, d.std_v);
@@ -344,8 +346,8 @@ std::string describe_plan(const Simulation& simulation) {
     text += fmt::format("  time           about {} (a rough guess)\n", duration_text(estimated_seconds(simulation)));
   }
   if (spec.stationary) {
-    text += fmt::format("  stationary     method {}, {} eigenvalues, tolerance {:.2g}\n", method_name(spec.stationary->method),
-                        spec.stationary->modes, spec.stationary->tolerance);
+    text += fmt::format("  stationary     method {}, {} eigenvalues, tolerance {:.2g}\n",
+                        method_name(spec.stationary->method), spec.stationary->modes, spec.stationary->tolerance);
   }
   return text;
 }

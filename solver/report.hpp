@@ -38,7 +38,7 @@ struct RunSummary {
   std::vector<std::string> warnings;
   std::vector<StationaryResult> stationary;  ///< [plane], empty if not asked for
   std::vector<EnsembleResult> ensemble;      ///< [plane], empty if not asked for
-  std::string state = "finished";  ///< finished, interrupted or failed
+  std::string state = "finished";            ///< finished, interrupted or failed
 };
 Json summary(const Simulation& simulation, const Frame& last, const RunSummary& run);
 

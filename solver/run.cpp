@@ -59,9 +59,10 @@ class Run {
     result.summary = summary(unconverged_.empty() ? state : "failed");
     output.finish(result.summary);
     if (!unconverged_.empty()) {
-      throw Error(ExitCode::numerical, unconverged_, simulation_.spec().place("stationary"),
-                  "loosen stationary.tolerance, ask for fewer modes, use more cells, or another method; what was found is in " +
-                      (directory_ / "summary.json").string());
+      throw Error(
+          ExitCode::numerical, unconverged_, simulation_.spec().place("stationary"),
+          "loosen stationary.tolerance, ask for fewer modes, use more cells, or another method; what was found is in " +
+              (directory_ / "summary.json").string());
     }
     result.directory = directory_;
     result.main_file = output.main_file();
@@ -112,7 +113,8 @@ class Run {
     if (simulation_.spec().evolve) return;
     constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
     Observables none;
-    for (double* value : {&none.mass, &none.expected_loss, &none.entropy, &none.entropy_production, &none.minimum}) *value = unknown;
+    for (double* value : {&none.mass, &none.expected_loss, &none.entropy, &none.entropy_production, &none.minimum})
+      *value = unknown;
     none.mean = {unknown, unknown};
     none.covariance = {{{unknown, unknown}, {unknown, unknown}}};
     last_.observables.assign(static_cast<std::size_t>(simulation_.mesh().planes()), none);
@@ -128,8 +130,9 @@ class Run {
     });
     for (const auto& text : state.warnings) add_warnings({prefix + text});
     if (!state.converged && unconverged_.empty()) {
-      unconverged_ = fmt::format("{}the stationary state did not converge: method {}, residual {:.1e}, estimated error {:.1e}",
-                                 prefix, state.method, state.residual, state.error_estimate);
+      unconverged_ =
+          fmt::format("{}the stationary state did not converge: method {}, residual {:.1e}, estimated error {:.1e}",
+                      prefix, state.method, state.residual, state.error_estimate);
       add_warnings({unconverged_});
     }
     output.write_stationary(p, state);
@@ -149,9 +152,10 @@ class Run {
     result.options = ensemble_options(simulation_.spec(), model, simulation_.mesh(), p);
     const std::vector<double> times{simulation_.spec().evolve->until};
     const auto samples = run_ensemble(simulation_.backend(), model, simulation_.mesh(), p,
-                                      particle_start(simulation_.spec(), model, simulation_.mesh(), p), result.options, times,
-                                      [&](double share) {
-                                        if (options_.interrupted != nullptr && *options_.interrupted != 0) throw Interrupted{};
+                                      particle_start(simulation_.spec(), model, simulation_.mesh(), p), result.options,
+                                      times, [&](double share) {
+                                        if (options_.interrupted != nullptr && *options_.interrupted != 0)
+                                          throw Interrupted{};
                                         progress.update(share);
                                       });
     result.sample = samples.front();
@@ -200,7 +204,8 @@ class Run {
     const double step_error = simulation_.errors()[static_cast<std::size_t>(p)].step;
     if (departed.total() <= step_error) {
       return Error(ExitCode::numerical,
-                   fmt::format("at t = {:.6g} steps too long have thrown {:.1e} of the probability out of the box; their own error is about {:.1e}",
+                   fmt::format("at t = {:.6g} steps too long have thrown {:.1e} of the probability out of the box; "
+                               "their own error is about {:.1e}",
                                last_.time, departed.total(), step_error),
                    {}, "use a smaller evolve.tolerance or evolve.step; the state was saved in checkpoint.h5");
     }
@@ -209,14 +214,15 @@ class Run {
       text += (text.empty() ? "" : "; ") + line;
     }
     return Error(ExitCode::numerical, fmt::format("at t = {:.6g} {}", last_.time, text), {},
-                 "enlarge the box (grid.theta, grid.velocity), or the table that it ends with; the state was saved in checkpoint.h5");
+                 "enlarge the box (grid.theta, grid.velocity), or the table that it ends with; the state was saved in "
+                 "checkpoint.h5");
   }
 
   void check_accuracy() {
     const auto errors = simulation_.errors();
     for (std::size_t p = 0; p < last_.observables.size(); ++p) {
-      add_warnings(leak_warnings(simulation_.model(), simulation_.mesh(), static_cast<int>(p), last_.observables[p].departed,
-                                 errors[p].step));
+      add_warnings(leak_warnings(simulation_.model(), simulation_.mesh(), static_cast<int>(p),
+                                 last_.observables[p].departed, errors[p].step));
     }
     for (std::size_t p = 0; p < errors.size(); ++p) {
       if (!(errors[p].space > simulation_.spec().evolve->tolerance)) continue;
@@ -229,7 +235,8 @@ class Run {
   }
 
   void save(const std::string& reason) const {
-    Checkpoint checkpoint{version, resolved_spec(simulation_.spec()).dump(), reason, simulation_.time(), frames_, {}, {}, {}};
+    Checkpoint checkpoint{
+        version, resolved_spec(simulation_.spec()).dump(), reason, simulation_.time(), frames_, {}, {}, {}};
     for (int p = 0; p < simulation_.mesh().planes(); ++p) {
       checkpoint.planes.push_back(simulation_.mesh().plane(p));
       checkpoint.plane_time.push_back(simulation_.time_of(p));

@@ -23,7 +23,8 @@ bool parallel(const Mode& a, const Mode& b, double distance) {
   return overlap > 1.0 - 10.0 * distance;
 }
 
-/// Lines of one Jordan block that begins with `first`: as many neighbours as the splitting of a block of that size explains.
+/// Lines of one Jordan block that begins with `first`: as many neighbours as the splitting of a block of that size
+/// explains.
 std::size_t block_size(const std::vector<Mode>& modes, std::size_t first, double perturbation) {
   const Complex lambda = modes[first].line.eigenvalue;
   for (std::size_t m = std::min<std::size_t>(4, modes.size() - first); m > 1; --m) {
@@ -66,7 +67,8 @@ double wall_share(const Eigen::VectorXcd& vector, const PhaseMesh& mesh) {
   const auto at = [&](int i, int j) { return std::abs(vector[static_cast<Eigen::Index>(i) * columns + j]); };
   double wall = 0.0;
   for (int i = 0; i < rows; ++i) wall = std::max({wall, at(i, 0), at(i, columns - 1)});
-  for (int j = 0; j < columns && mesh.boundary() == ThetaBoundary::open; ++j) wall = std::max({wall, at(0, j), at(rows - 1, j)});
+  for (int j = 0; j < columns && mesh.boundary() == ThetaBoundary::open; ++j)
+    wall = std::max({wall, at(0, j), at(rows - 1, j)});
   const double peak = vector.cwiseAbs().maxCoeff();
   return peak > 0.0 ? wall / peak : 0.0;
 }

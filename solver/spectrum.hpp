@@ -30,9 +30,9 @@ inline constexpr int beyond = 3;
 
 /// Sorts by rate of decay, conjugate pairs together, and keeps `count` modes; the stationary state is not one of them.
 ///
-/// Where the process is critically damped its generator has Jordan blocks: a relative perturbation ε of the operator splits
-/// a block of m equal eigenvalues by ε^{1/m}, but not their mean (Kato, Perturbation Theory, II.2). Eigenvalues that are no
-/// further apart than that, and whose eigenvectors are parallel, are replaced by their mean.
+/// Where the process is critically damped its generator has Jordan blocks: a relative perturbation ε of the operator
+/// splits a block of m equal eigenvalues by ε^{1/m}, but not their mean (Kato, Perturbation Theory, II.2). Eigenvalues
+/// that are no further apart than that, and whose eigenvectors are parallel, are replaced by their mean.
 std::vector<Mode> slow_modes(std::vector<Mode> modes, int count, double perturbation = grid_perturbation);
 
 /// Their lines alone.
@@ -42,14 +42,15 @@ std::vector<SpectralLine> lines_of(const std::vector<Mode>& modes);
 /// process without walls. θ walls count only if the boundary is open.
 double wall_share(const Eigen::VectorXcd& vector, const PhaseMesh& mesh);
 
-/// "oscillation" (complex), "metastable" (real, and at most half as fast as the linearised process relaxes) or "relaxation".
+/// "oscillation" (complex), "metastable" (real, and at most half as fast as the linearised process relaxes) or
+/// "relaxation".
 const char* kind_of(const SpectralLine& line, double relaxation_time);
 
 /// Slowest rate of decay in a spectrum, 1/time; 1/`relaxation_time` if it is empty.
 double slowest_rate(const std::vector<SpectralLine>& spectrum, double relaxation_time);
 
-/// `density` = the vector, turned positive and normalised to ∫ p = 1. Rounding leaves tiny values below 0 in the tails: they
-/// become 0. Returns their share of the mass.
+/// `density` = the vector, turned positive and normalised to ∫ p = 1. Rounding leaves tiny values below 0 in the tails:
+/// they become 0. Returns their share of the mass.
 double take_density(std::span<const double> vector, double cell_area, std::vector<double>& density);
 
 }  // namespace underdamp

@@ -19,7 +19,8 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 }
 
 /// Which method serves, and why.
-StationaryMethod choose(const StationarySpec& options, const FieldShape& shape, const Tables& tables, std::string& reason) {
+StationaryMethod choose(const StationarySpec& options, const FieldShape& shape, const Tables& tables,
+                        std::string& reason) {
   if (options.method != StationaryMethod::automatic) {
     reason = "as asked for";
     return options.method;
@@ -30,7 +31,8 @@ StationaryMethod choose(const StationarySpec& options, const FieldShape& shape, 
     reason = fmt::format("a Krylov basis of this grid would take {:.1f} GB", basis_bytes / 1e9);
     return StationaryMethod::evolve;
   }
-  reason = tables.dynamics == Dynamics::sgd ? "the spectrum of the map itself" : "most accurate, and gives the spectrum";
+  reason =
+      tables.dynamics == Dynamics::sgd ? "the spectrum of the map itself" : "most accurate, and gives the spectrum";
   return StationaryMethod::arnoldi;
 }
 
@@ -40,9 +42,10 @@ void add_wall_warnings(StationaryState& state, const PhaseMesh& mesh) {
   for (std::size_t k = 0; k < state.modes.size(); ++k) {
     const double share = wall_share(state.modes[k].vector, mesh);
     if (!(share > largest)) continue;
-    state.warnings.push_back(fmt::format(
-        "the box cuts off eigenvalue {} ({:.4g}{:+.4g}i) and perhaps more: at a wall its mode still has {:.0e} of its peak; widen the box for it",
-        k + 1, state.modes[k].line.eigenvalue.real(), state.modes[k].line.eigenvalue.imag(), share));
+    state.warnings.push_back(
+        fmt::format("the box cuts off eigenvalue {} ({:.4g}{:+.4g}i) and perhaps more: at a wall its mode still has "
+                    "{:.0e} of its peak; widen the box for it",
+                    k + 1, state.modes[k].line.eigenvalue.real(), state.modes[k].line.eigenvalue.imag(), share));
     return;
   }
 }
@@ -69,15 +72,17 @@ std::vector<double> arnoldi_start(const Model& model, int p, const PhaseMesh& me
     for (int j = 0; j < mesh.velocity_cells(); ++j) {
       const double x = (mesh.plane(0).theta.center(i) - model.plane(p).minimum) / d.std_theta;
       const double y = mesh.plane(0).velocity.center(j) / d.std_v;
-      start[static_cast<std::size_t>(i) * static_cast<std::size_t>(mesh.velocity_cells()) + static_cast<std::size_t>(j)] *=
+      start[static_cast<std::size_t>(i) * static_cast<std::size_t>(mesh.velocity_cells()) +
+            static_cast<std::size_t>(j)] *=
           1.0 + 0.4 * x + 0.3 * y + 0.2 * x * y + 0.1 * (x * x - 1.0) - 0.15 * (y * y - 1.0) + 0.05 * x * x * x;
     }
   }
   return start;
 }
 
-StationaryState solve_stationary(Backend& backend, const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
-                                 const StationarySpec& options, const std::function<void()>& poll) {
+StationaryState solve_stationary(Backend& backend, const Model& model, int p, const PhaseMesh& mesh,
+                                 const Tables& tables, const StationarySpec& options,
+                                 const std::function<void()>& poll) {
   const auto begin = std::chrono::steady_clock::now();
   std::string reason;
   StationaryState state;

@@ -12,24 +12,25 @@
 namespace underdamp {
 
 struct StationaryState {
-  std::string method;           ///< "arnoldi", "direct" or "evolve"
-  std::string reason;           ///< why this method
+  std::string method;  ///< "arnoldi", "direct" or "evolve"
+  std::string reason;  ///< why this method
   bool converged = false;
   double residual = 0.0;        ///< ‖Φ_T p − p‖₁/T, or ‖L_h p‖₁ for `direct`
   double error_estimate = 0.0;  ///< L1, from the step (arnoldi, evolve) or from rounding (direct)
   double seconds = 0.0;
-  long applications = 0;        ///< of Φ_T, or solves with the factored matrix
-  std::vector<double> density;  ///< normalised, in the order of FieldView
+  long applications = 0;               ///< of Φ_T, or solves with the factored matrix
+  std::vector<double> density;         ///< normalised, in the order of FieldView
   std::vector<SpectralLine> spectrum;  ///< slowest decay first, conjugate pairs together; 0 left out
   std::vector<Mode> modes;             ///< the same with eigenvectors
   std::vector<std::string> warnings;
 };
 
-/// Solves for plane `p` of the model on its own mesh and tables (of that plane alone). `poll` is called often enough for a
-/// progress bar; what it throws ends the work. Not converged: the result says so, nothing is thrown. Throws Error
+/// Solves for plane `p` of the model on its own mesh and tables (of that plane alone). `poll` is called often enough
+/// for a progress bar; what it throws ends the work. Not converged: the result says so, nothing is thrown. Throws Error
 /// (bad_input) if the method cannot serve: `direct` for the SGD map, which has no generator.
-StationaryState solve_stationary(Backend& backend, const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
-                                 const StationarySpec& options, const std::function<void()>& poll);
+StationaryState solve_stationary(Backend& backend, const Model& model, int p, const PhaseMesh& mesh,
+                                 const Tables& tables, const StationarySpec& options,
+                                 const std::function<void()>& poll);
 
 /// Density of the linearised process at the cell centres.
 std::vector<double> linearised_density(const Model& model, int p, const PhaseMesh& mesh);

@@ -7,7 +7,8 @@
 #include "kernels/backend.hpp"
 #include "solver/tables.hpp"
 
-/// One window of the extrapolated splitting (docs/method.md, eqs. 22-24): what the integrator and the stationary solver share.
+/// One window of the extrapolated splitting (docs/method.md, eqs. 22-24): what the integrator and the stationary solver
+/// share.
 namespace underdamp {
 
 inline constexpr int fewest_levels = 3;
@@ -50,7 +51,8 @@ class Window {
   /// X(H/m).
   const DriftPlan& drift(int m);
 
-  /// `count` steps of length H/level without the half sweeps at the ends; half sweeps of neighbouring steps are one sweep.
+  /// `count` steps of length H/level without the half sweeps at the ends; half sweeps of neighbouring steps are one
+  /// sweep.
   void inner_steps(Field& field, int level, long count, Positivity positivity);
   /// `to` = the window crossed in `level` steps from `from`; they may be the same.
   void cross(const Field& from, Field& to, int level, Positivity positivity);

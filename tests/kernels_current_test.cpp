@@ -10,7 +10,8 @@ namespace {
 using testing::bumpy_density;
 
 TEST(FaceWeights, DifferencesAreExactForPolynomials) {
-  // (F(i+1) − F(i)) of p = x^k at integer x is k x^{k−1}: up to degree 7 upwind-biased in θ, up to degree 6 central in v.
+  // (F(i+1) − F(i)) of p = x^k at integer x is k x^{k−1}: up to degree 7 upwind-biased in θ, up to degree 6 central in
+  // v.
   const double x = 2.0;
   for (int k = 0; k <= 7; ++k) {
     for (const bool positive : {true, false}) {
@@ -191,7 +192,8 @@ TEST_P(Currents, ThetaFacesMakeUpTheDivergence) {
   const auto n = static_cast<std::size_t>(mesh.velocity_cells());
   ASSERT_EQ(faces.size(), (static_cast<std::size_t>(mesh.theta_cells()) + 1) * n);
   std::vector<double> divergence;
-  for (std::size_t k = 0; k + n < faces.size(); ++k) divergence.push_back(-(faces[k + n] - faces[k]) / mesh.plane(0).theta.width());
+  for (std::size_t k = 0; k + n < faces.size(); ++k)
+    divergence.push_back(-(faces[k + n] - faces[k]) / mesh.plane(0).theta.width());
   EXPECT_FIELDS_NEAR(downloaded(*to), divergence, 1e-12);
   for (std::size_t j = 0; j < n; ++j) {
     EXPECT_EQ(faces[j], 0.0);

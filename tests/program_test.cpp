@@ -99,13 +99,15 @@ TEST(Program, NewWritesSpecsThatCheckAndRun) {
 
 TEST(Program, TemplatesRunWithoutWarnings) {
   const TemporaryDirectory folder;
-  const std::vector<std::pair<std::string, std::string>> templates{
-      {"oscillator", ""}, {"double-well", ""}, {"kramers", ""}, {"sgd", ""}, {"table", "slice.csv"}, {"dataset", "data.csv"}};
+  const std::vector<std::pair<std::string, std::string>> templates{{"oscillator", ""},     {"double-well", ""},
+                                                                   {"kramers", ""},        {"sgd", ""},
+                                                                   {"table", "slice.csv"}, {"dataset", "data.csv"}};
   for (const auto& [name, data] : templates) {
     const Result written = underdamp(folder.path(), "new " + name);
     if (!data.empty()) {  // its comments show an example of the file
       EXPECT_CONTAINS(written.output, "it reads " + data);
-      EXPECT_CONTAINS(underdamp(folder.path(), "check " + name + ".toml").output, "loss.file: " + data + ": there is no such file");
+      EXPECT_CONTAINS(underdamp(folder.path(), "check " + name + ".toml").output,
+                      "loss.file: " + data + ": there is no such file");
       shell(folder.path(), "sed -n 's/^#   //p' " + name + ".toml > " + data);
     }
     const Result r = underdamp(folder.path(), "run " + name + ".toml");
@@ -299,10 +301,12 @@ TEST(Program, InterruptSavesAndLeavesCompleteFiles) {
 TEST(Program, AnInterruptedBatchSavesEveryPlaneAtItsTime) {
   const TemporaryDirectory folder;
   fs::copy(examples / "diabetes.csv", folder.path() / "diabetes.csv");
-  std::ofstream(folder.path() / "s.toml") << "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n[loss]\n"
-                                             "kind = \"dataset\"\nfile = \"diabetes.csv\"\ntarget = \"progression\"\nmodes = [1, 2]\n"
-                                             "[grid]\ncells = [128, 128]\n[evolve]\nuntil = 1e6\ntolerance = 1e-9\n";
-  const Result r = shell(folder.path(), "timeout --signal=INT --kill-after=60 1 '" + program + "' run s.toml --quiet --output result");
+  std::ofstream(folder.path() / "s.toml")
+      << "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n[loss]\n"
+         "kind = \"dataset\"\nfile = \"diabetes.csv\"\ntarget = \"progression\"\nmodes = [1, 2]\n"
+         "[grid]\ncells = [128, 128]\n[evolve]\nuntil = 1e6\ntolerance = 1e-9\n";
+  const Result r = shell(folder.path(),
+                         "timeout --signal=INT --kill-after=60 1 '" + program + "' run s.toml --quiet --output result");
   EXPECT_EQ(r.code, 124) << r.output;
   const Checkpoint checkpoint = read_checkpoint(folder.path() / "result/checkpoint.h5");
   ASSERT_EQ(checkpoint.plane_time.size(), 2U);
@@ -330,7 +334,8 @@ TEST(Program, StationaryWithoutEvolution) {
   EXPECT_NEAR(s["stationary"]["covariance"][0][0].get<double>(), s["covariance"][0][0].get<double>(), 0.0);
   EXPECT_NEAR(s["mass"].get<double>(), 1.0, 1e-12);
   EXPECT_CONTAINS(text_of(folder.path() / "result/spectrum.csv"), "number,real,imaginary,decay_rate,frequency");
-  EXPECT_CONTAINS(text_of(folder.path() / "result/stationary_marginals.csv"), "coordinate,position,density,modified_loss\ntheta,");
+  EXPECT_CONTAINS(text_of(folder.path() / "result/stationary_marginals.csv"),
+                  "coordinate,position,density,modified_loss\ntheta,");
   EXPECT_CONTAINS(text_of(folder.path() / "result/generator.mtx"), "2304 2304 ");
   EXPECT_FALSE(fs::exists(folder.path() / "result/history.csv"));
   if (!has_vtk()) return;
@@ -350,7 +355,8 @@ TEST(Program, EnsembleIsComparedWithTheDensity) {
   EXPECT_EQ(e["particles"], 20000);
   EXPECT_GE(e["p_value"].get<double>(), 1e-6);  // false alarm: 1e-6
   EXPECT_NEAR(e["l1"].get<double>() / e["l1_expected"].get<double>(), 1.0, 0.3);
-  EXPECT_CONTAINS(text_of(folder.path() / "result/ensemble.csv"), "coordinate,position,density,particles,standard_error\ntheta,");
+  EXPECT_CONTAINS(text_of(folder.path() / "result/ensemble.csv"),
+                  "coordinate,position,density,particles,standard_error\ntheta,");
 }
 
 TEST(Program, AnUnconvergedStationaryStateEndsWithExitCode3) {
@@ -423,7 +429,9 @@ TEST_P(Examples, RunsAndKeepsItsMass) {
   for (const auto& minimum : list(s["minimum"])) EXPECT_GE(minimum.get<double>(), 0.0);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Examples, ::testing::Values("oscillator", "diabetes", "digits-slice", "sgd-vs-langevin", "double-well", "currents"),
+INSTANTIATE_TEST_SUITE_P(All, Examples,
+                         ::testing::Values("oscillator", "diabetes", "digits-slice", "sgd-vs-langevin", "double-well",
+                                           "currents"),
                          [](const auto& instance) {
                            std::string name = instance.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -383,9 +383,10 @@ TEST(Resolution, SeesTheNarrowDirectionOfACorrelation) {
   EXPECT_NEAR(tilted.velocity, 10.0, 1e-12);
   EXPECT_NEAR(tilted.narrowest, 1.0, 1e-9);
   EXPECT_NEAR(resolution(plane, {{{1.0, 0.0}, {0.0, 1.0}}}).narrowest, 5.0, 1e-12);
-  const Spec spec = spec_from("dynamics = \"sgd\"\n[optimizer]\nlearning_rate = 0.9\nmomentum = 0.9\nbatch_size = 32\n[loss]\n"
-                              "kind = \"quadratic\"\nhessian = 4.0\n[noise]\nkind = \"hessian\"\nsigma2 = 1.0\n"
-                              "[grid]\ncells = [96, 96]\n[evolve]\nsteps = 10\n");
+  const Spec spec = spec_from(
+      "dynamics = \"sgd\"\n[optimizer]\nlearning_rate = 0.9\nmomentum = 0.9\nbatch_size = 32\n[loss]\n"
+      "kind = \"quadratic\"\nhessian = 4.0\n[noise]\nkind = \"hessian\"\nsigma2 = 1.0\n"
+      "[grid]\ncells = [96, 96]\n[evolve]\nsteps = 10\n");
   const Model model(spec);
   const auto warnings = resolution_warnings(spec, model, make_mesh(spec, model), 0);
   ASSERT_FALSE(warnings.empty());

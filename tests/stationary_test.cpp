@@ -23,7 +23,8 @@ const std::string double_well =
     "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n[loss]\nkind = \"expression\"\n"
     "formula = \"(x^2-1)^2/4\"\n[noise]\nkind = \"isotropic\"\nsigma2 = 2.0\n";
 const std::string state_dependent =
-    "[langevin]\nfriction = 0.6\n[loss]\nkind = \"quadratic\"\n[noise]\nkind = \"expression\"\nformula = \"0.6*(1+0.6*sin(x))\"\n";
+    "[langevin]\nfriction = 0.6\n[loss]\nkind = \"quadratic\"\n[noise]\nkind = \"expression\"\nformula = "
+    "\"0.6*(1+0.6*sin(x))\"\n";
 
 struct Solved {
   std::unique_ptr<Simulation> simulation;
@@ -56,7 +57,8 @@ std::vector<double> gibbs(const Solved& s) {
   for (int i = 0; i < s.mesh().theta_cells(); ++i) {
     for (int j = 0; j < s.mesh().velocity_cells(); ++j) {
       const double v = s.mesh().plane(0).velocity.center(j);
-      values.push_back(std::exp(-(0.5 * v * v + model.k() * model.loss(0, s.mesh().plane(0).theta.center(i))) / temperature));
+      values.push_back(
+          std::exp(-(0.5 * v * v + model.k() * model.loss(0, s.mesh().plane(0).theta.center(i))) / temperature));
       mass += values.back() * s.area();
     }
   }
@@ -83,9 +85,11 @@ TEST(Stationary, QuadraticDensityAndFirstEigenpair) {
 
 TEST(Stationary, AWrongFrictionIsNoticed) {
   // The temperature of friction 0.6 with the noise of friction 0.612: 2 % too much.
-  const Solved s = solve("[langevin]\nfriction = 0.6\n[loss]\nkind = \"quadratic\"\n[noise]\nkind = \"isotropic\"\nsigma2 = 0.612\n", 96);
+  const Solved s = solve(
+      "[langevin]\nfriction = 0.6\n[loss]\nkind = \"quadratic\"\n[noise]\nkind = \"isotropic\"\nsigma2 = 0.612\n", 96);
   const Solved right = solve(scaled(0.3), 96);
-  EXPECT_GE(l1_error(s.mesh().plane(0), s.state.density, linear_langevin(right.simulation->model(), 0).stationary()), 1e-2);
+  EXPECT_GE(l1_error(s.mesh().plane(0), s.state.density, linear_langevin(right.simulation->model(), 0).stationary()),
+            1e-2);
 }
 
 TEST(Stationary, HarmonicsOfTheFirstPair) {
@@ -107,7 +111,8 @@ TEST(Stationary, DoubleWellIsGibbsAndCrossesSlowly) {
   const Solved s = solve(double_well, 128);
   ASSERT_TRUE(s.state.converged);
   EXPECT_LE(distance(s.state.density, gibbs(s), s.area()), 1e-6);
-  // The rate of crossing, twice that of leaving one well: Kramers' formula with its turnover correction is good to 20 %.
+  // The rate of crossing, twice that of leaving one well: Kramers' formula with its turnover correction is good to 20
+  // %.
   const Derived d = s.simulation->model().derived(0);
   const double barrier = d.k * 0.25;
   const double top = std::sqrt(d.k);  // |U''(0)| = k
@@ -160,8 +165,10 @@ TEST(Stationary, DivergenceOfTheDirectSolutionVanishes) {
 
 TEST(Stationary, SgdMapAgainstItsRecursion) {
   const Solved s = solve(
-      "dynamics = \"sgd\"\n[optimizer]\nlearning_rate = 0.3\nmomentum = 0.8\nbatch_size = 8\n[loss]\nkind = \"quadratic\"\n"
-      "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n", 128);
+      "dynamics = \"sgd\"\n[optimizer]\nlearning_rate = 0.3\nmomentum = 0.8\nbatch_size = 8\n[loss]\nkind = "
+      "\"quadratic\"\n"
+      "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n",
+      128);
   ASSERT_TRUE(s.state.converged);
   const auto exact = linear_sgd(s.simulation->model(), 0).stationary();
   EXPECT_LE(l1_error(s.mesh().plane(0), s.state.density, exact), 1e-7);
@@ -174,7 +181,8 @@ TEST(Stationary, CurrentOfTheAlignedQuadraticIsARotation) {
   const Solved s = solve(scaled(0.3), 128);
   const auto backend = make_host_backend();
   CellFields fields(*backend, s.simulation->model(), 0, s.mesh().only(0), s.simulation->tables().only(0));
-  const auto arrays = fields.arrays(s.state.density, {OutputField::current, OutputField::stream_function, OutputField::modified_loss});
+  const auto arrays =
+      fields.arrays(s.state.density, {OutputField::current, OutputField::stream_function, OutputField::modified_loss});
   ASSERT_EQ(arrays.size(), 5U);
   EXPECT_EQ(arrays[1].name, "current");
   EXPECT_EQ(arrays[4].name, "mask");
@@ -236,7 +244,8 @@ TEST(Stationary, EntropyProductionAgainstAnIndependentQuadrature) {
 TEST(Stationary, AnUnfoundStateIsNotCalledConverged) {
   // Two wells so deep that the rate of crossing, about 1e-10, leaves rounding to decide on their weights.
   const Solved s = solve(
-      "[langevin]\nfriction = 1.0\ntemperature = 0.012\n[loss]\nkind = \"polynomial\"\ncoefficients = [0.0, 0.02, -0.5, 0.0, 0.25]\n",
+      "[langevin]\nfriction = 1.0\ntemperature = 0.012\n[loss]\nkind = \"polynomial\"\ncoefficients = [0.0, 0.02, "
+      "-0.5, 0.0, 0.25]\n",
       64, "method = \"direct\"\n");
   EXPECT_FALSE(s.state.converged);
 }
@@ -254,7 +263,8 @@ TEST(Spectrum, JordanBlocksAreAveraged) {
   Eigen::VectorXcd vector = Eigen::VectorXcd::Ones(8);
   Eigen::VectorXcd other = vector;
   other[0] = -3.0;
-  const auto modes = slow_modes({{{-1.00001, 0.0, false}, vector}, {{-1.001, 0.0, false}, other}, {{-0.99999, 0.0, false}, vector}}, 3);
+  const auto modes = slow_modes(
+      {{{-1.00001, 0.0, false}, vector}, {{-1.001, 0.0, false}, other}, {{-0.99999, 0.0, false}, vector}}, 3);
   ASSERT_EQ(modes.size(), 3U);
   EXPECT_NEAR(modes[0].line.eigenvalue.real(), -1.0, 1e-12);
   EXPECT_NEAR(modes[1].line.eigenvalue.real(), -1.0, 1e-12);

@@ -168,7 +168,8 @@ TEST(Validation, TheGridIsNamedWhereItLimits) {
 }
 
 /// N(mean, covariance) in the scaled oscillator, at a tolerance where the grid alone is seen.
-Measured grid_alone(double zeta, double until, int cells, const Vector2& mean, const Matrix2& covariance, double tolerance) {
+Measured grid_alone(double zeta, double until, int cells, const Vector2& mean, const Matrix2& covariance,
+                    double tolerance) {
   Spec spec = scaled_oscillator(zeta, until, cells, tolerance);
   spec.initial.mean = mean;
   spec.initial.covariance = covariance;
@@ -186,8 +187,10 @@ void expect_grid_estimate(const Measured& m, const std::string& what) {
 
 TEST(Validation, TheGridEstimateHoldsForLangevin) {
   const Matrix2 tilted{{{0.5, 0.1}, {0.1, 0.7}}};
-  expect_grid_estimate(grid_alone(0.012, 5.4, 128, {0.9, -2.8}, {{{2.4, -0.37}, {-0.37, 0.38}}}, 1e-9), "little damping, far");
-  expect_grid_estimate(grid_alone(0.018, 0.61, 112, {-3.4, 1.0}, {{{0.3721, 0.5076}, {0.5076, 2.1316}}}, 1e-9), "correlated");
+  expect_grid_estimate(grid_alone(0.012, 5.4, 128, {0.9, -2.8}, {{{2.4, -0.37}, {-0.37, 0.38}}}, 1e-9),
+                       "little damping, far");
+  expect_grid_estimate(grid_alone(0.018, 0.61, 112, {-3.4, 1.0}, {{{0.3721, 0.5076}, {0.5076, 2.1316}}}, 1e-9),
+                       "correlated");
   expect_grid_estimate(grid_alone(0.02, 2.0, 96, {1.0, 0.5}, tilted, 1e-10), "short");
   expect_grid_estimate(grid_alone(0.3, 1.0, 64, {1.0, 0.5}, tilted, 1e-9), "one window");
   expect_grid_estimate(grid_alone(1.0, 1.0, 64, {0.0, 0.0}, {{{0.1, 0.0}, {0.0, 0.3}}}, 1e-9), "critical");

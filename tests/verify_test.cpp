@@ -14,8 +14,10 @@ namespace {
 using testing::spec_from;
 
 const std::string oscillator =
-    "title = \"a <small> oscillator\"\n[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n[loss]\nkind = \"quadratic\"\n"
-    "[noise]\nkind = \"hessian\"\nsigma2 = 1.0\n[initial]\nkind = \"gaussian\"\nmean = [0.2, 0.0]\ncovariance = [[0.004, 0.0], [0.0, 0.05]]\n"
+    "title = \"a <small> oscillator\"\n[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n[loss]\nkind "
+    "= \"quadratic\"\n"
+    "[noise]\nkind = \"hessian\"\nsigma2 = 1.0\n[initial]\nkind = \"gaussian\"\nmean = [0.2, 0.0]\ncovariance = "
+    "[[0.004, 0.0], [0.0, 0.05]]\n"
     "[evolve]\nuntil = 2.0\n[ensemble]\nparticles = 100000\n";
 
 std::vector<Check> checks_of(const std::string& text) {
@@ -30,16 +32,17 @@ const Check* find(const std::vector<Check>& checks, const std::string& quantity)
 TEST(Verify, JudgesAnOscillatorByEverythingThatApplies) {
   const auto checks = checks_of(oscillator + "[grid]\ncells = [96, 96]\n");
   for (const char* quantity :
-       {"mass and leak", "smallest density", "density, exact Gaussian (L1)", "covariance, exact", "mean, exact", "order of the step",
-        "reported error of the step", "density against particles", "stationary residual", "stationary density, exact Gaussian (L1)",
-        "slowest eigenvalue, exact", "energy balance γ E v² = E D", "virial E v² = k E (θ − θ*) L'", "step length and energy",
-        "entropy production of equilibrium"}) {
+       {"mass and leak", "smallest density", "density, exact Gaussian (L1)", "covariance, exact", "mean, exact",
+        "order of the step", "reported error of the step", "density against particles", "stationary residual",
+        "stationary density, exact Gaussian (L1)", "slowest eigenvalue, exact", "energy balance γ E v² = E D",
+        "virial E v² = k E (θ − θ*) L'", "step length and energy", "entropy production of equilibrium"}) {
     const Check* check = find(checks, quantity);
     ASSERT_NE(check, nullptr) << quantity;
     EXPECT_EQ(check->verdict, Verdict::passed) << quantity << " " << check->error << " " << check->tolerance;
   }
   EXPECT_EQ(find(checks, "Var θ of SGD over Langevin")->verdict, Verdict::reported);
-  EXPECT_NEAR(find(checks, "Var θ of SGD over Langevin")->computed, find(checks, "Var θ of SGD over Langevin")->reference, 0.03);
+  EXPECT_NEAR(find(checks, "Var θ of SGD over Langevin")->computed,
+              find(checks, "Var θ of SGD over Langevin")->reference, 0.03);
   EXPECT_TRUE(all_passed(checks));
 }
 
@@ -57,8 +60,8 @@ TEST(Verify, ABoxThatCutsTheDensityFails) {
 
 TEST(Verify, SgdMapIsJudgedByItsRecursion) {
   const auto checks = checks_of("dynamics = \"sgd\"\n" + oscillator + "[grid]\ncells = [96, 96]\n");
-  for (const char* quantity : {"SGD density, exact Gaussian (L1)", "SGD covariance, exact recursion", "density against particles",
-                               "slowest eigenvalue, exact"}) {
+  for (const char* quantity : {"SGD density, exact Gaussian (L1)", "SGD covariance, exact recursion",
+                               "density against particles", "slowest eigenvalue, exact"}) {
     ASSERT_NE(find(checks, quantity), nullptr) << quantity;
     EXPECT_EQ(find(checks, quantity)->verdict, Verdict::passed) << quantity;
   }
@@ -67,7 +70,8 @@ TEST(Verify, SgdMapIsJudgedByItsRecursion) {
 
 TEST(Verify, GibbsStateOfADoubleWell) {
   const auto checks = checks_of(
-      "[langevin]\nfriction = 1.0\ntemperature = 0.5\n[loss]\nkind = \"polynomial\"\ncoefficients = [0.0, 0.0, -0.5, 0.0, 0.25]\n"
+      "[langevin]\nfriction = 1.0\ntemperature = 0.5\n[loss]\nkind = \"polynomial\"\ncoefficients = [0.0, 0.0, -0.5, "
+      "0.0, 0.25]\n"
       "[grid]\ncells = [128, 128]\n");
   const Check* gibbs = find(checks, "stationary density, Gibbs (L1)");
   ASSERT_NE(gibbs, nullptr);

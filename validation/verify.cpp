@@ -127,7 +127,8 @@ class Verifier {
     return std::max(1.0, std::round(early / eta)) * eta;
   }
 
-  static std::vector<double> end_density(const Spec& spec, Backend& backend, int p, const std::function<void(double)>& poll,
+  static std::vector<double> end_density(const Spec& spec, Backend& backend, int p,
+                                         const std::function<void(double)>& poll,
                                          std::vector<ErrorEstimate>* errors = nullptr) {
     Simulation simulation(spec, backend, 1.0);
     simulation.start();
@@ -153,8 +154,10 @@ class Verifier {
       const Observables& o = frame.observables[index];
       const std::string& name = model.plane(p).name;
       leak_ = std::max(leak_, o.departed.total());
-      judge(name, "mass and leak", o.mass + o.departed.total(), 1.0, std::abs(o.mass + o.departed.total() - 1.0), 1e-12);
-      if (spec_.evolve->limit_positivity) judge(name, "smallest density", o.minimum, 0.0, std::max(0.0, -o.minimum), 0.0);
+      judge(name, "mass and leak", o.mass + o.departed.total(), 1.0, std::abs(o.mass + o.departed.total() - 1.0),
+            1e-12);
+      if (spec_.evolve->limit_positivity)
+        judge(name, "smallest density", o.minimum, 0.0, std::max(0.0, -o.minimum), 0.0);
       if (is_linear(spec_) && starts_gaussian(spec_)) verify_gaussian(p, o, errors[index]);
     }
   }
@@ -179,10 +182,12 @@ class Verifier {
     const double l1 = l1_error(simulation_->mesh().plane(p), simulation_->density(p), exact);
     judge(name, map ? "SGD density, exact Gaussian (L1)" : "density, exact Gaussian (L1)", l1, 0.0, l1, allowed);
     const double covariance = covariance_error(o.covariance, exact.covariance);
-    judge(name, map ? "SGD covariance, exact recursion" : "covariance, exact", o.covariance[0][0], exact.covariance[0][0],
-          covariance, 30.0 * allowed, "computed, reference: Var θ; error: largest relative of the three");
+    judge(name, map ? "SGD covariance, exact recursion" : "covariance, exact", o.covariance[0][0],
+          exact.covariance[0][0], covariance, 30.0 * allowed,
+          "computed, reference: Var θ; error: largest relative of the three");
     const Derived d = model.derived(p);
-    const double offset = std::max(std::abs(o.mean[0] - exact.mean[0]) / d.std_theta, std::abs(o.mean[1] - exact.mean[1]) / d.std_v);
+    const double offset =
+        std::max(std::abs(o.mean[0] - exact.mean[0]) / d.std_theta, std::abs(o.mean[1] - exact.mean[1]) / d.std_v);
     judge(name, map ? "SGD mean, exact recursion" : "mean, exact", o.mean[0], exact.mean[0], offset, 10.0 * allowed,
           "computed, reference: E θ; error in stationary deviations");
   }
@@ -213,7 +218,8 @@ class Verifier {
     judge(simulation_->model().plane(0).name, "order of the step", order, 2.0, std::abs(order - 2.0), 0.2);
   }
 
-  /// The reported error of the step is not below half the true one, which a run with a hundredth of the tolerance shows.
+  /// The reported error of the step is not below half the true one, which a run with a hundredth of the tolerance
+  /// shows.
   void verify_error_estimate() {
     // A density cut by a wall jumps there: no step is short enough, and the leak is judged by itself.
     constexpr double largest_leak = 1e-6;
@@ -228,7 +234,8 @@ class Verifier {
       const double difference = distance(fine.density(p), simulation_->density(p), fine.mesh().plane(p).cell_area());
       const double estimate = errors[static_cast<std::size_t>(p)].time;
       judge(fine.model().plane(p).name, "reported error of the step", estimate, difference,
-            difference > 0.0 ? 0.5 * difference / estimate : 0.0, 1.0, "error: half the true one over the reported one");
+            difference > 0.0 ? 0.5 * difference / estimate : 0.0, 1.0,
+            "error: half the true one over the reported one");
     }
   }
 
@@ -236,7 +243,9 @@ class Verifier {
 
   EnsembleOptions ensemble_for(int p) const {
     EnsembleOptions options = ensemble_options(spec_, simulation_->model(), simulation_->mesh(), p);
-    if (!spec_.ensemble) options.particles = std::max<std::uint64_t>(100'000, options.particles / static_cast<std::uint64_t>(simulation_->mesh().planes()));
+    if (!spec_.ensemble)
+      options.particles = std::max<std::uint64_t>(
+          100'000, options.particles / static_cast<std::uint64_t>(simulation_->mesh().planes()));
     return options;
   }
 
@@ -246,13 +255,15 @@ class Verifier {
     for (int p = 0; p < model.planes(); ++p) {
       const EnsembleOptions options = ensemble_for(p);
       if (options.integrator == EnsembleIntegrator::sgd && spec_.dynamics != Dynamics::sgd) continue;  // see report_sgd
-      const auto sample = run_ensemble(backend_, model, simulation_->mesh(), p, particle_start(spec_, model, simulation_->mesh(), p),
-                                       options, times, tell("particles"));
+      const auto sample =
+          run_ensemble(backend_, model, simulation_->mesh(), p, particle_start(spec_, model, simulation_->mesh(), p),
+                       options, times, tell("particles"));
       const SampleComparison c = compare(simulation_->mesh().plane(p), simulation_->mesh().boundary(),
                                          early_density_[static_cast<std::size_t>(p)], sample.front());
-      judge_p_value(model.plane(p).name, "density against particles", c.l1.value, c.l1.expected, c.p_value,
-                    fmt::format("{} particles at t = {:.4g}; computed, reference: L1 and its expectation; error: p-value",
-                                options.particles, early_));
+      judge_p_value(
+          model.plane(p).name, "density against particles", c.l1.value, c.l1.expected, c.p_value,
+          fmt::format("{} particles at t = {:.4g}; computed, reference: L1 and its expectation; error: p-value",
+                      options.particles, early_));
     }
   }
 
@@ -294,8 +305,8 @@ class Verifier {
     if (map) return;
     const Averages a = averages(model, p, plane, state.density);
     const double speed = o.covariance[1][1] + o.mean[1] * o.mean[1];
-    judge(name, "energy balance γ E v² = E D", model.gamma() * speed, a.diffusion, std::abs(model.gamma() * speed / a.diffusion - 1.0),
-          100.0 * allowed);
+    judge(name, "energy balance γ E v² = E D", model.gamma() * speed, a.diffusion,
+          std::abs(model.gamma() * speed / a.diffusion - 1.0), 100.0 * allowed);
     if (simulation.mesh().boundary() == ThetaBoundary::open) {
       judge(name, "virial E v² = k E (θ − θ*) L'", speed, a.virial, std::abs(speed / a.virial - 1.0), 100.0 * allowed);
     }
@@ -328,14 +339,17 @@ class Verifier {
       exact = -0.5 * d.gamma + std::sqrt(Complex(0.25 * d.gamma * d.gamma - d.omega * d.omega, 0.0));
     }
     const Complex found = state.spectrum.front().eigenvalue;
-    const double error = std::abs(Complex(found.real(), std::abs(found.imag())) - Complex(exact.real(), std::abs(exact.imag()))) / std::abs(exact);
+    const double error =
+        std::abs(Complex(found.real(), std::abs(found.imag())) - Complex(exact.real(), std::abs(exact.imag()))) /
+        std::abs(exact);
     judge(model.plane(p).name, "slowest eigenvalue, exact", found.real(), exact.real(), error, 10.0 * allowed + 1e-8,
           "computed, reference: real parts; error: relative, of the complex number");
   }
 
   // --- SGD itself: reported, not judged -------------------------------------------------------------------------
 
-  /// The heavy-ball map with the model's noise next to the Langevin density, with the discrepancy that is to be expected.
+  /// The heavy-ball map with the model's noise next to the Langevin density, with the discrepancy that is to be
+  /// expected.
   void report_sgd() {
     if (!spec_.evolve || spec_.dynamics == Dynamics::sgd || !spec_.optimizer) return;
     const Model& model = simulation_->model();
@@ -345,8 +359,9 @@ class Verifier {
     for (int p = 0; p < model.planes(); ++p) {
       EnsembleOptions options = ensemble_for(p);
       options.integrator = EnsembleIntegrator::sgd;
-      const auto sample = run_ensemble(backend_, model, simulation_->mesh(), p, particle_start(spec_, model, simulation_->mesh(), p),
-                                       options, times, tell("SGD"));
+      const auto sample =
+          run_ensemble(backend_, model, simulation_->mesh(), p, particle_start(spec_, model, simulation_->mesh(), p),
+                       options, times, tell("SGD"));
       const auto density = density_moments(simulation_->mesh().plane(p), early_density_[static_cast<std::size_t>(p)]);
       const double ratio = sample.front().moments.covariance[0] / density.covariance[0][0];
       double predicted = std::nan("");
@@ -375,9 +390,10 @@ class Verifier {
         report(model.plane(static_cast<int>(p)).name,
                replacement ? "Var θ of minibatch SGD over the model" : "the same by shuffled epochs, another process",
                mode.measured / mode.langevin, replacement ? mode.predicted / mode.langevin : std::nan(""),
-               replacement ? fmt::format("± {:.2g}; step {:.4g}, minibatch {:.4g} of the prediction", mode.measured_error / mode.langevin,
-                                         mode.finite_rate, mode.minibatch)
-                           : fmt::format("± {:.2g}; rows without replacement: no prediction", mode.measured_error / mode.langevin));
+               replacement ? fmt::format("± {:.2g}; step {:.4g}, minibatch {:.4g} of the prediction",
+                                         mode.measured_error / mode.langevin, mode.finite_rate, mode.minibatch)
+                           : fmt::format("± {:.2g}; rows without replacement: no prediction",
+                                         mode.measured_error / mode.langevin));
       }
     }
   }
@@ -388,7 +404,7 @@ class Verifier {
   std::vector<Check> checks_;
   std::unique_ptr<Simulation> simulation_;
   double early_ = 0.0;
-  double leak_ = 0.0;  ///< largest share of the mass that left a plane
+  double leak_ = 0.0;                               ///< largest share of the mass that left a plane
   std::vector<std::vector<double>> early_density_;  ///< [plane] at early_
 };
 

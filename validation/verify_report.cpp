@@ -71,7 +71,8 @@ std::string verify_table(const std::vector<Check>& checks) {
   for (const Check& check : checks) longest = std::max(longest, width_of(name_of(check)));
   const auto row = [&](const std::string& name, const std::string& a, const std::string& b, const std::string& c,
                        const std::string& d, const std::string& verdict) {
-    return padded(name, longest) + "  " + padded(a, 13) + padded(b, 13) + padded(c, 13) + padded(d, 13) + verdict + "\n";
+    return padded(name, longest) + "  " + padded(a, 13) + padded(b, 13) + padded(c, 13) + padded(d, 13) + verdict +
+           "\n";
   };
   std::string text = row("quantity", "computed", "reference", "error", "tolerance", "verdict");
   std::string notes;
@@ -95,7 +96,8 @@ Json verify_json(const std::string& title, const std::string& device, const std:
                     {"verdict", check.verdict == Verdict::failed ? "failed" : verdict_name(check.verdict)},
                     {"note", check.note}});
   }
-  return {{"title", title}, {"version", version}, {"commit", commit}, {"device", device}, {"passed", all_passed(checks)}, {"checks", list}};
+  return {{"title", title},   {"version", version},           {"commit", commit},
+          {"device", device}, {"passed", all_passed(checks)}, {"checks", list}};
 }
 
 std::string verify_junit(const std::string& title, const std::vector<Check>& checks) {
@@ -104,20 +106,23 @@ std::string verify_junit(const std::string& title, const std::vector<Check>& che
   std::string cases;
   for (const Check& check : checks) {
     cases += fmt::format("    <testcase classname=\"{}\" name=\"{}\"", escaped(title), escaped(name_of(check)));
-    const std::string numbers = fmt::format("computed {}, reference {}, error {}, tolerance {}. {}", number(check.computed),
-                                            number(check.reference), number(check.error), number(check.tolerance), check.note);
+    const std::string numbers =
+        fmt::format("computed {}, reference {}, error {}, tolerance {}. {}", number(check.computed),
+                    number(check.reference), number(check.error), number(check.tolerance), check.note);
     if (check.verdict == Verdict::failed) {
       ++failures;
       cases += fmt::format(">\n      <failure message=\"{}\"/>\n    </testcase>\n", escaped(numbers));
     } else if (check.verdict == Verdict::reported) {
       ++skipped;
-      cases += fmt::format(">\n      <skipped message=\"reported, not judged: {}\"/>\n    </testcase>\n", escaped(numbers));
+      cases +=
+          fmt::format(">\n      <skipped message=\"reported, not judged: {}\"/>\n    </testcase>\n", escaped(numbers));
     } else {
       cases += "/>\n";
     }
   }
   return fmt::format(
-      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\">\n{}"
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" "
+      "skipped=\"{}\">\n{}"
       "  </testsuite>\n</testsuites>\n",
       escaped(title), checks.size(), failures, skipped, cases);
 }
@@ -136,14 +141,16 @@ void compare_with_baseline(const std::filesystem::path& baseline, std::vector<Ch
       const double tolerance = entry.at("tolerance");
       const auto found = now.find(plane.empty() ? quantity : plane + ": " + quantity);
       if (found == now.end()) {
-        checks.push_back({plane, quantity, 0.0, 0.0, std::nan(""), tolerance, Verdict::failed, "the baseline has it, this run has not"});
+        checks.push_back({plane, quantity, 0.0, 0.0, std::nan(""), tolerance, Verdict::failed,
+                          "the baseline has it, this run has not"});
         continue;
       }
       // Statistics are judged by their false alarms alone: a p-value has no better and worse.
       if (found->second.quantity == "density against particles") continue;
       const double allowed = 2.0 * before + 0.1 * tolerance;
       if (found->second.error <= allowed) continue;
-      checks.push_back({plane, "drift of " + quantity, found->second.error, before, found->second.error, allowed, Verdict::failed,
+      checks.push_back({plane, "drift of " + quantity, found->second.error, before, found->second.error, allowed,
+                        Verdict::failed,
                         "worse than the baseline, computed with version " + json.at("version").get<std::string>()});
     }
   } catch (const nlohmann::json::exception& error) {

@@ -19,9 +19,9 @@ class CudaMatrix {
   void describe(const CsrView& m, cusparseHandle_t handle) {
     int nonzeros = 0;
     check(cudaMemcpy(&nonzeros, m.row_begin + m.rows, sizeof nonzeros, cudaMemcpyDeviceToHost), "read the matrix");
-    check(cusparseCreateCsr(&matrix_, m.rows, m.rows, nonzeros, const_cast<int*>(m.row_begin), const_cast<int*>(m.column),
-                            const_cast<double*>(m.value), CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I, CUSPARSE_INDEX_BASE_ZERO,
-                            CUDA_R_64F),
+    check(cusparseCreateCsr(&matrix_, m.rows, m.rows, nonzeros, const_cast<int*>(m.row_begin),
+                            const_cast<int*>(m.column), const_cast<double*>(m.value), CUSPARSE_INDEX_32I,
+                            CUSPARSE_INDEX_32I, CUSPARSE_INDEX_BASE_ZERO, CUDA_R_64F),
           "describe the matrix");
     // The size of the buffer does not depend on the vectors.
     std::size_t bytes = 0;
@@ -47,7 +47,9 @@ class CudaMatrix {
  private:
   class Vector {
    public:
-    Vector(int size, double* values) { check(cusparseCreateDnVec(&vector_, size, values, CUDA_R_64F), "describe a vector"); }
+    Vector(int size, double* values) {
+      check(cusparseCreateDnVec(&vector_, size, values, CUDA_R_64F), "describe a vector");
+    }
     ~Vector() { cusparseDestroyDnVec(vector_); }
     Vector(const Vector&) = delete;
     Vector& operator=(const Vector&) = delete;

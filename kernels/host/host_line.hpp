@@ -15,8 +15,8 @@ class HostLine {
     for (int j = 0; j < count; ++j) body(j);
   }
 
-  /// Particles: step(at(k), k, j, x[j], y[j]) for j < count, for each j with k = first … last in this order. All particles
-  /// take a step before the next one, so that the loop over them vectorises.
+  /// Particles: step(at(k), k, j, x[j], y[j]) for j < count, for each j with k = first … last in this order. All
+  /// particles take a step before the next one, so that the loop over them vectorises.
   template <class At, class Step>
   UNDERDAMP_HD void march(int count, long first, long last, double* x, double* y, At&& at, Step&& step) const {
     for (long k = first; k <= last; ++k) {
