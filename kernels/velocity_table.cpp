@@ -106,7 +106,8 @@ class KernelStore {
     }
     const bool alike =
         std::all_of(laws.begin(), laws.end(), [&](const KickLaw& l) { return l.variance == laws[0].variance; });
-    BundleEntry bundle{static_cast<int>(table_.levels.size()), 0, 0};
+    // The stencils of a deposit have negative weights, whatever the kernel.
+    BundleEntry bundle{static_cast<int>(table_.levels.size()), 0, table_.deposits ? 1 : 0};
     // A deposit leaves spikes, not resolved data: no cascade after it.
     for (const KernelLevel& level : convolution_levels(laws, !table_.deposits)) {
       if (std::any_of(level.weights.begin(), level.weights.end(), [](double w) { return w < 0.0; })) {

@@ -50,7 +50,7 @@ struct LevelEntry {
 struct BundleEntry {
   int first_level;
   int levels;
-  int may_undershoot;  ///< 1 if a weight is negative
+  int may_undershoot;  ///< 1 if a weight is negative, of the kernel or of a deposit before it
 };
 
 /// Lines are taken in bundles of `lanes` neighbouring ones of one plane; the last bundle of a plane may be short.

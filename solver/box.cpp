@@ -136,10 +136,12 @@ Interval reach_of(const Landscape& l, double energy) {
 /// Weak friction: energy diffuses with the temperature averaged over an orbit, T(E) = ∮ T v dθ / ∮ v dθ.
 Region underdamped_region(const Landscape& l) {
   const double highest = *std::max_element(l.potential.begin(), l.potential.end());
+  const double hottest = *std::max_element(l.temperature.begin(), l.temperature.end());
   double energy = 0.0;
   double phi = 0.0;
-  const double step = highest / 4000.0;
-  while (phi < exponent_at_wall && energy < highest) {
+  // Where walls bound θ the energy may exceed what the landscape rises to.
+  const double step = std::max(highest, exponent_at_wall * hottest) / 4000.0;
+  for (int s = 0; s < 8000 && phi < exponent_at_wall; ++s) {
     energy += step;
     double weighted = 0.0;
     double weight = 0.0;

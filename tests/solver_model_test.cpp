@@ -358,6 +358,16 @@ TEST(Box, AnAngleNeedsNoConfinement) {
   EXPECT_LE(box.velocity.upper, 20.0 * std::sqrt(0.3));
 }
 
+TEST(Box, OverABarrierTheVelocityIsThermal) {
+  // U = 1 − cos θ rises to 2, but the energy of a rotator is not bounded by that: the box holds ±7 √T.
+  const Spec spec = spec_from(
+      "[langevin]\nfriction = 0.4\ntemperature = 0.5\n[loss]\nkind = \"expression\"\nformula = \"1-cos(x)\"\n"
+      "[grid]\ntheta = [-3.14159265358979, 3.14159265358979]\ntheta_boundary = \"periodic\"\n[stationary]\n");
+  const PlaneBox box = choose_box(spec, Model(spec), 0);
+  EXPECT_GE(box.velocity.upper, 0.99 * 7.0 * std::sqrt(0.5));
+  EXPECT_LE(box.velocity.upper, 1.3 * 7.0 * std::sqrt(0.5));
+}
+
 TEST(Box, StaysInsideATable) {
   const testing::TemporaryDirectory folder;
   std::ofstream file(folder.path() / "t.csv");

@@ -314,6 +314,21 @@ TEST(Validation, MassThrownOutByLongStepsIsNotBlamedOnTheBox) {
   EXPECT_GE(outcome.errors[0].step, std::abs(d.theta_max));
 }
 
+TEST(Validation, PositivityWithoutMomentum) {
+  // β = 0: each step deposits the whole line in one cell and then spreads it by a kernel that is wide and positive.
+  Spec spec = testing::spec_from(
+      "dynamics = \"sgd\"\n[optimizer]\nlearning_rate = 0.2\nmomentum = 0.0\nbatch_size = 16\n[loss]\nkind = "
+      "\"polynomial\"\n"
+      "coefficients = [0, 0, 0.5, 0, 0.1]\n[noise]\nkind = \"expression\"\nformula = \"1+0.3*x^2\"\n[grid]\ncells = "
+      "[160, 160]\n"
+      "[initial]\nkind = \"gaussian\"\nmean = [0.5, 0]\ncovariance = [[0.04, 0], [0, 0.05]]\n[evolve]\nsteps = 4\n");
+  const auto backend = make_host_backend();
+  Simulation simulation(spec, *backend);
+  const Observables o = run_to_end(simulation).frame.observables[0];
+  EXPECT_GE(o.minimum, 0.0);
+  EXPECT_NEAR(o.mass + o.departed.total(), 1.0, 1e-12);
+}
+
 TEST(Validation, LeakIsCountedAtTheRightWall) {
   // A start that drifts upwards through one wall only.
   Spec spec = with_cells(case_spec("ou-1"), 64);
