@@ -1,5 +1,6 @@
 #include "validation/verify_report.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <map>
