@@ -120,7 +120,9 @@ struct Attempt {
 
   /// Larger of the density's error and the relative error of the slowest eigenvalue.
   double worst() const {
-    return slow.empty() ? error : std::max(error, slow[0].line.error / std::abs(slow[0].line.eigenvalue));
+    if (slow.empty()) return error;
+    const double relative = slow[0].line.error / std::abs(slow[0].line.eigenvalue);
+    return std::isnan(relative) || relative > error ? relative : error;
   }
 };
 
@@ -242,7 +244,7 @@ class Arnoldi {
     if (frequency > 0.0) time = std::min(time, std::numbers::pi / (1.15 * order * frequency));
     if (is_map())
       return {tables_.learning_rate, std::max(1, static_cast<int>(std::floor(time / tables_.learning_rate))), 1};
-    const double longest = std::min({time, 0.8 / tables_.rate[0], 1.0 / tables_.friction[0]});
+    const double longest = std::min({time, 0.8 / tables_.rate[0], longest_window(mesh_, tables_)});
     const int windows = static_cast<int>(std::ceil(time / longest - 1e-9));
     return {time / windows, windows, options_.tolerance < 1e-6 ? 6 : 5};
   }
@@ -391,7 +393,7 @@ class Arnoldi {
 
   StationaryState finished(Attempt attempt) {
     StationaryState state;
-    state.converged = attempt.converged && attempt.stable;
+    state.converged = attempt.converged && attempt.stable && std::isfinite(attempt.residual + attempt.worst());
     state.residual = attempt.residual;
     state.error_estimate = attempt.error;
     state.density = std::move(attempt.density);

@@ -293,16 +293,10 @@ Region blend(const Region& weak, const Region& strong, double zeta) {
   return {mix(weak.theta, strong.theta), mix(weak.velocity, strong.velocity)};
 }
 
-bool is_linear(const Spec& spec) {
-  const bool quadratic = spec.loss.kind == LossKind::quadratic || spec.loss.kind == LossKind::dataset;
-  const bool constant_noise = spec.noise.kind != NoiseKind::expression && spec.noise.kind != NoiseKind::table;
-  return quadratic && constant_noise;
-}
-
 /// What the box was made for, in words.
 std::string contents(const Spec& spec) {
-  const bool has_path = !is_linear(spec) || spec.initial.kind == InitialKind::uniform;
-  if (!spec.evolve) return is_linear(spec) ? "the stationary Gaussian" : "the stationary state";
+  const bool has_path = !spec.is_linear() || spec.initial.kind == InitialKind::uniform;
+  if (!spec.evolve) return spec.is_linear() ? "the stationary Gaussian" : "the stationary state";
   if (has_path) return "the start along its path, and of the stationary state";
   return spec.stationary ? "the exact Gaussian over the whole run, and of the stationary one"
                          : "the exact Gaussian over the whole run";
@@ -333,7 +327,7 @@ void require_bounded(const Spec& spec, const Model& model, int p, const Region& 
 /// Smallest box around everything the run meets.
 Region required_region(const Spec& spec, const Model& model, int p) {
   const Derived d = model.derived(p);
-  if (!spec.evolve && !is_linear(spec)) {
+  if (!spec.evolve && !spec.is_linear()) {
     const Landscape landscape = survey(spec, model, p, {{model.plane(p).minimum, model.plane(p).minimum}, 0.0});
     return blend(underdamped_region(landscape), overdamped_region(landscape), d.zeta);
   }
@@ -341,7 +335,7 @@ Region required_region(const Spec& spec, const Model& model, int p) {
   const double duration = spec.evolve ? spec.evolve->until : 0.0;
   Region region = tube.follow(std::min(duration, 60.0 * d.relaxation_time));
   require_bounded(spec, model, p, region);
-  if (is_linear(spec)) {
+  if (spec.is_linear()) {
     if (!spec.evolve || spec.stationary) {
       const Matrix2 c = model.stationary_covariance(p);
       const double theta = box_deviations * std::sqrt(c[0][0]);

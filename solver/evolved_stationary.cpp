@@ -53,7 +53,7 @@ class Evolution {
 
   Propagator make_propagator() const {
     const bool map = tables_.dynamics == Dynamics::sgd;
-    const double longest = std::min({relaxation_, 0.8 / tables_.rate[0], 1.0 / tables_.friction[0]});
+    const double longest = std::min({relaxation_, 0.8 / tables_.rate[0], longest_window(mesh_, tables_)});
     const double length = map ? tables_.learning_rate : longest;
     const int windows = std::max(1, static_cast<int>(std::ceil(relaxation_ / length)));
     return Propagator(backend_, mesh_, tables_, length, windows, options_.tolerance < 1e-6 ? 6 : 5);

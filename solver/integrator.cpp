@@ -353,13 +353,7 @@ Integrator::Outlook Integrator::first_outlook() const {
 
 /// The cheapest way to cover `remaining` with equal windows.
 Integrator::FirstWindow Integrator::best_window(double remaining, const Outlook& outlook, double largest_growth) const {
-  double longest = remaining;
-  for (const double gamma : tables_.friction) longest = std::min(longest, 1.0 / gamma);
-  if (mesh_.boundary() == ThetaBoundary::reflecting) {
-    for (int p = 0; p < mesh_.planes(); ++p) {
-      longest = std::min(longest, 0.4 * mesh_.plane(p).theta.length() / mesh_.plane(p).velocity.upper);
-    }
-  }
+  const double longest = std::min(remaining, longest_window(mesh_, tables_));
   const double current = window_ ? window_->length() : 0.0;
   const double plan_cost = 1500.0 / mesh_.velocity_cells();
   FirstWindow best{remaining, fewest_levels};

@@ -157,6 +157,13 @@ struct Spec {
   OutputSpec output;
   std::map<std::string, std::string> where;  ///< dotted key → file:line:column
 
+  /// Is Σ (under [langevin] D) the same everywhere?
+  bool has_constant_noise() const { return noise.kind != NoiseKind::expression && noise.kind != NoiseKind::table; }
+  /// Quadratic loss and constant noise: a Gaussian stays one.
+  bool is_linear() const {
+    return (loss.kind == LossKind::quadratic || loss.kind == LossKind::dataset) && has_constant_noise();
+  }
+
   /// Place of a key for messages: its own, else that of its table, else the file.
   std::string place(const std::string& key) const;
   /// The key that defines the loss or the noise, for messages.

@@ -1,5 +1,8 @@
 #include "solver/window.hpp"
 
+#include <algorithm>
+#include <limits>
+
 namespace underdamp {
 
 LevelWeights extrapolation_weights(int first, int count) {
@@ -19,6 +22,17 @@ LevelWeights difference_weights(int count) {
   const LevelWeights b = extrapolation_weights(2, count);
   for (std::size_t l = 0; l < a.size(); ++l) a[l] -= b[l];
   return a;
+}
+
+double longest_window(const PhaseMesh& mesh, const Tables& tables) {
+  double longest = std::numeric_limits<double>::infinity();
+  for (const double gamma : tables.friction) longest = std::min(longest, 1.0 / gamma);
+  if (mesh.boundary() == ThetaBoundary::reflecting) {
+    for (int p = 0; p < mesh.planes(); ++p) {
+      longest = std::min(longest, 0.4 * mesh.plane(p).theta.length() / mesh.plane(p).velocity.upper);
+    }
+  }
+  return longest;
 }
 
 Field& LevelFields::level(int number) {

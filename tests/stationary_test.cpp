@@ -6,6 +6,7 @@
 #include "meshes/error.hpp"
 #include "solver/cell_fields.hpp"
 #include "solver/nested_dissection.hpp"
+#include "solver/window.hpp"
 #include "test_support.hpp"
 #include "validation/exact_answers.hpp"
 
@@ -40,30 +41,6 @@ Solved solve(const std::string& text, int cells, const std::string& stationary =
   solved.simulation = std::make_unique<Simulation>(spec_from(text + grid + "[stationary]\n" + stationary), *backend);
   solved.state = solved.simulation->solve_stationary(0, [] {});
   return solved;
-}
-
-double distance(const std::vector<double>& a, const std::vector<double>& b, double area) {
-  double sum = 0.0;
-  for (std::size_t k = 0; k < a.size(); ++k) sum += std::abs(a[k] - b[k]);
-  return sum * area;
-}
-
-/// exp(−(v²/2 + U)/T), normalised on the mesh.
-std::vector<double> gibbs(const Solved& s) {
-  const Model& model = s.simulation->model();
-  const double temperature = model.derived(0).temperature;
-  std::vector<double> values;
-  double mass = 0.0;
-  for (int i = 0; i < s.mesh().theta_cells(); ++i) {
-    for (int j = 0; j < s.mesh().velocity_cells(); ++j) {
-      const double v = s.mesh().plane(0).velocity.center(j);
-      values.push_back(
-          std::exp(-(0.5 * v * v + model.k() * model.loss(0, s.mesh().plane(0).theta.center(i))) / temperature));
-      mass += values.back() * s.area();
-    }
-  }
-  for (double& value : values) value /= mass;
-  return values;
 }
 
 TEST(Stationary, QuadraticDensityAndFirstEigenpair) {
@@ -110,7 +87,8 @@ TEST(Stationary, HarmonicsOfTheFirstPair) {
 TEST(Stationary, DoubleWellIsGibbsAndCrossesSlowly) {
   const Solved s = solve(double_well, 128);
   ASSERT_TRUE(s.state.converged);
-  EXPECT_LE(distance(s.state.density, gibbs(s), s.area()), 1e-6);
+  EXPECT_LE(l1_error(s.mesh().plane(0), s.state.density, gibbs_density(s.simulation->model(), 0, s.mesh().plane(0))),
+            1e-6);
   // The rate of crossing, twice that of leaving one well: Kramers' formula with its turnover correction is good to 20
   // %.
   const Derived d = s.simulation->model().derived(0);
@@ -133,10 +111,12 @@ TEST(Stationary, MethodsAgreeOnStateDependentNoise) {
   const Solved direct = solve(state_dependent, 96, "method = \"direct\"\n");
   const Solved evolved = solve(state_dependent, 96, "method = \"evolve\"\n");
   ASSERT_TRUE(arnoldi.state.converged && direct.state.converged && evolved.state.converged);
-  EXPECT_LE(distance(arnoldi.state.density, direct.state.density, arnoldi.area()), 1e-4);
-  EXPECT_LE(distance(arnoldi.state.density, evolved.state.density, arnoldi.area()), 1e-6);
+  EXPECT_LE(l1_error(arnoldi.mesh().plane(0), arnoldi.state.density, direct.state.density), 1e-4);
+  EXPECT_LE(l1_error(arnoldi.mesh().plane(0), arnoldi.state.density, evolved.state.density), 1e-6);
   // Not a Gibbs state: a check that it is one fails.
-  EXPECT_GE(distance(arnoldi.state.density, gibbs(arnoldi), arnoldi.area()), 1e-2);
+  EXPECT_GE(l1_error(arnoldi.mesh().plane(0), arnoldi.state.density,
+                     gibbs_density(arnoldi.simulation->model(), 0, arnoldi.mesh().plane(0))),
+            1e-2);
   for (std::size_t k = 0; k < 2; ++k) {
     EXPECT_NEAR(std::abs(direct.state.spectrum[k].eigenvalue - arnoldi.state.spectrum[k].eigenvalue), 0.0, 1e-5);
   }
@@ -202,6 +182,7 @@ TEST(Stationary, CurrentOfTheAlignedQuadraticIsARotation) {
       error += std::abs(arrays[1].values[3 * k] - v * p) + std::abs(arrays[1].values[3 * k + 1] + x * p);
       scale += std::abs(v * p) + std::abs(x * p);
       EXPECT_EQ(arrays[1].values[3 * k + 2], 0.0);
+      ASSERT_TRUE(std::isfinite(arrays[2].values[k]));
       stream = std::max(stream, std::abs(arrays[2].values[k] + p));  // ψ = −T p
       ASSERT_TRUE(std::isfinite(arrays[3].values[k]));
       if (energy < 16.0) loss = std::max(loss, std::abs(arrays[3].values[k] - energy - normalisation));
@@ -248,6 +229,15 @@ TEST(Stationary, AnUnfoundStateIsNotCalledConverged) {
       "-0.5, 0.0, 0.25]\n",
       64, "method = \"direct\"\n");
   EXPECT_FALSE(s.state.converged);
+}
+
+TEST(Window, LongestByHand) {
+  // 1/γ = 2; between reflecting walls 0.4 of the way from wall to wall at the fastest v: 0.4 · 2/4.
+  const PhasePlane plane{{-1.0, 1.0, 32}, {-4.0, 4.0, 32}};
+  Tables tables;
+  tables.friction = {0.5};
+  EXPECT_DOUBLE_EQ(longest_window(PhaseMesh({plane}, ThetaBoundary::open), tables), 2.0);
+  EXPECT_DOUBLE_EQ(longest_window(PhaseMesh({plane}, ThetaBoundary::reflecting), tables), 0.2);
 }
 
 TEST(NestedDissection, IsAPermutation) {

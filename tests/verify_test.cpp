@@ -81,6 +81,17 @@ TEST(Verify, GibbsStateOfADoubleWell) {
   EXPECT_LE(gibbs->tolerance, 1e-3);
 }
 
+TEST(Verify, NotANumberFails) {
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(judged("", "q", 1.0, 1.0, none, 1.0).verdict, Verdict::failed);
+  EXPECT_EQ(judged("", "q", 1.0, 1.0, 0.5, none).verdict, Verdict::failed);
+  EXPECT_EQ(judged("", "q", 1.0, 1.0, 1.0, 1.0).verdict, Verdict::passed);
+  EXPECT_EQ(judged("", "q", 1.0, 1.0, 1.0001, 1.0).verdict, Verdict::failed);
+  EXPECT_TRUE(std::isnan(larger_error(none, 1.0)));
+  EXPECT_TRUE(std::isnan(larger_error(1.0, none)));
+  EXPECT_EQ(larger_error(1.0, 2.0), 2.0);
+}
+
 std::vector<Check> three() {
   return {{"", "good", 1.0, 1.0, 1e-9, 1e-6, Verdict::passed, ""},
           {"mode_01", "bad & <worse>", 2.0, 1.0, 1.0, 1e-6, Verdict::failed, "why"},

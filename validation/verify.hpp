@@ -35,6 +35,13 @@ struct VerifyOptions {
 /// Runs the spec and judges it. Throws what a run throws.
 std::vector<Check> verify(const Spec& spec, Backend& backend, const VerifyOptions& options);
 
+/// A check that passes if `error` is at most `tolerance`; one that is not a number fails.
+Check judged(const std::string& plane, const std::string& quantity, double computed, double reference, double error,
+             double tolerance, const std::string& note = "");
+
+/// The larger of two errors; not a number if one of them is none.
+double larger_error(double a, double b);
+
 /// True if no check failed.
 bool all_passed(const std::vector<Check>& checks);
 
