@@ -42,16 +42,8 @@ TEST(GeneratorMatrix, MatrixMarketByHand) {
             "2 2 3\n1 1 -0.5\n2 1 0.5\n2 2 2\n");
 }
 
-class Currents : public ::testing::TestWithParam<std::string> {
+class Currents : public testing::DeviceTest {
  protected:
-  void SetUp() override {
-    backend_ = testing::make_device(GetParam());
-    if (!backend_) {
-      if (std::getenv("UNDERDAMP_REQUIRE_GPU") != nullptr) FAIL() << "a GPU is required but none works";
-      GTEST_SKIP() << "no " << GetParam() << " device";
-    }
-  }
-
   std::unique_ptr<Field> uploaded(const PhaseMesh& mesh, const std::vector<double>& values) {
     auto field = backend_->allocate(mesh.shape());
     backend_->upload(values, *field);
@@ -62,8 +54,6 @@ class Currents : public ::testing::TestWithParam<std::string> {
     backend_->download(field, values);
     return values;
   }
-
-  std::unique_ptr<Backend> backend_;
 };
 
 /// Force and noise that differ in every line.

@@ -177,16 +177,8 @@ TEST(ParticleLaws, CoefficientsByHand) {
 
 // --- one body over all devices ---------------------------------------------------------------------------------------
 
-class Particles : public ::testing::TestWithParam<std::string> {
+class Particles : public testing::DeviceTest {
  protected:
-  void SetUp() override {
-    backend_ = testing::make_device(GetParam());
-    if (!backend_) {
-      if (std::getenv("UNDERDAMP_REQUIRE_GPU") != nullptr) FAIL() << "a GPU is required but none works";
-      GTEST_SKIP() << "no " << GetParam() << " device";
-    }
-  }
-
   /// θ of all particles, then v.
   std::vector<double> state(const Ensemble& ensemble) {
     std::vector<double> values(2 * ensemble.range().count);
@@ -200,8 +192,6 @@ class Particles : public ::testing::TestWithParam<std::string> {
     backend_->sample_gaussian(*ensemble, range, start);
     return ensemble;
   }
-
-  std::unique_ptr<Backend> backend_;
 };
 
 constexpr GaussianStart wide_start{{0.4, -0.2}, {0.3, 0.1, 0.5}};

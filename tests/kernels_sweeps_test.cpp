@@ -11,16 +11,8 @@ namespace {
 using testing::bumpy_density;
 
 /// One body over all devices: the host, the emulated GPU, and a real GPU where there is one.
-class Sweeps : public ::testing::TestWithParam<std::string> {
+class Sweeps : public testing::DeviceTest {
  protected:
-  void SetUp() override {
-    backend_ = testing::make_device(GetParam());
-    if (!backend_) {
-      if (std::getenv("UNDERDAMP_REQUIRE_GPU") != nullptr) FAIL() << "a GPU is required but none works";
-      GTEST_SKIP() << "no " << GetParam() << " device";
-    }
-  }
-
   std::vector<double> drifted(const PhaseMesh& mesh, const std::vector<double>& values,
                               const std::vector<double>& duration, Positivity positivity,
                               Departed* departed = nullptr) {
@@ -56,8 +48,6 @@ class Sweeps : public ::testing::TestWithParam<std::string> {
     }
     return result;
   }
-
-  std::unique_ptr<Backend> backend_;
 };
 
 /// Shapes that are no multiples of anything, and a batch with a box of its own for each plane.

@@ -50,6 +50,13 @@ std::unique_ptr<Backend> make_device(const std::string& name) {
   return nullptr;
 }
 
+void DeviceTest::SetUp() {
+  backend_ = make_device(GetParam());
+  if (backend_) return;
+  if (std::getenv("UNDERDAMP_REQUIRE_GPU") != nullptr) FAIL() << "a GPU is required but none works";
+  GTEST_SKIP() << "no " << GetParam() << " device";
+}
+
 std::vector<double> bumpy_density(const PhaseMesh& mesh, unsigned seed) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<double> noise(0.2, 1.0);

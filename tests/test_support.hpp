@@ -31,6 +31,14 @@ struct TestDevice {
 const std::vector<TestDevice>& all_devices();
 std::unique_ptr<Backend> make_device(const std::string& name);
 
+/// Fixture of tests that run on every device, named by their parameter; what is not there is skipped visibly.
+class DeviceTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override;
+
+  std::unique_ptr<Backend> backend_;
+};
+
 /// Smooth positive values that are different in every cell and small at the walls.
 std::vector<double> bumpy_density(const PhaseMesh& mesh, unsigned seed);
 
