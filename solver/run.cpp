@@ -94,22 +94,24 @@ class Run {
       for (int p = 0; p < planes && spec.stationary; ++p) solve_stationary(p, output);
       for (int p = 0; p < planes && spec.ensemble && spec.evolve; ++p) run_particles(p, output);
     } catch (const Interrupted&) {
-      stationary_.clear();  // a list of some of the planes would be taken for one of all
-      ensemble_.clear();
-      fill_missing();
+      drop_incomplete();
       return false;
     } catch (const Error& error) {
       if (error.code() != ExitCode::numerical) throw;
-      stationary_.clear();
-      fill_missing();
+      drop_incomplete();
       unconverged_ = error.what();
       add_warnings({unconverged_});
     }
     return true;
   }
 
-  /// Without evolution the observables are those of the stationary states; of those not found nothing is known.
-  void fill_missing() {
+  /// A list of some of the planes would be taken for one of all. Without evolution the observables are those of the
+  /// stationary states; of those not found nothing is known.
+  void drop_incomplete() {
+    const auto planes = static_cast<std::size_t>(simulation_.mesh().planes());
+    if (ensemble_.size() < planes) ensemble_.clear();
+    if (stationary_.size() == planes) return;
+    stationary_.clear();
     if (simulation_.spec().evolve) return;
     constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
     Observables none;
