@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <vector>
 
 #include "kernels/make_backend.hpp"
 
@@ -22,10 +23,19 @@ struct VerifyArguments {
   bool quiet = false;
 };
 
+struct BenchArguments {
+  DeviceChoice device = DeviceChoice::automatic;  ///< automatic: every device that works
+  std::string json;
+  std::vector<int> sizes = {64, 128, 256, 512, 1024, 2048, 4096, 8192};
+  std::vector<int> batches = {16, 128, 1024};  ///< planes of 128 × 128 cells
+  double seconds = 0.5;                        ///< for each figure
+};
+
 int run_command(const RunArguments& arguments);
 int verify_command(const VerifyArguments& arguments);
 int check_command(const std::string& spec);
 int new_command(const std::string& name, bool list);
 int info_command();
+int bench_command(const BenchArguments& arguments);
 
 }  // namespace underdamp

@@ -10,6 +10,7 @@
 #include "app/openblas.hpp"
 #include "generated/version.hpp"
 #include "meshes/error.hpp"
+#include "meshes/phase_mesh.hpp"
 
 namespace {
 
@@ -68,6 +69,18 @@ int dispatch(int argc, char** argv) {
   new_app->add_option("name", name, "template; the file is called NAME.toml");
   new_app->add_flag("--list", list, "list the templates");
 
+  BenchArguments bench;
+  CLI::App* bench_app = app.add_subcommand("bench", "how fast the sweeps of a step are, next to a copy of the field");
+  add_device_option(*bench_app, bench.device);
+  bench_app->add_option("--json", bench.json, "write the figures as JSON");
+  bench_app->add_option("--sizes", bench.sizes, "cells along either axis of a plane")
+      ->delimiter(',')
+      ->check(CLI::Range(PhaseMesh::minimum_cells, 32768));
+  bench_app->add_option("--batches", bench.batches, "numbers of planes of 128 x 128 cells")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 100000));
+  bench_app->add_option("--seconds", bench.seconds, "time for each figure")->check(CLI::Range(0.001, 60.0));
+
   app.add_subcommand("info", "version, devices, how it was built");
 
   try {
@@ -79,6 +92,7 @@ int dispatch(int argc, char** argv) {
   if (run_app->parsed()) return run_command(run);
   if (check_app->parsed()) return check_command(spec);
   if (verify_app->parsed()) return verify_command(verify);
+  if (bench_app->parsed()) return bench_command(bench);
   if (new_app->parsed()) return new_command(name, list || name.empty());
   return info_command();
 }

@@ -22,6 +22,7 @@ struct DeviceDescription {
   std::string name;              ///< for example "host: Kokkos Serial, 1 thread" or "cuda: NVIDIA H200"
   int concurrency = 1;           ///< threads, or multiprocessors
   std::size_t memory_bytes = 0;  ///< memory of the device, 0 if not known
+  std::vector<std::size_t> cache_bytes{};  ///< of level 1, 2, …; empty if not known
 };
 
 /// Should sweeps keep the density non-negative? Signed fields (docs/method.md, section 8) need `none`.
@@ -49,6 +50,7 @@ class DriftPlan {
 class VelocityPlan {
  public:
   virtual ~VelocityPlan() = default;
+  double taps = 0.0;  ///< multiply-adds per cell of the convolution, mean over the lines
 };
 class GeneratorPlan {
  public:

@@ -306,6 +306,7 @@ std::unique_ptr<VelocityPlan> BackendOps<Launcher>::plan_velocity(const PhaseMes
   plan->deposits = table.deposits;
   plan->bundles_per_plane = table.bundles_per_plane;
   plan->margin = table.margin;
+  plan->taps = table.taps();
   send(table.contraction_of_plane, plan->contraction_of_plane);
   std::vector<ContractionView> contractions;
   for (const ContractionTable& c : table.contractions) {

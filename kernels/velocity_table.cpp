@@ -158,6 +158,16 @@ double split_kick(VelocityTable& table, double kick, double contraction, int n) 
 
 }  // namespace
 
+double VelocityTable::taps() const {
+  double sum = 0.0;
+  for (const BundleEntry& bundle : bundles) {
+    for (int level = 0; level < bundle.levels; ++level) {
+      sum += 2 * levels[static_cast<std::size_t>(bundle.first_level + level)].half_width + 1;
+    }
+  }
+  return sum / static_cast<double>(bundles.size());
+}
+
 VelocityTable make_velocity_table(const PhaseMesh& mesh, const VelocityLaw& law, int lanes) {
   VelocityTable table;
   table.lanes = lanes;

@@ -67,6 +67,9 @@ struct VelocityTable {
   std::vector<LevelEntry> levels;
   std::vector<double> weights;  ///< [… · lanes + lane]
   int margin = 0;               ///< cells beyond either end of a line that scratch must hold
+
+  /// Multiply-adds per cell of the convolution, mean over the bundles.
+  double taps() const;
 };
 
 /// Throws Error (bad_input) if e is outside [0, 1], or if e < 1/3 and v = 0 is not well inside the box.

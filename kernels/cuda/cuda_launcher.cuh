@@ -74,7 +74,7 @@ class CudaLauncher {
 
   DeviceDescription describe() const {
     return {DeviceKind::cuda, std::string("cuda: ") + properties_.name, properties_.multiProcessorCount,
-            properties_.totalGlobalMem};
+            properties_.totalGlobalMem, {0, static_cast<std::size_t>(properties_.l2CacheSize)}};
   }
   void synchronize() { check(cudaStreamSynchronize(stream_), "the GPU reports a failure"); }
 

@@ -4,6 +4,7 @@
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 namespace underdamp {
@@ -27,5 +28,29 @@ void* allocate_host_memory(std::size_t bytes) {
 void release_host_memory(void* memory) noexcept {
   std::free(memory);
 }
+
+#if defined(__linux__)
+std::size_t host_memory_bytes() {
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page = sysconf(_SC_PAGESIZE);
+  return pages > 0 && page > 0 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(page) : 0;
+}
+std::vector<std::size_t> host_cache_bytes() {
+  std::vector<std::size_t> bytes;
+  for (const int level : {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE}) {
+    const long size = sysconf(level);
+    if (size <= 0) break;
+    bytes.push_back(static_cast<std::size_t>(size));
+  }
+  return bytes;
+}
+#else
+std::size_t host_memory_bytes() {
+  return 0;
+}
+std::vector<std::size_t> host_cache_bytes() {
+  return {};
+}
+#endif
 
 }  // namespace underdamp

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "meshes/error.hpp"
 
@@ -11,6 +12,10 @@ namespace underdamp {
 /// Aligned memory for `count` bytes, in large pages where the system has them. Throws Error (device) if there is none.
 void* allocate_host_memory(std::size_t bytes);
 void release_host_memory(void* memory) noexcept;
+
+/// Memory of the machine, and its caches that hold data by level; 0 and empty where the system does not say.
+std::size_t host_memory_bytes();
+std::vector<std::size_t> host_cache_bytes();
 
 /// Owned, uninitialised memory of the host. T must be trivial.
 template <class T>

@@ -29,7 +29,7 @@ class HostLauncher {
     return {DeviceKind::host,
             std::string("host: Kokkos ") + Space::name() + ", " + std::to_string(workers_) +
                 (workers_ == 1 ? " thread" : " threads"),
-            workers_, 0};
+            workers_, host_memory_bytes(), host_cache_bytes()};
   }
   void synchronize() { Kokkos::fence(); }
 
