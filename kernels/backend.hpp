@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,9 +20,9 @@ enum class DeviceKind { host, cuda };
 
 struct DeviceDescription {
   DeviceKind kind = DeviceKind::host;
-  std::string name;              ///< for example "host: Kokkos Serial, 1 thread" or "cuda: NVIDIA H200"
-  int concurrency = 1;           ///< threads, or multiprocessors
-  std::size_t memory_bytes = 0;  ///< memory of the device, 0 if not known
+  std::string name;                        ///< for example "host: Kokkos Serial, 1 thread" or "cuda: NVIDIA H200"
+  int concurrency = 1;                     ///< threads, or multiprocessors
+  std::size_t memory_bytes = 0;            ///< memory of the device, 0 if not known
   std::vector<std::size_t> cache_bytes{};  ///< of level 1, 2, …; empty if not known
 };
 
@@ -51,6 +52,11 @@ class VelocityPlan {
  public:
   virtual ~VelocityPlan() = default;
   double taps = 0.0;  ///< multiply-adds per cell of the convolution, mean over the lines
+};
+/// Sweeps that are queued together; see Backend::replay.
+class Sequence {
+ public:
+  virtual ~Sequence() = default;
 };
 class GeneratorPlan {
  public:
@@ -129,6 +135,16 @@ class Backend {
   virtual void drift(Field& field, const DriftPlan& plan, Positivity positivity) = 0;
   /// V(τ), `from` and `to` may be the same. 16 bytes per cell.
   virtual void velocity(const Field& from, Field& to, const VelocityPlan& plan, Positivity positivity) = 0;
+
+  /// V(τ') X(τ), in place: drift, then velocity. 32 bytes per cell.
+  virtual void drift_velocity(Field& field, const DriftPlan& drift, const VelocityPlan& velocity,
+                              Positivity positivity) = 0;
+
+  /// Sweeps and copies of fields to be carried out again and again. Plans and fields that `operations` uses must exist
+  /// and outlive the sequence.
+  virtual std::unique_ptr<Sequence> make_sequence(std::function<void()> operations) = 0;
+  /// Carries them out; on a GPU as one CUDA graph, so that small planes do not wait for launches.
+  virtual void replay(Sequence& sequence) = 0;
 
   /// Σ_cells |Σ_l c_l P_l| of each plane (without the cell area).
   virtual std::vector<double> combination_norm(std::span<const Field* const> levels,

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -19,15 +20,18 @@
 ///
 ///   Launcher::Array<T>                          memory of the device: resize, data, size
 ///   upload(src, n, T* dst), download(src, n, dst), copy(src, n, dst), zero(dst, n)
-///   lanes                                       lines of a bundle
+///   lane_choices, cascades                      lines of a bundle, the best choice first; see convolution_with
+///   bundle_fits(arrays, lanes, cells, margin)   has the device the scratch for a bundle?
 ///   for_each_line(name, lines, body)            body(Line&, l)
-///   for_each_bundle(name, bundles, cells, margin, body)  body(Bundle&, b)
+///   for_each_bundle(name, bundles, lanes, cells, margin, body)  body(Bundle&, b)
 ///   for_each_column_group(name, rows, body)     body(Columns&), `rows` being the ColumnSource of the sweep
 ///   for_each_segment(name, shape, body)         body.template operator()<P>(plane, column, begin, end, lanes)
 ///   for_each_column(name, columns, body)        body(column)
 ///   for_each_value(name, count, body)           body(position)
 ///   MatrixHandle, prepare(csr, handle), multiply(csr, handle, x, y)   y = A x
 ///   drift_target(array), finish_drift(array)    where a drift sweep writes, and how that becomes the field
+///   reserve_drift_target(cells)                 so that a recording meets no allocation
+///   Recording, replay(recording, operations)    operations queued as one
 namespace underdamp {
 
 /// Where a drift sweep reads.
@@ -59,6 +63,10 @@ class BackendOps final : public Backend {
   std::unique_ptr<VelocityPlan> plan_velocity(const PhaseMesh& mesh, const VelocityLaw& law) override;
   void drift(Field& field, const DriftPlan& plan, Positivity positivity) override;
   void velocity(const Field& from, Field& to, const VelocityPlan& plan, Positivity positivity) override;
+  void drift_velocity(Field& field, const DriftPlan& drift, const VelocityPlan& velocity,
+                      Positivity positivity) override;
+  std::unique_ptr<Sequence> make_sequence(std::function<void()> operations) override;
+  void replay(Sequence& sequence) override;
   std::vector<double> combination_norm(std::span<const Field* const> levels,
                                        std::span<const double> coefficients) override;
   void extrapolate(const PhaseMesh& mesh, std::span<Field* const> levels, std::span<const double> combination,
@@ -135,6 +143,7 @@ class BackendOps final : public Backend {
 
   struct DeviceVelocityPlan final : VelocityPlan {
     bool deposits = false;
+    int lanes = 1;
     int bundles_per_plane = 0;
     int margin = 0;
     std::vector<std::unique_ptr<Array<int>>> ints;
@@ -158,6 +167,11 @@ class BackendOps final : public Backend {
               weights.data(),
               margin};
     }
+  };
+
+  struct DeviceSequence final : Sequence {
+    std::function<void()> operations;
+    typename Launcher::Recording recording;
   };
 
   struct DeviceGeneratorPlan final : GeneratorPlan {
@@ -221,10 +235,12 @@ class BackendOps final : public Backend {
 
   void forget_departed(DeviceField& field);
   void fill_reflected_halo(const DeviceField& field, const DeviceDriftPlan& plan);
+  double* drift_elsewhere(DeviceField& field, const DriftPlan& plan, Positivity positivity);
   template <bool limited>
   void launch_drift(DeviceField& field, const DeviceDriftPlan& plan, double* target);
+  void velocity_from(const double* from, DeviceField& to, const VelocityPlan& plan, Positivity positivity);
   template <bool limited, bool deposits>
-  void launch_velocity(const DeviceField& from, DeviceField& to, const DeviceVelocityPlan& plan);
+  void launch_velocity(const double* from, DeviceField& to, const DeviceVelocityPlan& plan);
   std::vector<double> plane_totals(const Array<double>& per_line, const FieldShape& shape);
 
   std::unique_ptr<Launcher> launcher_;
@@ -242,6 +258,7 @@ std::unique_ptr<Field> BackendOps<Launcher>::allocate(const FieldShape& shape) {
   auto field = std::make_unique<DeviceField>(shape);
   field->cell_memory.resize(field->cells_size());
   field->departed_memory.resize(field->departed_size());
+  launcher_->reserve_drift_target(field->cells_size());
   fill_zero(*field);
   return field;
 }
@@ -301,8 +318,14 @@ std::unique_ptr<DriftPlan> BackendOps<Launcher>::plan_drift(const PhaseMesh& mes
 
 template <class Launcher>
 std::unique_ptr<VelocityPlan> BackendOps<Launcher>::plan_velocity(const PhaseMesh& mesh, const VelocityLaw& law) {
-  const VelocityTable table = make_velocity_table(mesh, law, Launcher::lanes);
+  VelocityTable table;
+  for (const int lanes : Launcher::lane_choices) {
+    table = make_velocity_table(mesh, law, lanes, Launcher::cascades);
+    if (launcher_->bundle_fits(VelocitySweep<true, false>::scratch_arrays, lanes, mesh.velocity_cells(), table.margin))
+      break;
+  }
   auto plan = std::make_unique<DeviceVelocityPlan>();
+  plan->lanes = table.lanes;
   plan->deposits = table.deposits;
   plan->bundles_per_plane = table.bundles_per_plane;
   plan->margin = table.margin;
@@ -310,7 +333,7 @@ std::unique_ptr<VelocityPlan> BackendOps<Launcher>::plan_velocity(const PhaseMes
   send(table.contraction_of_plane, plan->contraction_of_plane);
   std::vector<ContractionView> contractions;
   for (const ContractionTable& c : table.contractions) {
-    contractions.push_back({keep(c.base, plan->ints), keep(c.weights, plan->doubles),
+    contractions.push_back({keep(c.base, plan->ints), keep(c.fraction, plan->doubles), keep(c.weights, plan->doubles),
                             keep(c.whole_cells, plan->whole_cells), static_cast<int>(c.whole_cells.size())});
   }
   send(contractions, plan->contractions);
@@ -374,40 +397,76 @@ void BackendOps<Launcher>::launch_drift(DeviceField& field, const DeviceDriftPla
                                                        open ? field.left_above() : nullptr});
 }
 
+/// X(τ) into where the launcher wants it.
+template <class Launcher>
+double* BackendOps<Launcher>::drift_elsewhere(DeviceField& field, const DriftPlan& plan, Positivity positivity) {
+  const auto& p = static_cast<const DeviceDriftPlan&>(plan);
+  if (p.halo_rows > 0) fill_reflected_halo(field, p);
+  double* const target = launcher_->drift_target(field.cell_memory);
+  if (positivity == Positivity::limit) {
+    launch_drift<true>(field, p, target);
+  } else {
+    launch_drift<false>(field, p, target);
+  }
+  return target;
+}
+
 template <class Launcher>
 void BackendOps<Launcher>::drift(Field& field, const DriftPlan& plan, Positivity positivity) {
-  DeviceField& f = device(field);
-  const auto& p = static_cast<const DeviceDriftPlan&>(plan);
-  if (p.halo_rows > 0) fill_reflected_halo(f, p);
-  double* const target = launcher_->drift_target(f.cell_memory);
-  if (positivity == Positivity::limit) {
-    launch_drift<true>(f, p, target);
-  } else {
-    launch_drift<false>(f, p, target);
-  }
-  launcher_->finish_drift(f.cell_memory);
+  drift_elsewhere(device(field), plan, positivity);
+  launcher_->finish_drift(device(field).cell_memory);
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::drift_velocity(Field& field, const DriftPlan& drift, const VelocityPlan& velocity,
+                                          Positivity positivity) {
+  velocity_from(drift_elsewhere(device(field), drift, positivity), device(field), velocity, positivity);
 }
 
 template <class Launcher>
 template <bool limited, bool deposits>
-void BackendOps<Launcher>::launch_velocity(const DeviceField& from, DeviceField& to, const DeviceVelocityPlan& plan) {
+void BackendOps<Launcher>::launch_velocity(const double* from, DeviceField& to, const DeviceVelocityPlan& plan) {
   const FieldShape& shape = to.shape();
-  launcher_->for_each_bundle("velocity", shape.planes * plan.bundles_per_plane, shape.velocity_cells, plan.margin,
-                             VelocitySweep<limited, deposits>{plan.view(), from.const_view(), to.view(),
-                                                              to.left_lower(), to.left_upper(), to.created_in_lines()});
+  launcher_->for_each_bundle("velocity", shape.planes * plan.bundles_per_plane, plan.lanes, shape.velocity_cells,
+                             plan.margin,
+                             VelocitySweep<limited, deposits>{plan.view(),
+                                                              {from, shape.theta_cells, shape.velocity_cells},
+                                                              to.view(),
+                                                              to.left_lower(),
+                                                              to.left_upper(),
+                                                              to.created_in_lines()});
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::velocity_from(const double* from, DeviceField& to, const VelocityPlan& plan,
+                                         Positivity positivity) {
+  const auto& p = static_cast<const DeviceVelocityPlan&>(plan);
+  if (positivity == Positivity::limit) {
+    p.deposits ? launch_velocity<true, true>(from, to, p) : launch_velocity<true, false>(from, to, p);
+  } else {
+    p.deposits ? launch_velocity<false, true>(from, to, p) : launch_velocity<false, false>(from, to, p);
+  }
 }
 
 template <class Launcher>
 void BackendOps<Launcher>::velocity(const Field& from, Field& to, const VelocityPlan& plan, Positivity positivity) {
   const DeviceField& source = device(from);
   DeviceField& target = device(to);
-  const auto& p = static_cast<const DeviceVelocityPlan&>(plan);
   if (&source != &target) launcher_->copy(source.departed(), source.departed_size(), target.departed());
-  if (positivity == Positivity::limit) {
-    p.deposits ? launch_velocity<true, true>(source, target, p) : launch_velocity<true, false>(source, target, p);
-  } else {
-    p.deposits ? launch_velocity<false, true>(source, target, p) : launch_velocity<false, false>(source, target, p);
-  }
+  velocity_from(source.cells(), target, plan, positivity);
+}
+
+template <class Launcher>
+std::unique_ptr<Sequence> BackendOps<Launcher>::make_sequence(std::function<void()> operations) {
+  auto sequence = std::make_unique<DeviceSequence>();
+  sequence->operations = std::move(operations);
+  return sequence;
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::replay(Sequence& sequence) {
+  auto& s = static_cast<DeviceSequence&>(sequence);
+  launcher_->replay(s.recording, s.operations);
 }
 
 /// Sums per plane in the order of the lines, so that they repeat bit for bit.

@@ -47,44 +47,57 @@ struct DriftSweep {
   double* left_below;  ///< [column] mass (in cells) lost through θ_min so far; null at closed boundaries
   double* left_above;
 
-  /// Flux part F at one edge; `s` points at the staged row of the edge, rows are `pitch` apart.
-  template <class P>
-  static UNDERDAMP_HD P edge_flux(const double* s, int pitch, const P* w) {
-    P even = w[0] * P::load(s - remap_reach * pitch);
-    P odd = w[1] * P::load(s - (remap_reach - 1) * pitch);
-    UNDERDAMP_UNROLL
-    for (int k = 2; k < remap_cells - 1; k += 2) {
-      even = even + w[k] * P::load(s + (k - remap_reach) * pitch);
-      odd = odd + w[k + 1] * P::load(s + (k + 1 - remap_reach) * pitch);
-    }
-    P flux = even + w[remap_cells - 1] * P::load(s + remap_reach * pitch) + odd;
-    if (limited) flux = min(P::load(s), max(P::broadcast(0.0), flux));
-    return flux;
-  }
-
   /// `columns` describes a group of neighbouring columns of one plane; see HostColumns and CudaColumns.
   template <class Columns>
   UNDERDAMP_HD void operator()(Columns& columns) const {
     using P = typename Columns::P;
-    columns.stage(table.offset);
-    columns.for_each_strip([&](int lane, int begin, int end) {
+    columns.for_each_strip(table.offset, [&](int lane, int begin, int end, const auto& staged) {
       const int column = columns.first_column() + lane;
       P w[remap_cells];
       UNDERDAMP_UNROLL
       for (int k = 0; k < remap_cells; ++k) w[k] = P::load(table.weights + k * table.weight_stride + column);
-      const double* s = columns.staged(begin, lane);
-      const int pitch = columns.staged_pitch();
-      P below = edge_flux<P>(s, pitch, w);
-      if (begin == 0 && left_below != nullptr) columns.add_departed_below(lane, below, table.offset, left_below);
-      for (int i = begin; i < end; ++i, s += pitch) {
-        const P above = edge_flux<P>(s + pitch, pitch, w);
-        columns.store(to, i, lane, P::load(s) - below + above);
-        below = above;
-      }
+      P below[1];
+      edge_fluxes<P, 1>(staged.template window<remap_cells>(begin - remap_reach), w, below);
+      if (begin == 0 && left_below != nullptr) columns.add_departed_below(lane, below[0], table.offset, left_below);
+      int i = begin;
+      for (; i + block <= end; i += block) transport<P, block>(columns, staged, lane, i, w, below[0]);
+      for (; i < end; ++i) transport<P, 1>(columns, staged, lane, i, w, below[0]);
       if (end == columns.rows() && left_above != nullptr) {
-        columns.add_departed_above(lane, below, table.offset, left_above);
+        columns.add_departed_above(lane, below[0], table.offset, left_above);
       }
     });
+  }
+
+ private:
+  static constexpr int block = 8;  ///< rows whose fluxes are summed side by side
+
+  /// Rows i … i + count − 1; `below` is the flux at the edge below row i, and becomes that below row i + count.
+  template <class P, int count, class Columns, class Staged>
+  UNDERDAMP_HD void transport(Columns& columns, const Staged& staged, int lane, int i, const P* w, P& below) const {
+    const auto rows = staged.template window<count + remap_cells - 1>(i + 1 - remap_reach);
+    P flux[count];
+    edge_fluxes<P, count>(rows, w, flux);
+    UNDERDAMP_UNROLL
+    for (int b = 0; b < count; ++b) {
+      columns.store(to, i + b, lane, rows[b + remap_reach - 1] - below + flux[b]);
+      below = flux[b];
+    }
+  }
+
+  /// Flux parts F at `count` neighbouring edges; `rows` begins with the first row that the first of them needs.
+  template <class P, int count, class Rows>
+  static UNDERDAMP_HD void edge_fluxes(const Rows& rows, const P* w, P* flux) {
+    UNDERDAMP_UNROLL
+    for (int b = 0; b < count; ++b) flux[b] = w[0] * rows[b];
+    UNDERDAMP_UNROLL
+    for (int k = 1; k < remap_cells; ++k) {
+      UNDERDAMP_UNROLL
+      for (int b = 0; b < count; ++b) flux[b] = flux[b] + w[k] * rows[b + k];
+    }
+    if constexpr (limited) {
+      UNDERDAMP_UNROLL
+      for (int b = 0; b < count; ++b) flux[b] = min(rows[b + remap_reach], max(P::broadcast(0.0), flux[b]));
+    }
   }
 };
 

@@ -54,8 +54,15 @@ bool is_sampled(const KickLaw& law) {
   return law.variance >= sampled_from * sampled_from;
 }
 
+/// Is the kernel so narrow that sampling changes its moments?
+bool feels_sampling(const KickLaw& law) {
+  return law.variance < sampling_felt_below * sampling_felt_below;
+}
+
 int half_width_of(const KickLaw& law) {
-  return is_sampled(law) ? static_cast<int>(std::ceil(sampled_reach * std::sqrt(law.variance))) : moment_half_width;
+  if (!is_sampled(law)) return moment_half_width;
+  const double reach = feels_sampling(law) ? sampled_reach_of_narrow : sampled_reach;
+  return static_cast<int>(std::ceil(reach * std::sqrt(law.variance)));
 }
 
 /// Weights of all lanes, padded with zeros to the widest of them.
@@ -117,11 +124,13 @@ std::vector<double> sampled_kernel(const KickLaw& law, int half_width) {
   const double s4 = law.variance * law.variance;
   const HermiteValues wanted{
       1.0, 0.0, 0.0, 0.0, law.fourth_cumulant / s4, 0.0, law.sixth_cumulant / (s4 * law.variance)};
-  HermiteValues coefficient{};
+  // High moments live in the tails: making up for tails that were cut off would put a thousand times as much elsewhere.
+  const std::size_t matched = feels_sampling(law) ? wanted.size() : 3;
+  HermiteValues coefficient{1.0};
   double factorial = 1.0;
-  for (std::size_t n = 0; n < wanted.size(); ++n) {
-    if (n > 0) factorial *= static_cast<double>(n);
-    coefficient[n] = n == 0 ? 1.0 : (wanted[n] - found[n] / found[0]) / factorial;
+  for (std::size_t n = 1; n < wanted.size(); ++n) {
+    factorial *= static_cast<double>(n);
+    coefficient[n] = (wanted[n] - (n < matched ? found[n] / found[0] : 0.0)) / factorial;
   }
   double sum = 0.0;
   for (int m = -half_width; m <= half_width; ++m) {
@@ -136,27 +145,80 @@ std::vector<double> sampled_kernel(const KickLaw& law, int half_width) {
   return weights;
 }
 
-std::vector<KernelLevel> convolution_levels(std::span<const KickLaw> laws, bool cascade) {
-  std::vector<KickLaw> rest(laws.begin(), laws.end());
-  const auto smallest = [&] {
-    return std::min_element(rest.begin(), rest.end(),
-                            [](const KickLaw& a, const KickLaw& b) { return a.variance < b.variance; })
-        ->variance;
-  };
+namespace {
+
+double smallest_variance(const std::vector<KickLaw>& laws) {
+  return std::min_element(laws.begin(), laws.end(),
+                          [](const KickLaw& a, const KickLaw& b) { return a.variance < b.variance; })
+      ->variance;
+}
+
+/// A kernel of stride 2 has images at half the wavelength of two cells: the first level damps what lies there.
+std::vector<KernelLevel> cascade_of(std::vector<KickLaw> laws) {
   std::vector<KernelLevel> levels;
-  int stride = 1;
-  while (cascade && smallest() > cascade_from * cascade_from) {
-    // Images of a dilated kernel fall on scales that the levels before it damp. The finest scales hold little anyway.
-    const double deviation = stride < 4 ? fine_level_deviation : coarse_level_deviation;
-    const double level_variance = deviation * deviation;
-    std::vector<KickLaw> level = rest;
-    for (KickLaw& law : level) law.variance = level_variance;
-    levels.push_back(one_level(level, stride));
-    for (KickLaw& law : rest) law = {0.0, (law.variance - level_variance) / 4.0, 0.0, 0.0};
-    stride *= 2;
+  if (smallest_variance(laws) > cascade_from * cascade_from) {
+    constexpr double variance = fine_level_deviation * fine_level_deviation;
+    std::vector<KickLaw> fine = laws;
+    for (KickLaw& law : fine) law.variance = variance;
+    levels.push_back(one_level(fine, 1));
+    for (KickLaw& law : laws) law = {0.0, (law.variance - variance) / 4.0, 0.0, 0.0};
   }
-  levels.push_back(one_level(rest, stride));
+  levels.push_back(one_level(laws, levels.empty() ? 1 : 2));
   return levels;
+}
+
+}  // namespace
+
+Convolution convolution_with(std::span<const KickLaw> laws, bool cascade) {
+  std::vector<KickLaw> rest(laws.begin(), laws.end());
+  Convolution result;
+  while (smallest_variance(rest) >= restrict_from * restrict_from) {
+    ++result.restrictions;
+    for (KickLaw& law : rest) {
+      law = {law.mean / 2.0, law.variance / 4.0, law.fourth_cumulant / 16.0, law.sixth_cumulant / 64.0};
+    }
+  }
+  if (cascade && result.restrictions == 0) {
+    result.levels = cascade_of(rest);
+  } else {
+    result.levels.push_back(one_level(rest, 1));
+  }
+  return result;
+}
+
+BeyondWall beyond_wall(int fine_wall, int restrictions) {
+  // Shares of grid g as a function of the distance from its wall cell; constant beyond the ends of the array.
+  constexpr int range = 2 * wall_reach;
+  const auto at = [](const std::vector<double>& share, int distance) {
+    return share[static_cast<std::size_t>(std::clamp(distance + range, 0, 2 * range))];
+  };
+  std::vector<double> before(2 * range + 1);
+  for (int d = -range; d <= range; ++d) before[static_cast<std::size_t>(d + range)] = d < 0 ? 1.0 : 0.0;
+  constexpr auto a = half_band_weights();
+  int wall = fine_wall;
+  double whole = 1.0;
+  for (int g = 0; g < restrictions; ++g) {
+    const int coarse_wall = (wall + 1) / 2;
+    std::vector<double> coarse(before.size());
+    for (int d = -range; d <= range; ++d) {
+      const int middle = 2 * (d + coarse_wall) - wall;
+      double sum = at(before, middle);
+      for (int i = 0; i < half_band_pairs; ++i) {
+        sum += a[static_cast<std::size_t>(i)] * (at(before, middle - 2 * i - 1) + at(before, middle + 2 * i + 1));
+      }
+      coarse[static_cast<std::size_t>(d + range)] = sum;
+    }
+    before = coarse;
+    wall = coarse_wall;
+    whole *= 2.0;
+  }
+  BeyondWall result;
+  result.wall_cell = wall;
+  for (int d = -wall_reach; d <= wall_reach; ++d) {
+    result.below.push_back(at(before, d));
+    result.above.push_back(whole - at(before, d));
+  }
+  return result;
 }
 
 }  // namespace underdamp

@@ -1,5 +1,8 @@
 #pragma once
 #include <array>
+#include <cstddef>
+
+#include "meshes/host_device.hpp"
 
 /// Conservative remap along a line (docs/method.md, eqs. 10-12).
 ///
@@ -14,32 +17,45 @@ namespace underdamp {
 inline constexpr int remap_cells = 11;                     ///< Q
 inline constexpr int remap_reach = (remap_cells - 1) / 2;  ///< cells on either side of cell b
 
-/// w_k(a), k = 0 … Q−1, for 0 ≤ a < 1. Σ_k w_k = a; w(0) = 0.
-inline std::array<double, remap_cells> remap_weights(double a) {
+/// Writes w_k(a), k = 0 … Q−1, for 0 ≤ a < 1. Σ_k w_k = a; w(0) = 0.
+UNDERDAMP_HD void compute_remap_weights(double a, double (&weights)[remap_cells]) {
   constexpr int edges = remap_cells + 1;
-  std::array<double, edges> before{}, after{};  // Π_{j<i} (a − x_j), Π_{j>i} (a − x_j), x_j = j − reach
+  double before[edges];  // Π_{j<i} (a − x_j), x_j = j − reach
+  double after[edges];   // Π_{j>i} (a − x_j)
   before[0] = 1.0;
+  UNDERDAMP_UNROLL
   for (int i = 1; i < edges; ++i) before[i] = before[i - 1] * (a - (i - 1 - remap_reach));
   after[edges - 1] = 1.0;
+  UNDERDAMP_UNROLL
   for (int i = edges - 2; i >= 0; --i) after[i] = after[i + 1] * (a - (i + 1 - remap_reach));
 
-  std::array<double, edges> denominator{};  // Π_{j≠i} (x_i − x_j) = (−1)^{Q−i} i! (Q−i)!
-  denominator[0] = -1.0;                    // Q odd
-  for (int i = 1; i < edges; ++i) denominator[0] *= i;
-  for (int i = 1; i < edges; ++i) denominator[i] = -denominator[i - 1] * i / (edges - i);
-
-  std::array<double, remap_cells> weights{};
+  constexpr double factorial[edges] = {1.0,   1.0,    2.0,     6.0,      24.0,      120.0,
+                                       720.0, 5040.0, 40320.0, 362880.0, 3628800.0, 39916800.0};
+  const auto basis = [&](int i) {  // ℓ_i(a); Π_{j≠i} (x_i − x_j) = (−1)^{Q−i} i! (Q−i)!
+    const double sign = (remap_cells - i) % 2 == 0 ? 1.0 : -1.0;
+    return before[i] * after[i] * (sign / (factorial[i] * factorial[remap_cells - i]));
+  };
   double sum = 0.0;  // Σ_{i>k} ℓ_i(a), from the far end; the cells left of b use Σ_{i≤k} instead, so nothing cancels
+  UNDERDAMP_UNROLL
   for (int k = remap_cells - 1; k >= remap_reach; --k) {
-    sum += before[k + 1] * after[k + 1] / denominator[k + 1];
+    sum += basis(k + 1);
     weights[k] = sum;
   }
   sum = 0.0;
+  UNDERDAMP_UNROLL
   for (int k = 0; k < remap_reach; ++k) {
-    sum += before[k] * after[k] / denominator[k];
+    sum += basis(k);
     weights[k] = -sum;
   }
-  return weights;
+}
+
+/// The same as an array.
+inline std::array<double, remap_cells> remap_weights(double a) {
+  double weights[remap_cells];
+  compute_remap_weights(a, weights);
+  std::array<double, remap_cells> result{};
+  for (int k = 0; k < remap_cells; ++k) result[static_cast<std::size_t>(k)] = weights[k];
+  return result;
 }
 
 }  // namespace underdamp

@@ -1,4 +1,5 @@
 #pragma once
+#include "kernels/coarse_grid.hpp"
 #include "kernels/pack.hpp"
 #include "kernels/remap.hpp"
 #include "kernels/velocity_table.hpp"
@@ -9,13 +10,15 @@
 ///   contraction   q_j = Σ_{c=b_j}^{b_{j+1}−1} p_c − F_j + F_{j+1},  F_e = Σ_k w_k(a_e) p_{b_e−5+k},  limited: 0 ≤ F_e
 ///   ≤ p_{b_e} convolution   p'_j = Σ_m g_m q_{j−m·stride}, level after level
 ///
-/// The whole cells of a kick move the line before the contraction (c/e) or after the deposit (c); the rest is the mean
-/// of g. One read and one write of the field, 16 bytes per cell; everything between stays in the scratch of the bundle.
+/// A wide g acts on a coarser grid (coarse_grid.hpp). The whole cells of a kick move the line before the contraction
+/// (c/e) or after the deposit (c); the rest is the mean of g. One read and one write of the field, 16 bytes per cell;
+/// everything between stays in the scratch of the bundle.
 namespace underdamp {
 
 struct ContractionView {
   const int* base;
-  const double* weights;
+  const double* fraction;
+  const double* weights;  ///< null where Bundle::computes_weights
   const WholeCells* whole_cells;
   int whole_cells_count;
 };
@@ -49,7 +52,7 @@ struct WallPair {
 
 template <bool limited, bool deposits>
 struct VelocitySweep {
-  static constexpr int scratch_arrays = 3;
+  static constexpr int scratch_arrays = 2;
 
   VelocityView table;
   FieldView<const double> from;
@@ -85,41 +88,124 @@ struct VelocitySweep {
     bundle.barrier();
 
     const BundleEntry entry = table.bundles[index];
-    for (int level = 0; level < entry.levels; ++level) {
-      const LevelEntry kernel = table.levels[entry.first_level + level];
-      clear_margins(bundle, q, n, kernel.half_width * kernel.stride);
-      bundle.barrier();
-      const WallPair<P> through = past_walls(bundle, kernel, q, n);
-      left = {left.lower + through.lower, left.upper + through.upper};
-      if (level + 1 < entry.levels) {
-        convolve(bundle, kernel, q, n, [&](int j, P value) { value.store(p + j * P::width); });
-        bundle.barrier();
-        double* const swapped = p;
-        p = q;
-        q = swapped;
-        continue;
-      }
-      const P smallest = convolve_into_field(bundle, kernel, q, n, lines, to.line(line));
-      if (limited && entry.may_undershoot != 0 && bundle.any_negative(smallest)) {
-        convolve(bundle, kernel, q, n, [&](int j, P value) { value.store(p + j * P::width); });
-        bundle.barrier();
-        bundle.add_to_lines(created_in + line, clip(bundle, p, n), lines);
-        bundle.barrier();
-        bundle.unstage(p, n, lines, to.line(line));
-      }
-    }
-    bundle.add_to_lines(left_lower + line, left.lower, lines);
-    bundle.add_to_lines(left_upper + line, left.upper, lines);
+    const WallPair<P> through = entry.restrictions > 0 ? smooth_coarsely(bundle, entry, p, q, n, lines, line)
+                                                       : smooth(bundle, entry, p, q, n, lines, line);
+    bundle.add_to_lines(left_lower + line, left.lower + through.lower, lines);
+    bundle.add_to_lines(left_upper + line, left.upper + through.upper, lines);
     bundle.barrier();
   }
 
  private:
+  /// The levels of the convolution one after the other, from q to the lines of the field. Returns what left the box.
   template <class Bundle>
-  UNDERDAMP_HD void clear_margins(Bundle& bundle, double* p, int n, int width) const {
+  UNDERDAMP_HD WallPair<typename Bundle::P> smooth(Bundle& bundle, const BundleEntry& entry, double* p, double* q,
+                                                   int n, int lines, int line) const {
+    using P = typename Bundle::P;
+    WallPair<P> left{P::broadcast(0.0), P::broadcast(0.0)};
+    for (int level = 0; level < entry.levels; ++level) {
+      const LevelEntry kernel = table.levels[entry.first_level + level];
+      clear_margins(bundle, q, 0, n, kernel.half_width << kernel.log2_stride);
+      bundle.barrier();
+      const WallPair<P> through = past_walls(bundle, kernel, q, n);
+      left = {left.lower + through.lower, left.upper + through.upper};
+      if (level + 1 < entry.levels) {
+        convolve(bundle, kernel, q, 0, n, Keep<P>{p});
+        bundle.barrier();
+        exchange(p, q);
+      } else {
+        write_lines(bundle, entry, p, n, lines, line, [&](auto&& sink) { convolve(bundle, kernel, q, 0, n, sink); });
+      }
+    }
+    return left;
+  }
+
+  /// The same on a coarser grid: restrict, convolve, prolong. What left the box is known once all is smooth.
+  template <class Bundle>
+  UNDERDAMP_HD WallPair<typename Bundle::P> smooth_coarsely(Bundle& bundle, const BundleEntry& entry, double* p,
+                                                            double* q, int n, int lines, int line) const {
+    using P = typename Bundle::P;
+    const int coarsest = entry.restrictions;
+    for (int g = 1; g <= coarsest; ++g) {
+      const int outside = coarse_extent(g - 1);
+      clear_margins(bundle, q, -outside, coarse_cells(n, g - 1) + outside, restriction_margin);
+      bundle.barrier();
+      restrict_line(bundle, q, n, g, p);
+      bundle.barrier();
+      exchange(p, q);
+    }
+    const LevelEntry kernel = table.levels[entry.first_level];
+    const int cells = coarse_cells(n, coarsest);
+    const int outside = coarse_extent(coarsest);
+    clear_margins(bundle, q, -outside, cells + outside, kernel.half_width);
+    bundle.barrier();
+    const WallPair<P> left = past_coarse_walls(bundle, kernel, q, cells, outside);
+    convolve(bundle, kernel, q, -outside, cells + outside, Keep<P>{p});
+    bundle.barrier();
+    exchange(p, q);
+    for (int g = coarsest - 1; g > 0; --g) {
+      prolong_line(bundle, q, n, g, Keep<P>{p});
+      bundle.barrier();
+      exchange(p, q);
+    }
+    write_lines(bundle, entry, p, n, lines, line, [&](auto&& sink) { prolong_line(bundle, q, n, 0, sink); });
+    return left;
+  }
+
+  /// Keeps what a convolution or prolongation gives in scratch.
+  template <class P>
+  struct Keep {
+    double* target;
+
+    template <int count>
+    UNDERDAMP_HD void operator()(int j, const P (&values)[count]) const {
+      UNDERDAMP_UNROLL
+      for (int b = 0; b < count; ++b) values[b].store(target + (j + b) * P::width);
+    }
+  };
+
+  /// Writes what `evaluate` gives to the lines of the field, without negative values if `limited`.
+  template <class Bundle, class Evaluate>
+  UNDERDAMP_HD void write_lines(Bundle& bundle, const BundleEntry& entry, double* p, int n, int lines, int line,
+                                Evaluate&& evaluate) const {
+    using P = typename Bundle::P;
+    double* const target = to.line(line);
+    const bool may_clip = limited && entry.may_undershoot != 0;
+    if constexpr (Bundle::writes_through) {
+      P smallest = P::broadcast(0.0);
+      evaluate([&]<int count>(int j, P(&values)[count]) {
+        UNDERDAMP_UNROLL
+        for (int b = 0; b < count; ++b) smallest = min(values[b], smallest);
+        bundle.template write<count>(values, j, n, lines, target);
+      });
+      if (!may_clip || !bundle.any_negative(smallest)) return;
+    }
+    P least = P::broadcast(0.0);
+    evaluate([&]<int count>(int j, P(&values)[count]) {
+      UNDERDAMP_UNROLL
+      for (int b = 0; b < count; ++b) least = min(values[b], least);
+      Keep<P>{p}(j, values);
+    });
+    bundle.barrier();
+    if (may_clip && bundle.any_negative(least)) {
+      bundle.add_to_lines(created_in + line, clip(bundle, p, n), lines);
+      bundle.barrier();
+    }
+    bundle.unstage(p, n, lines, target);
+  }
+
+  static UNDERDAMP_HD void exchange(double*& p, double*& q) {
+    double* const swapped = p;
+    p = q;
+    q = swapped;
+  }
+
+  /// Zeroes `width` cells on either side of [first, end).
+  template <class Bundle>
+  UNDERDAMP_HD void clear_margins(Bundle& bundle, double* p, int first, int end, int width) const {
     using P = typename Bundle::P;
     bundle.for_each(width, [&](int j) {
-      P::broadcast(0.0).store(p + (-1 - j) * P::width);
-      P::broadcast(0.0).store(p + (n + j) * P::width);
+      P::broadcast(0.0).store(p + (first - 1 - j) * P::width);
+      P::broadcast(0.0).store(p + (end + j) * P::width);
     });
   }
 
@@ -128,21 +214,13 @@ struct VelocitySweep {
   UNDERDAMP_HD WallPair<typename Bundle::P> contract(Bundle& bundle, const ContractionView& c, const double* p,
                                                      double* q, int n) const {
     using P = typename Bundle::P;
-    const auto flux = [&](int e) {
-      const double* const cell = p + c.base[e] * P::width;
-      const double* const weights = c.weights + e * remap_cells;
-      P even = weights[0] * P::load(cell - remap_reach * P::width);
-      P odd = weights[1] * P::load(cell - (remap_reach - 1) * P::width);
+    bundle.for_each_block(n, [&]<int block>(int j) {
+      P flux[block + 1];
+      edge_fluxes<Bundle, block + 1>(c, p, j, flux);
       UNDERDAMP_UNROLL
-      for (int k = 2; k < remap_cells - 1; k += 2) {
-        even = even + weights[k] * P::load(cell + (k - remap_reach) * P::width);
-        odd = odd + weights[k + 1] * P::load(cell + (k + 1 - remap_reach) * P::width);
+      for (int b = 0; b < block; ++b) {
+        (P::load(p + c.base[j + b] * P::width) - flux[b] + flux[b + 1]).store(q + (j + b) * P::width);
       }
-      const P sum = even + weights[remap_cells - 1] * P::load(cell + remap_reach * P::width) + odd;
-      return limited ? min(P::load(cell), max(P::broadcast(0.0), sum)) : sum;
-    };
-    bundle.for_each_interval(n, flux, [&](int j, P below, P above) {
-      (P::load(p + c.base[j] * P::width) - below + above).store(q + j * P::width);
     });
     bundle.barrier();
     bundle.for_each(c.whole_cells_count, [&](int w) {
@@ -153,8 +231,60 @@ struct VelocitySweep {
     });
     const int below = c.base[0] + table.margin;  // staged cells below the pulled-back lower wall
     const int above = n + table.margin - c.base[n];
-    return {bundle.sum(below, [&](int cell) { return P::load(p + (cell - table.margin) * P::width); }) + flux(0),
-            bundle.sum(above, [&](int cell) { return P::load(p + (c.base[n] + cell) * P::width); }) - flux(n)};
+    P first[1];
+    P last[1];
+    edge_fluxes<Bundle, 1>(c, p, 0, first);
+    edge_fluxes<Bundle, 1>(c, p, n, last);
+    return {bundle.sum(below, [&](int cell) { return P::load(p + (cell - table.margin) * P::width); }) + first[0],
+            bundle.sum(above, [&](int cell) { return P::load(p + (c.base[n] + cell) * P::width); }) - last[0]};
+  }
+
+  /// Flux parts F at the edges e … e + count − 1. Where neighbouring edges are pulled back into neighbouring cells,
+  /// each cell is loaded once for all of them.
+  template <class Bundle, int count>
+  UNDERDAMP_HD void edge_fluxes(const ContractionView& c, const double* p, int e,
+                                typename Bundle::P (&flux)[count]) const {
+    using P = typename Bundle::P;
+    if (!Bundle::computes_weights && c.base[e + count - 1] - c.base[e] == count - 1) {
+      const double* const cell = p + (c.base[e] - remap_reach) * P::width;
+      const double* const weights = c.weights + e * remap_cells;
+      UNDERDAMP_UNROLL
+      for (int b = 0; b < count; ++b) flux[b] = P::broadcast(0.0);
+      UNDERDAMP_UNROLL
+      for (int r = 0; r < remap_cells + count - 1; ++r) {
+        const P value = P::load(cell + r * P::width);
+        UNDERDAMP_UNROLL
+        for (int b = 0; b < count; ++b) {
+          if (r >= b && r < b + remap_cells) flux[b] = flux[b] + weights[b * remap_cells + r - b] * value;
+        }
+      }
+    } else {
+      UNDERDAMP_UNROLL
+      for (int b = 0; b < count; ++b) flux[b] = edge_flux<Bundle>(c, p, e + b);
+    }
+    if constexpr (limited) {
+      UNDERDAMP_UNROLL
+      for (int b = 0; b < count; ++b) {
+        flux[b] = min(P::load(p + c.base[e + b] * P::width), max(P::broadcast(0.0), flux[b]));
+      }
+    }
+  }
+
+  template <class Bundle>
+  UNDERDAMP_HD typename Bundle::P edge_flux(const ContractionView& c, const double* p, int e) const {
+    using P = typename Bundle::P;
+    const double* const cell = p + (c.base[e] - remap_reach) * P::width;
+    double computed[remap_cells];
+    const double* weights = computed;
+    if constexpr (Bundle::computes_weights) {
+      compute_remap_weights(c.fraction[e], computed);
+    } else {
+      weights = c.weights + e * remap_cells;
+    }
+    P sum = weights[0] * P::load(cell);
+    UNDERDAMP_UNROLL
+    for (int k = 1; k < remap_cells; ++k) sum = sum + weights[k] * P::load(cell + k * P::width);
+    return sum;
   }
 
   /// Sparse deposit p → q, moved by the whole cells of each line's kick. Returns what left the box.
@@ -188,47 +318,71 @@ struct VelocitySweep {
     return {P::load(lower), P::load(upper)};
   }
 
-  /// One level, Σ_m g_m in_{j−m·stride}, given to store(j, value).
-  template <class Bundle, class Store>
-  UNDERDAMP_HD void convolve(Bundle& bundle, const LevelEntry& kernel, const double* in, int n, Store&& store) const {
+  /// One level, Σ_m g_m in_{j−m·stride} for the cells [first, end), given to sink.operator()<count>(j, values).
+  template <class Bundle, class Sink>
+  UNDERDAMP_HD void convolve(Bundle& bundle, const LevelEntry& kernel, const double* in, int first, int end,
+                             Sink&& sink) const {
     using P = typename Bundle::P;
-    bundle.for_each_block(n, [&]<int block>(int j, int spacing) {
+    bundle.for_each_block(end - first, [&]<int block>(int t) {
+      const int j = first + t;
       P sum[block];
-      accumulate<P, block>(kernel, in + j * P::width, spacing, sum);
-      UNDERDAMP_UNROLL
-      for (int b = 0; b < block; ++b) store(j + b * spacing, sum[b]);
+      accumulate<Bundle, block>(kernel, in + j * P::width, sum);
+      sink.template operator()<block>(j, sum);
     });
   }
 
-  /// The last level goes straight to the lines of the field. Returns the smallest values seen.
-  template <class Bundle>
-  UNDERDAMP_HD typename Bundle::P convolve_into_field(Bundle& bundle, const LevelEntry& kernel, const double* in, int n,
-                                                      int lines, double* target) const {
+  template <class Bundle, int block>
+  UNDERDAMP_HD void accumulate(const LevelEntry& kernel, const double* in, typename Bundle::P (&sum)[block]) const {
     using P = typename Bundle::P;
-    P smallest = P::broadcast(0.0);
-    bundle.for_each_block(n, [&]<int block>(int j, int spacing) {
-      P sum[block];
-      accumulate<P, block>(kernel, in + j * P::width, spacing, sum);
-      UNDERDAMP_UNROLL
-      for (int b = 0; b < block; ++b) smallest = min(sum[b], smallest);
-      bundle.template write<block>(sum, j, spacing, n, lines, target);
-    });
-    return smallest;
-  }
-
-  template <class P, int block>
-  UNDERDAMP_HD void accumulate(const LevelEntry& kernel, const double* in, int spacing, P (&sum)[block]) const {
-    const int h = kernel.half_width;
-    const int step = kernel.stride * P::width;
+    const int taps = 2 * kernel.half_width + 1;
+    const int step = P::width << kernel.log2_stride;
     const double* weight = table.weights + kernel.weights;
-    const double* source = in + h * step;
+    const double* source = in + kernel.half_width * step;
     UNDERDAMP_UNROLL
     for (int b = 0; b < block; ++b) sum[b] = P::broadcast(0.0);
-    for (int m = 0; m <= 2 * h; ++m, source -= step, weight += P::width) {
-      const P g = P::load(weight);
+    int m = 0;
+    if constexpr (Bundle::slides) m = accumulate_sliding<P, block>(taps, weight, source, sum);
+    for (; m < taps; ++m) {
+      const P g = P::load(weight + m * P::width);
       UNDERDAMP_UNROLL
-      for (int b = 0; b < block; ++b) sum[b] = sum[b] + g * P::load(source + b * spacing * P::width);
+      for (int b = 0; b < block; ++b) sum[b] = sum[b] + g * P::load(source - m * step + b * P::width);
     }
+  }
+
+  /// Taps of stride 1, `block` at a time: each cell is loaded once and moves on from sum to sum. Returns how many were
+  /// done.
+  template <class P, int block>
+  static UNDERDAMP_HD int accumulate_sliding(int taps, const double* weight, const double* source, P (&sum)[block]) {
+    P cell[block];
+    UNDERDAMP_UNROLL
+    for (int b = 0; b < block; ++b) cell[b] = P::load(source + b * P::width);
+    int m = 0;
+    for (; m + block <= taps; m += block) {
+      UNDERDAMP_UNROLL
+      for (int u = 0; u < block; ++u) {
+        const P g = P::load(weight + (m + u) * P::width);
+        UNDERDAMP_UNROLL
+        for (int b = 0; b < block; ++b) sum[b] = sum[b] + g * cell[(b + block - u) % block];
+        cell[block - 1 - u] = P::load(source - (m + u + 1) * P::width);
+      }
+    }
+    return m;
+  }
+
+  /// What a level on a coarse grid carries past the walls of the box; see LevelEntry.
+  template <class Bundle>
+  UNDERDAMP_HD WallPair<typename Bundle::P> past_coarse_walls(Bundle& bundle, const LevelEntry& kernel,
+                                                              const double* in, int cells, int extent) const {
+    using P = typename Bundle::P;
+    const int h = kernel.half_width;
+    const int shares = extent + h + wall_reach + 1;
+    const double* const lower = table.weights + kernel.weights + (2 * h + 1) * P::width;
+    const double* const upper = lower + shares * P::width;
+    const int count = shares < cells + 2 * extent ? shares : cells + 2 * extent;
+    const double* const first = in - extent * P::width;
+    const double* const last = in + (cells + extent - 1) * P::width;
+    return {bundle.sum(count, [&](int c) { return P::load(lower + c * P::width) * P::load(first + c * P::width); }),
+            bundle.sum(count, [&](int c) { return P::load(upper + c * P::width) * P::load(last - c * P::width); })};
   }
 
   /// Mass that a level carries past the walls: tail sums of the kernel, G_m = Σ_{m' ≥ m} g_m', times the cells within
@@ -239,15 +393,15 @@ struct VelocitySweep {
     using P = typename Bundle::P;
     const int h = kernel.half_width;
     const double* const tail = table.weights + kernel.weights + (2 * h + 1 + h) * P::width;
-    const int reach = h * kernel.stride < n ? h * kernel.stride : n;
+    const int reach = (h << kernel.log2_stride) < n ? h << kernel.log2_stride : n;
     const P all = P::load(tail - h * P::width);
     return {bundle.sum(reach,
                        [&](int c) {
-                         const int last = -(c / kernel.stride + 1);  // c + m·stride < 0 for m ≤ last
+                         const int last = -((c >> kernel.log2_stride) + 1);  // c + m·stride < 0 for m ≤ last
                          return P::load(in + c * P::width) * (all - P::load(tail + (last + 1) * P::width));
                        }),
             bundle.sum(reach, [&](int r) {
-              const int first = r / kernel.stride + 1;  // n − 1 − r + m·stride ≥ n for m ≥ first
+              const int first = (r >> kernel.log2_stride) + 1;  // n − 1 − r + m·stride ≥ n for m ≥ first
               return P::load(in + (n - 1 - r) * P::width) * P::load(tail + first * P::width);
             })};
   }

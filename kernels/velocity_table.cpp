@@ -1,11 +1,13 @@
 #include "kernels/velocity_table.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <map>
 #include <string>
 #include <utility>
 
+#include "kernels/coarse_grid.hpp"
 #include "kernels/gaussian_weights.hpp"
 #include "kernels/remap.hpp"
 #include "meshes/error.hpp"
@@ -25,6 +27,7 @@ ContractionTable flux_contraction(const Axis& axis, double contraction) {
     const double b = std::floor(y);
     const auto weights = remap_weights(y - b);
     table.base.push_back(static_cast<int>(b));
+    table.fraction.push_back(y - b);
     table.weights.insert(table.weights.end(), weights.begin(), weights.end());
   }
   for (int j = 0; j < n; ++j) {
@@ -97,7 +100,7 @@ void add_contractions(VelocityTable& table, const PhaseMesh& mesh, const Velocit
 /// Appends the kernels of bundles to a VelocityTable.
 class KernelStore {
  public:
-  explicit KernelStore(VelocityTable& table) : table_(table) {}
+  KernelStore(VelocityTable& table, int cells) : table_(table), cells_(cells) {}
 
   void add_bundle(const std::vector<KickLaw>& laws) {
     if (!table_.bundles.empty() && laws == last_laws_) {
@@ -106,16 +109,23 @@ class KernelStore {
     }
     const bool alike =
         std::all_of(laws.begin(), laws.end(), [&](const KickLaw& l) { return l.variance == laws[0].variance; });
-    // The stencils of a deposit have negative weights, whatever the kernel.
-    BundleEntry bundle{static_cast<int>(table_.levels.size()), 0, table_.deposits ? 1 : 0};
     // A deposit leaves spikes, not resolved data: no cascade after it.
-    for (const KernelLevel& level : convolution_levels(laws, !table_.deposits)) {
+    const Convolution convolution = convolution_with(laws, table_.cascade && !table_.deposits);
+    // The stencils of a deposit and the half-band filter have negative weights, whatever the kernel.
+    BundleEntry bundle{static_cast<int>(table_.levels.size()), 0,
+                       table_.deposits || convolution.restrictions > 0 ? 1 : 0, convolution.restrictions};
+    for (const KernelLevel& level : convolution.levels) {
       if (std::any_of(level.weights.begin(), level.weights.end(), [](double w) { return w < 0.0; })) {
         bundle.may_undershoot = 1;
       }
-      table_.margin = std::max(table_.margin, level.half_width * level.stride);
-      table_.levels.push_back({store(level, alike), level.half_width, level.stride});
+      const int position = bundle.restrictions > 0 ? store_coarse(level, bundle.restrictions) : store(level, alike);
+      table_.levels.push_back({position, level.half_width, std::countr_zero(static_cast<unsigned>(level.stride))});
       ++bundle.levels;
+      const int reach = level.half_width * level.stride;
+      table_.margin = std::max(table_.margin, reach);
+      if (bundle.restrictions > 0) {
+        table_.margin = std::max(table_.margin, largest_extent + std::max(reach, restriction_margin));
+      }
     }
     table_.bundles.push_back(bundle);
     last_laws_ = laws;
@@ -141,7 +151,44 @@ class KernelStore {
     return position;
   }
 
+  /// Position of the weights of a level on a coarse grid.
+  int store_coarse(const KernelLevel& level, int restrictions) {
+    const auto lanes = static_cast<std::size_t>(table_.lanes);
+    const int position = static_cast<int>(table_.weights.size());
+    table_.weights.insert(table_.weights.end(), level.weights.begin(), level.weights.end());
+    const int extent = coarse_extent(restrictions);
+    const auto share = [&](const std::vector<double>& beyond, int distance) {
+      return beyond[static_cast<std::size_t>(std::clamp(distance + wall_reach, 0, 2 * wall_reach))];
+    };
+    const auto& [below, above] = walls(restrictions);
+    const int count = extent + level.half_width + wall_reach + 1;
+    for (const bool upper : {false, true}) {
+      for (int c = 0; c < count; ++c) {
+        const int distance = upper ? extent - 1 - c : c - extent;  // of the cell from the wall cell
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+          double sum = 0.0;
+          for (int m = -level.half_width; m <= level.half_width; ++m) {
+            const double weight = level.weights[static_cast<std::size_t>(m + level.half_width) * lanes + lane];
+            sum += weight * share(upper ? above : below, distance + m);
+          }
+          table_.weights.push_back(sum);
+        }
+      }
+    }
+    return position;
+  }
+
+  const std::pair<std::vector<double>, std::vector<double>>& walls(int restrictions) {
+    auto& entry = walls_[restrictions];
+    if (entry.first.empty()) {
+      entry = {beyond_wall(0, restrictions).below, beyond_wall(cells_, restrictions).above};
+    }
+    return entry;
+  }
+
   VelocityTable& table_;
+  int cells_;
+  std::map<int, std::pair<std::vector<double>, std::vector<double>>> walls_;
   std::vector<KickLaw> last_laws_;
   std::map<std::pair<int, double>, int> shared_;
 };
@@ -162,20 +209,24 @@ double VelocityTable::taps() const {
   double sum = 0.0;
   for (const BundleEntry& bundle : bundles) {
     for (int level = 0; level < bundle.levels; ++level) {
-      sum += 2 * levels[static_cast<std::size_t>(bundle.first_level + level)].half_width + 1;
+      const int width = 2 * levels[static_cast<std::size_t>(bundle.first_level + level)].half_width + 1;
+      sum += std::ldexp(width, -bundle.restrictions);
     }
+    // Both half-band filters, 19 taps to a coarse cell and 18 to every second fine one, on ever fewer cells.
+    sum += 37.0 * (1.0 - std::ldexp(1.0, -bundle.restrictions));
   }
   return sum / static_cast<double>(bundles.size());
 }
 
-VelocityTable make_velocity_table(const PhaseMesh& mesh, const VelocityLaw& law, int lanes) {
+VelocityTable make_velocity_table(const PhaseMesh& mesh, const VelocityLaw& law, int lanes, bool cascade) {
   VelocityTable table;
   table.lanes = lanes;
+  table.cascade = cascade;
   table.bundles_per_plane = (mesh.theta_cells() + lanes - 1) / lanes;
   table.deposits = *std::min_element(law.contraction.begin(), law.contraction.end()) < deposit_below;
   table.margin = remap_reach + 2;
   add_contractions(table, mesh, law);
-  KernelStore store(table);
+  KernelStore store(table, mesh.velocity_cells());
   std::vector<KickLaw> laws(static_cast<std::size_t>(lanes));
   for (int plane = 0; plane < mesh.planes(); ++plane) {
     const double width = mesh.plane(plane).velocity.width();

@@ -24,8 +24,9 @@ struct WholeCells {
 
 /// The contraction v ← e v of one plane as a remap in flux form. Planes of equal e and equal box (in cells) share one.
 struct ContractionTable {
-  std::vector<int> base;        ///< [edge] b_e, the cell that holds the pulled-back edge; may lie beyond the walls
-  std::vector<double> weights;  ///< [edge·Q + k] w_k(a_e) of remap.hpp
+  std::vector<int> base;         ///< [edge] b_e, the cell that holds the pulled-back edge; may lie beyond the walls
+  std::vector<double> fraction;  ///< [edge] a_e
+  std::vector<double> weights;   ///< [edge·Q + k] w_k(a_e) of remap.hpp
   std::vector<WholeCells> whole_cells;
 };
 
@@ -39,18 +40,21 @@ struct DepositTable {
   int last_target = 0;
 };
 
-/// One level of the convolution of a bundle of lines; see KernelLevel.
+/// One level of the convolution of a bundle of lines; see KernelLevel. What it carries past the walls, by lane: its 2h
+/// + 2 tail sums Σ_{m' ≥ m} g_m'; on a coarse grid of extent e the share of cell k = −e … h + wall_reach that ends up
+/// before the lower wall, Σ_m g_m W_{k+m} (W: BeyondWall), and as many from the other end on for the upper wall.
 struct LevelEntry {
-  int weights;     ///< where its (2h + 1)·lanes weights start; its (2h + 2)·lanes tail sums Σ_{m' ≥ m} follow
+  int weights;     ///< where its (2h + 1)·lanes weights start; then what it carries past the walls follows
   int half_width;  ///< h
-  int stride;
+  int log2_stride;
 };
 
 /// How the convolution of one bundle of lines is done.
 struct BundleEntry {
   int first_level;
   int levels;
-  int may_undershoot;  ///< 1 if a weight is negative, of the kernel or of a deposit before it
+  int may_undershoot;  ///< 1 if a weight is negative: of the kernel, of a deposit before it or of a half-band filter
+  int restrictions;    ///< how often the line is halved before its level
 };
 
 /// Lines are taken in bundles of `lanes` neighbouring ones of one plane; the last bundle of a plane may be short.
@@ -58,6 +62,7 @@ struct VelocityTable {
   int lanes = 1;
   int bundles_per_plane = 0;
   bool deposits = false;  ///< which of the two contraction forms is used
+  bool cascade = true;
   std::vector<int> contraction_of_plane;
   std::vector<ContractionTable> contractions;
   std::vector<DepositTable> deposit_tables;
@@ -73,6 +78,7 @@ struct VelocityTable {
 };
 
 /// Throws Error (bad_input) if e is outside [0, 1], or if e < 1/3 and v = 0 is not well inside the box.
-VelocityTable make_velocity_table(const PhaseMesh& mesh, const VelocityLaw& law, int lanes);
+/// `cascade`: see convolution_with.
+VelocityTable make_velocity_table(const PhaseMesh& mesh, const VelocityLaw& law, int lanes, bool cascade = true);
 
 }  // namespace underdamp

@@ -19,13 +19,13 @@
 #define UNDERDAMP_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
-/// Unrolls the loop that follows completely (trip counts here are compile-time constants below 16).
+/// Unrolls the loop that follows completely (trip counts here are compile-time constants up to 32).
 #if defined(__CUDACC__)
 #define UNDERDAMP_UNROLL _Pragma("unroll")
 #elif defined(__clang__)
 #define UNDERDAMP_UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define UNDERDAMP_UNROLL _Pragma("GCC unroll 16")
+#define UNDERDAMP_UNROLL _Pragma("GCC unroll 32")
 #endif
 
 /// Picks lanes of two host vectors: lane k of the result is lane indices[k] of a followed by b.

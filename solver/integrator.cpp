@@ -15,6 +15,9 @@ namespace {
 /// Rounding of that many steps stays below a tenth of the promised 1e-12.
 constexpr long steps_between_restorations = 64;
 
+/// With a fixed step: each time costs one half sweep more.
+constexpr long steps_between_polls = 32;
+
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// Work of a window in Strang steps: its sweeps, the norms, the combination, and the step of the error field.
@@ -153,27 +156,20 @@ void Integrator::advance_fixed(double time, const std::function<void(double)>& p
   const double begin = time_;
   const auto run = [&](Field& field, long count, const std::function<void(double)>& tell) {
     Window window(backend_, mesh_, tables_, length / static_cast<double>(count));
-    backend_.velocity(field, field, window.velocity(2), options_.positivity);
-    constexpr long chunk = 16;
     for (long done = 0; done < count;) {
-      const long now = std::min(chunk, count - done);
-      window.inner_steps(field, 1, now, options_.positivity);
+      const long now = std::min(steps_between_polls, count - done);
+      window.take_steps(field, field, 1, now, options_.positivity);
       statistics_.strang_steps += now;
       done += now;
-      if (&field == density_.get() && statistics_.strang_steps - restored_ >= steps_between_restorations) {
-        absorb_created(field);
-        restore_mass();
-      }
       const double share = static_cast<double>(done) / static_cast<double>(count);
-      if (done == count) backend_.velocity(field, field, window.velocity(2), options_.positivity);
-      try {
-        tell(share);
-      } catch (...) {  // leave a density that is one: with its last half sweep
-        if (done < count) backend_.velocity(field, field, window.velocity(2), options_.positivity);
-        if (&field == density_.get()) time_ = begin + length * share;
-        throw;
+      if (&field == density_.get()) {
+        time_ = begin + length * share;
+        if (statistics_.strang_steps - restored_ >= steps_between_restorations) {
+          absorb_created(field);
+          restore_mass();
+        }
       }
-      if (done < count) backend_.velocity(field, field, window.velocity(1), options_.positivity);
+      tell(share);
     }
     absorb_created(field);
   };

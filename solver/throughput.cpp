@@ -86,10 +86,9 @@ Throughput measure_throughput(Backend& backend, const FieldShape& shape, const T
   result.shape = shape;
   result.taps = velocity->taps;
   result.copy = best_seconds(backend, options.seconds, [&] { backend.copy(*field, *other); });
-  result.step = best_seconds(backend, options.seconds, [&] {
-    backend.drift(*field, *drift, options.positivity);
-    backend.velocity(*field, *field, *velocity, options.positivity);
-  });
+  const auto step =
+      backend.make_sequence([&] { backend.drift_velocity(*field, *drift, *velocity, options.positivity); });
+  result.step = best_seconds(backend, options.seconds, [&] { backend.replay(*step); });
   result.velocity =
       best_seconds(backend, options.seconds, [&] { backend.velocity(*field, *field, *velocity, options.positivity); });
   // Forth and back, so that the density stays where it is.

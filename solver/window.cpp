@@ -66,17 +66,19 @@ const DriftPlan& Window::drift(int m) {
   return *plan;
 }
 
-void Window::inner_steps(Field& field, int level, long count, Positivity positivity) {
-  for (long s = 0; s < count; ++s) {
-    backend_.drift(field, drift(level), positivity);
-    if (s + 1 < count) backend_.velocity(field, field, velocity(level), positivity);
+void Window::take_steps(const Field& from, Field& to, int level, long count, Positivity positivity) {
+  auto& sequence = sequences_[{&from, &to, level, count, positivity}];
+  if (!sequence) {
+    const VelocityPlan& half = velocity(2 * level);
+    const VelocityPlan& whole = count > 1 ? velocity(level) : half;
+    const DriftPlan& drifts = drift(level);
+    sequence = backend_.make_sequence([this, &from, &to, &half, &whole, &drifts, count, positivity] {
+      backend_.velocity(from, to, half, positivity);
+      for (long s = 1; s < count; ++s) backend_.drift_velocity(to, drifts, whole, positivity);
+      backend_.drift_velocity(to, drifts, half, positivity);
+    });
   }
-}
-
-void Window::cross(const Field& from, Field& to, int level, Positivity positivity) {
-  backend_.velocity(from, to, velocity(2 * level), positivity);
-  inner_steps(to, level, level, positivity);
-  backend_.velocity(to, to, velocity(2 * level), positivity);
+  backend_.replay(*sequence);
 }
 
 }  // namespace underdamp

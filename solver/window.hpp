@@ -2,6 +2,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "kernels/backend.hpp"
@@ -55,11 +56,13 @@ class Window {
   /// X(H/m).
   const DriftPlan& drift(int m);
 
-  /// `count` steps of length H/level without the half sweeps at the ends; half sweeps of neighbouring steps are one
-  /// sweep.
-  void inner_steps(Field& field, int level, long count, Positivity positivity);
-  /// `to` = the window crossed in `level` steps from `from`; they may be the same.
-  void cross(const Field& from, Field& to, int level, Positivity positivity);
+  /// `to` = `count` steps of length H/level from `from`; they may be the same. Half sweeps of neighbouring steps are
+  /// one sweep.
+  void take_steps(const Field& from, Field& to, int level, long count, Positivity positivity);
+  /// `to` = the window crossed in `level` steps from `from`.
+  void cross(const Field& from, Field& to, int level, Positivity positivity) {
+    take_steps(from, to, level, level, positivity);
+  }
 
  private:
   Backend& backend_;
@@ -68,6 +71,7 @@ class Window {
   double length_;
   std::map<int, std::unique_ptr<VelocityPlan>> velocity_;
   std::map<int, std::unique_ptr<DriftPlan>> drift_;
+  std::map<std::tuple<const Field*, Field*, int, long, Positivity>, std::unique_ptr<Sequence>> sequences_;
 };
 
 }  // namespace underdamp

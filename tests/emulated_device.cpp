@@ -21,11 +21,14 @@ struct EmulatedIndex {
 static EmulatedIndex threadIdx;
 static EmulatedIndex blockDim;
 static void __syncthreads();
-static int __syncthreads_or(int condition);
 static double __shfl_down_sync(unsigned, double value, int distance);
+static void team_barrier(int, int) {
+  __syncthreads();
+}
 using std::max;
 using std::min;
 
+#include "kernels/cuda/cuda_bundle.cuh"
 #include "kernels/cuda/cuda_columns.cuh"
 #include "kernels/cuda/cuda_line.cuh"
 
@@ -47,8 +50,6 @@ class EmulatedBlock {
     for (unsigned t = 0; t < count; ++t) order[t] = t;
     for (unsigned running = count; running > 0;) {
       std::shuffle(order.begin(), order.end(), random_);
-      any_ = next_any_;
-      next_any_ = 0;
       for (const unsigned t : order) {
         if (threads_[t].done) continue;
         current_ = t;
@@ -66,12 +67,6 @@ class EmulatedBlock {
   void barrier() {
     ++threads_[current_].barriers;
     swapcontext(&threads_[current_].context, &scheduler_);
-  }
-
-  int barrier_or(int condition) {
-    next_any_ |= condition;
-    barrier();
-    return any_;
   }
 
   /// All threads call it together; two barriers keep successive calls apart.
@@ -114,8 +109,6 @@ class EmulatedBlock {
   std::vector<double> shuffle_;
   ucontext_t scheduler_{};
   unsigned current_ = 0;
-  int any_ = 0;
-  int next_any_ = 0;
 };
 
 EmulatedBlock emulated_block;
@@ -130,9 +123,6 @@ void EmulatedBlock::enter() {
 static void __syncthreads() {
   emulated_block.barrier();
 }
-static int __syncthreads_or(int condition) {
-  return emulated_block.barrier_or(condition);
-}
 static double __shfl_down_sync(unsigned, double value, int distance) {
   return emulated_block.shuffle_down(value, distance);
 }
@@ -145,7 +135,8 @@ class EmulatedLauncher {
  public:
   template <class T>
   using Array = HostArray<T>;
-  static constexpr int lanes = 1;
+  static constexpr int lane_choices[] = {PairPack::width, ScalarPack::width};
+  static constexpr bool cascades = false;
   static constexpr unsigned threads = 64;
 
   DeviceDescription describe() const { return {DeviceKind::cuda, "emulated GPU", 1, 0}; }
@@ -162,11 +153,15 @@ class EmulatedLauncher {
   void copy(const double* from, std::size_t count, double* to) const { upload(from, count, to); }
   void zero(double* to, std::size_t count) const { std::memset(to, 0, count * sizeof(double)); }
 
+  void reserve_drift_target(std::size_t) const {}
   double* drift_target(const HostArray<double>& cells) {
     spare_.resize(cells.size());
     return spare_.data();
   }
   void finish_drift(HostArray<double>& cells) { swap(cells, spare_); }
+
+  struct Recording {};
+  void replay(Recording&, const std::function<void()>& operations) const { operations(); }
 
   struct MatrixHandle {};
   void prepare(const CsrView&, MatrixHandle&) const {}
@@ -184,34 +179,21 @@ class EmulatedLauncher {
     }
   }
 
+  /// As if shared memory were small, so that both packs occur.
+  bool bundle_fits(int arrays, int lanes, int cells, int margin) const {
+    return arrays * lanes * (cells + 2 * margin) < 1000;
+  }
+
   template <class Body>
-  void for_each_bundle(const char*, int bundles, int cells, int margin, const Body& body) const {
-    const int stride = cells + 2 * margin + 1;
-    // Shared memory holds anything at first: not-a-number shows what is read before it was written.
-    std::vector<double> memory(static_cast<std::size_t>(Body::scratch_arrays) * static_cast<std::size_t>(stride));
-    for (int b = 0; b < bundles; ++b) {
-      std::fill(memory.begin(), memory.end(), std::nan(""));
-      emulated_block.run(threads, 1, [&] {
-        CudaBundle bundle(memory.data(), stride);
-        body(bundle, b);
-      });
-    }
+  void for_each_bundle(const char*, int bundles, int lanes, int cells, int margin, const Body& body) const {
+    lanes == PairPack::width ? run_bundles<PairPack>(bundles, cells, margin, body)
+                             : run_bundles<ScalarPack>(bundles, cells, margin, body);
   }
 
   template <class Body>
   void for_each_column_group(const char*, const ColumnSource& source, const Body& body) const {
-    const FieldShape& shape = source.shape;
-    std::vector<double> tile(static_cast<std::size_t>(CudaColumns::staged_rows) * CudaColumns::lanes, std::nan(""));
-    for (int plane = 0; plane < shape.planes; ++plane) {
-      for (int row = 0; row < shape.theta_cells; row += CudaColumns::tile_rows) {
-        for (int column = 0; column < shape.velocity_cells; column += CudaColumns::lanes) {
-          emulated_block.run(CudaColumns::lanes, CudaColumns::strips, [&] {
-            CudaColumns columns(tile.data(), source.rows_of(plane), plane, column, row);
-            body(columns);
-          });
-        }
-      }
-    }
+    source.shape.velocity_cells % PairPack::width == 0 ? run_columns<PairPack>(source, body)
+                                                       : run_columns<ScalarPack>(source, body);
   }
 
   template <class Body>
@@ -236,6 +218,35 @@ class EmulatedLauncher {
   }
 
  private:
+  template <class Pack, class Body>
+  void run_bundles(int bundles, int cells, int margin, const Body& body) const {
+    const int stride = (cells + 2 * margin + 1) * Pack::width;
+    const int size = Body::scratch_arrays * stride;
+    // Shared memory holds anything at first: not-a-number shows what is read before it was written.
+    HostArray<double> memory;
+    memory.resize(static_cast<std::size_t>(size));
+    for (int b = 0; b < bundles; ++b) {
+      std::fill(memory.data(), memory.data() + size, std::nan(""));
+      emulated_block.run(threads, 1, [&] {
+        CudaBundle<Pack> bundle(memory.data(), size, stride);
+        body(bundle, b);
+      });
+    }
+  }
+
+  template <class Pack, class Body>
+  void run_columns(const ColumnSource& source, const Body& body) const {
+    const FieldShape& shape = source.shape;
+    for (int plane = 0; plane < shape.planes; ++plane) {
+      for (int row = 0; row < shape.theta_cells; row += CudaColumns<Pack>::strip_rows) {
+        for (int column = 0; column < shape.velocity_cells; column += Pack::width) {
+          CudaColumns<Pack> columns(source.rows_of(plane), plane, column, row);
+          body(columns);
+        }
+      }
+    }
+  }
+
   HostArray<double> spare_;
 };
 

@@ -33,6 +33,9 @@ class Sweeps : public testing::DeviceTest {
     return download(in_place ? *field : *other, departed);
   }
 
+  /// Only the host takes kernels of middling width apart.
+  bool cascades() const { return backend_->describe().kind == DeviceKind::host; }
+
   std::vector<double> download(const Field& field, Departed* departed) {
     std::vector<double> result(field.shape().cells());
     backend_->download(field, result);
@@ -158,11 +161,12 @@ TEST_P(Sweeps, VelocityEqualsTheReference) {
   const auto mesh = one_plane();
   const auto values = bumpy_density(mesh, 5);
   for (const double contraction : {1.0, 0.99, 0.7, 0.4}) {
-    for (const double deviation : {0.1, 0.9, 2.0, 6.0}) {
+    for (const double deviation : {0.1, 0.9, 2.0, 6.0, 9.0, 37.0}) {
       for (const double kick : {0.5, 40.0, -300.0}) {
+        if (deviation > 6.0 && kick != 40.0) continue;  // on coarser grids the reference takes its time
         for (const bool limited : {true, false}) {
           const auto law = law_of(mesh, contraction, deviation, kick);
-          const auto expected = testing::reference_velocity(mesh, values, law, limited);
+          const auto expected = testing::reference_velocity(mesh, values, law, limited, cascades());
           Departed left;
           const auto result = kicked(mesh, values, law, limited ? Positivity::limit : Positivity::none, &left);
           EXPECT_FIELDS_NEAR(result, expected.values, 5e-14)
@@ -193,7 +197,7 @@ TEST_P(Sweeps, VelocityOfABatch) {
   VelocityLaw law = law_of(mesh, 0.95, 1.5, 5.0);
   law.contraction = {0.95, 0.8, 0.99};
   EXPECT_FIELDS_NEAR(kicked(mesh, values, law, Positivity::limit),
-                     testing::reference_velocity(mesh, values, law, true).values, 5e-14);
+                     testing::reference_velocity(mesh, values, law, true, cascades()).values, 5e-14);
 }
 
 TEST_P(Sweeps, LimitKeepsNarrowDataNonNegative) {
@@ -246,7 +250,7 @@ TEST_P(Sweeps, CascadeEqualsOneWideKernel) {
   // A wide kick in one step against the exact convolution of a Gaussian: s = 3.3 … 50 cells on data of 3.5 to 20 cells.
   const PhaseMesh mesh(std::vector<PhasePlane>{{{-1.0, 1.0, 16}, {-300.0, 300.0, 600}}});
   for (const double width : {3.5, 6.0, 20.0}) {
-    for (const double s : {3.3, 5.8, 12.0, 23.0, 46.0}) {
+    for (const double s : {3.3, 5.8, 7.0, 12.0, 23.0, 46.0}) {
       const auto gaussian = [](double x, double variance) {
         return std::exp(-0.5 * x * x / variance) / std::sqrt(2.0 * 3.14159265358979323846 * variance);
       };
@@ -261,7 +265,7 @@ TEST_P(Sweeps, CascadeEqualsOneWideKernel) {
       const auto result = kicked(mesh, values, law, Positivity::limit);
       double l1 = 0.0;
       for (std::size_t k = 0; k < values.size(); ++k) l1 += std::abs(result[k] - expected[k]) / 16.0;
-      EXPECT_LT(l1, 5e-10) << "data of " << width << " cells, s = " << s;
+      EXPECT_LT(l1, 4e-10) << "data of " << width << " cells, s = " << s;
     }
   }
 }

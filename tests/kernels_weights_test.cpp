@@ -1,5 +1,8 @@
+#include <array>
 #include <cmath>
 #include <numeric>
+#include <tuple>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -97,24 +100,45 @@ TEST(MomentStencil, NegativeVarianceKeepsItsMoments) {
 }
 
 TEST(SampledKernel, MomentsAreThoseOfTheLaw) {
-  const KickLaw law{0.3, 2.25, 0.004, -0.002};
-  const auto w = sampled_kernel(law, 11);
-  EXPECT_NEAR(moment(w, 11, 0), 1.0, 1e-15);
-  EXPECT_NEAR(moment(w, 11, 1), 0.3, 1e-13);
-  EXPECT_NEAR(moment(w, 11, 2), 2.25 + 0.09, 1e-12);
-  // Central fourth moment 3σ⁴ + κ₄.
-  double fourth = 0.0;
-  for (int m = -11; m <= 11; ++m) fourth += w[static_cast<std::size_t>(m + 11)] * std::pow(m - 0.3, 4);
-  EXPECT_NEAR(fourth, 3.0 * 2.25 * 2.25 + 0.004, 1e-10);
+  // s = 1.2, where sampling is felt, and s = 2.25 where the fourth moment of the tails beyond 7 s is
+  // missing, 2 φ(7) He_3(7) s⁴ = 6e-9 s⁴.
+  for (const auto& [s, half_width, tolerance] : {std::tuple{1.2, 13, 1e-9}, std::tuple{2.25, 16, 2e-7}}) {
+    const double variance = s * s;
+    const KickLaw law{0.3, variance, 0.004, -0.002};
+    const auto w = sampled_kernel(law, half_width);
+    EXPECT_NEAR(moment(w, half_width, 0), 1.0, 1e-15);
+    EXPECT_NEAR(moment(w, half_width, 1), 0.3, 1e-11);
+    EXPECT_NEAR(moment(w, half_width, 2), variance + 0.09, 1e-11);
+    // Central fourth moment 3σ⁴ + κ₄.
+    double fourth = 0.0;
+    for (int m = -half_width; m <= half_width; ++m) {
+      fourth += w[static_cast<std::size_t>(m + half_width)] * std::pow(m - 0.3, 4);
+    }
+    EXPECT_NEAR(fourth, 3.0 * variance * variance + 0.004, tolerance);
+  }
+}
+
+TEST(SampledKernel, IsTheGaussianItself) {
+  // Cut-off tails are not made up for elsewhere: no weight is further from the density than the tails beyond 7 s hold.
+  const double s = 6.0;
+  const auto w = sampled_kernel({0.2, s * s, 0.0, 0.0}, 42);
+  double l1 = 0.0;
+  for (int m = -42; m <= 42; ++m) {
+    const double z = (m - 0.2) / s;
+    l1 += std::abs(w[static_cast<std::size_t>(m + 42)] -
+                   std::exp(-0.5 * z * z) / (s * std::sqrt(2.0 * 3.14159265358979323846)));
+  }
+  EXPECT_LT(l1, 3e-10);
 }
 
 TEST(ConvolutionLevels, CascadeAddsUpToTheVariance) {
-  for (const double s : {1.2, 3.1, 3.3, 8.0, 23.0, 100.0}) {
+  for (const double s : {1.2, 3.1, 3.3, 5.0, 6.9}) {
     const std::array<KickLaw, 1> law{KickLaw{-0.25, s * s, 0.0, 0.0}};
+    EXPECT_EQ(convolution_with(law).restrictions, 0);
     double variance = 0.0;
     double mean = 0.0;
     std::size_t taps = 0;
-    for (const KernelLevel& level : convolution_levels(law)) {
+    for (const KernelLevel& level : convolution_with(law).levels) {
       const double first = moment(level.weights, level.half_width, 1) * level.stride;
       mean += first;
       variance += moment(level.weights, level.half_width, 2) * level.stride * level.stride - first * first;
@@ -123,18 +147,63 @@ TEST(ConvolutionLevels, CascadeAddsUpToTheVariance) {
     }
     EXPECT_NEAR(mean, -0.25, 1e-12);
     EXPECT_NEAR(variance, s * s, 1e-10 * s * s);
-    EXPECT_LE(taps, 200U);
+    EXPECT_LE(taps, 80U);
   }
 }
 
 TEST(ConvolutionLevels, WideLanesShareTheLevelsOfTheNarrowest) {
   const std::array<KickLaw, 2> laws{KickLaw{0.0, 4.0, 0.0, 0.0}, KickLaw{0.0, 25.0, 0.0, 0.0}};
-  const auto levels = convolution_levels(laws);
+  const auto levels = convolution_with(laws).levels;
   ASSERT_EQ(levels.size(), 1U);  // s = 2 needs no cascade, so s = 5 gets none either
   double variance = 0.0;
   const int h = levels[0].half_width;
   for (int m = -h; m <= h; ++m) variance += levels[0].weights[static_cast<std::size_t>(2 * (m + h) + 1)] * m * m;
   EXPECT_NEAR(variance, 25.0, 1e-9);
+}
+
+TEST(ConvolutionLevels, WideKernelsActOnACoarserGrid) {
+  // s = 8 → 4 once; 23 → 11.5 → 5.75; 100 → 50 → 25 → 12.5 → 6.25. Mean and variance go along.
+  const std::array<std::pair<double, int>, 3> cases{{{8.0, 1}, {23.0, 2}, {100.0, 4}}};
+  for (const auto& [s, restrictions] : cases) {
+    const std::array<KickLaw, 1> law{KickLaw{-0.25, s * s, 0.0, 0.0}};
+    for (const bool cascade : {true, false}) {
+      const Convolution convolution = convolution_with(law, cascade);
+      EXPECT_EQ(convolution.restrictions, restrictions);
+      ASSERT_EQ(convolution.levels.size(), 1U);  // a coarse grid need not resolve the data: no cascade
+      const KernelLevel& level = convolution.levels[0];
+      const double scale = std::ldexp(1.0, restrictions);
+      const double mean = moment(level.weights, level.half_width, 1) * scale;
+      EXPECT_NEAR(mean, -0.25, 1e-12);
+      EXPECT_NEAR(moment(level.weights, level.half_width, 2) * scale * scale - mean * mean, s * s, 1e-10 * s * s);
+    }
+  }
+}
+
+TEST(HalfBand, InterpolatesMidpointsOfPolynomials) {
+  constexpr auto a = half_band_weights();
+  for (int degree = 0; degree <= 17; ++degree) {  // Σ_i a_i ((−x_i)^r + x_i^r) = 0^r
+    double sum = 0.0;
+    for (int i = 0; i < half_band_pairs; ++i) {
+      const double x = (2.0 * i + 1.0) / 17.0;
+      sum += a[static_cast<std::size_t>(i)] * (std::pow(-x, degree) + std::pow(x, degree));
+    }
+    EXPECT_NEAR(sum, degree == 0 ? 1.0 : 0.0, 1e-14) << "degree " << degree;
+  }
+}
+
+TEST(HalfBand, WallsShareWhatIsProlonged) {
+  // One restriction, wall before fine cell 0: coarse cell k gives a_{j−2k} to fine cell j. Cell −20 lies before the
+  // wall with all it has, 2; cell 0 gives Σ_i a_i = 1/2 to the odd cells before the wall; cell 20 nothing.
+  const BeyondWall wall = beyond_wall(0, 1);
+  EXPECT_EQ(wall.wall_cell, 0);
+  EXPECT_NEAR(wall.below.front(), 2.0, 1e-15);
+  EXPECT_NEAR(wall.below[wall_reach], 0.5, 1e-15);
+  EXPECT_NEAR(wall.below.back(), 0.0, 1e-15);
+  for (std::size_t k = 0; k < wall.below.size(); ++k) EXPECT_NEAR(wall.below[k] + wall.above[k], 2.0, 1e-15);
+  // Eleven fine cells make six coarse ones; the last of them reaches over the wall with fine cell 11 and more.
+  EXPECT_EQ(beyond_wall(11, 1).wall_cell, 6);
+  EXPECT_NEAR(beyond_wall(11, 1).above[wall_reach - 1], 0.5, 1e-15);  // cell 5 = fine cell 10
+  EXPECT_EQ(beyond_wall(11, 3).wall_cell, 2);
 }
 
 TEST(DriftTable, OffsetsByHand) {

@@ -116,6 +116,55 @@ inline std::vector<double> convolved(const std::vector<double>& in, const Kernel
   return out;
 }
 
+/// a of the half-band filter at offset o: interpolation at 0 from the nodes ±1, ±3, …, ±17.
+inline double half_band(int offset) {
+  if (offset == 0) return 1.0;
+  if (offset % 2 == 0 || std::abs(offset) > 17) return 0.0;
+  double basis = 1.0;
+  for (int node = -17; node <= 17; node += 2) {
+    if (node != offset) basis *= static_cast<double>(-node) / (offset - node);
+  }
+  return basis;
+}
+
+/// The same on a grid that is 2^restrictions times coarser, on an infinite line.
+inline std::vector<double> convolved_coarsely(const std::vector<double>& in, const Convolution& convolution,
+                                              ReferenceResult& result) {
+  const int n = static_cast<int>(in.size());
+  const int margin = 8 * n + 400;
+  InfiniteLine line(n, margin);
+  for (int c = 0; c < n; ++c) line.at(c) = in[static_cast<std::size_t>(c)];
+  for (int g = 0; g < convolution.restrictions; ++g) {
+    InfiniteLine coarse(n, margin);
+    for (int k = -margin / 2 + 10; k < (n + margin) / 2 - 10; ++k) {
+      for (int o = -17; o <= 17; ++o) coarse.at(k) += 0.5 * half_band(o) * line.get(2 * k + o);
+    }
+    line = coarse;
+  }
+  const KernelLevel& level = convolution.levels.front();
+  InfiniteLine smooth(n, margin);
+  for (int k = -margin + 200; k < n + margin - 200; ++k) {
+    for (int m = -level.half_width; m <= level.half_width; ++m) {
+      smooth.at(k) += level.weights[static_cast<std::size_t>(m + level.half_width)] * line.get(k - m);
+    }
+  }
+  line = smooth;
+  for (int g = 0; g < convolution.restrictions; ++g) {
+    InfiniteLine fine(n, margin);
+    for (int j = -margin + 200; j < n + margin - 200; ++j) {
+      for (int o = -17; o <= 17; ++o) {
+        if ((j - o) % 2 == 0) fine.at(j) += half_band(o) * line.get((j - o) / 2);
+      }
+    }
+    line = fine;
+  }
+  result.left_lower += line.below(0);
+  result.left_upper += line.total() - line.below(n);
+  std::vector<double> out;
+  for (int j = 0; j < n; ++j) out.push_back(line.get(j));
+  return out;
+}
+
 inline void clip(std::vector<double>& line) {
   double sum = 0.0;
   double positive = 0.0;
@@ -126,9 +175,9 @@ inline void clip(std::vector<double>& line) {
   for (double& x : line) x = positive > 0.0 ? std::max(0.0, x) * std::max(0.0, sum) / positive : 0.0;
 }
 
-/// V for contractions in flux form (e ≥ 1/3).
+/// V for contractions in flux form (e ≥ 1/3). `cascade`: see convolution_with.
 inline ReferenceResult reference_velocity(const PhaseMesh& mesh, const std::vector<double>& values,
-                                          const VelocityLaw& law, bool limited) {
+                                          const VelocityLaw& law, bool limited, bool cascade = true) {
   ReferenceResult result{values, 0.0, 0.0};
   const int m = mesh.velocity_cells();
   for (int l = 0; l < mesh.shape().lines(); ++l) {
@@ -152,7 +201,12 @@ inline ReferenceResult reference_velocity(const PhaseMesh& mesh, const std::vect
     result.left_upper +=
         moved.total() - moved.below(static_cast<int>(std::floor(pulled(m)))) - moved.flux(pulled(m), limited);
     const std::array<KickLaw, 1> one{kick_law};
-    for (const KernelLevel& level : convolution_levels(one)) line = convolved(line, level, result);
+    const Convolution convolution = convolution_with(one, cascade);
+    if (convolution.restrictions > 0) {
+      line = convolved_coarsely(line, convolution, result);
+    } else {
+      for (const KernelLevel& level : convolution.levels) line = convolved(line, level, result);
+    }
     if (limited && *std::min_element(line.begin(), line.end()) < 0.0) clip(line);
     std::copy(line.begin(), line.end(), result.values.begin() + static_cast<std::ptrdiff_t>(l) * m);
   }

@@ -1,75 +1,101 @@
 #pragma once
+#include "kernels/cuda/cuda_pack.cuh"
 #include "kernels/drift_sweep.hpp"
 
 namespace underdamp {
 
-/// A tile of 32 neighbouring columns and `tile_rows` rows for one block of 32 × `strips` threads. Rows are staged in
-/// shared memory, each column shifted by its own offset; neighbouring columns mostly share it, so that reads coalesce.
-/// The sweep writes elsewhere than it reads.
+/// One pack of neighbouring columns and `strip_rows` rows for one thread. Rows come straight from the field, each
+/// column shifted by its own offset, and stay in registers while the fluxes that need them are summed: neighbouring
+/// threads read neighbouring packs, so that reads and writes coalesce. The sweep writes elsewhere than it reads.
+template <class Pack>
 class CudaColumns {
  public:
-  using P = ScalarPack;
-  static constexpr int lanes = 32;
-  static constexpr int strips = 8;
-  static constexpr int tile_rows = 64;
-  static constexpr int staged_rows = tile_rows + 2 * remap_reach + 1;
+  using P = Pack;
+  static constexpr int strip_rows = 32;
+  static constexpr int packs = 32;  ///< of a block, along v
+  static constexpr int strips = 4;  ///< of a block, along θ
 
-  __device__ CudaColumns(double* tile, const ThetaRows& rows, int plane, int column, int first_row)
-      : tile_(tile), rows_(rows), plane_(plane), column_(column), first_row_(first_row) {}
+  /// The pack from column `column` of `plane` on and the rows from `begin` on.
+  __device__ CudaColumns(const ThetaRows& rows, int plane, int column, int begin)
+      : rows_(rows), plane_(plane), column_(column), begin_(begin) {}
 
   __device__ int first_column() const { return plane_ * rows_.pitch + column_; }
   __device__ int rows() const { return rows_.n; }
-  __device__ int staged_pitch() const { return lanes; }
-  __device__ const double* staged(int row, int lane) const {
-    return tile_ + (row - first_row_ + remap_reach) * lanes + lane;
-  }
 
-  __device__ void stage(const int* offset) {
-    const int lane = static_cast<int>(threadIdx.x);
-    if (column_ + lane < rows_.pitch) {
-      const int shift = offset[first_column() + lane];
-      for (int r = static_cast<int>(threadIdx.y); r < staged_rows; r += strips) {
-        const double* const from = rows_.row(first_row_ - remap_reach + r + shift);
-        tile_[r * lanes + lane] = from != nullptr ? from[column_ + lane] : 0.0;
-      }
+  /// `count` rows in registers.
+  template <int count>
+  struct Window {
+    P row[count];
+    __device__ P operator[](int r) const { return row[r]; }
+  };
+
+  struct Staged {
+    const CudaColumns& columns;
+    int shift[P::width];
+
+    template <int count>
+    __device__ Window<count> window(int first) const {
+      Window<count> result;
+      UNDERDAMP_UNROLL
+      for (int r = 0; r < count; ++r) result.row[r] = columns.row(first + r, shift);
+      return result;
     }
-    __syncthreads();
-  }
+  };
 
   template <class Body>
-  __device__ void for_each_strip(Body&& body) {
-    const int lane = static_cast<int>(threadIdx.x);
-    const int begin = first_row_ + static_cast<int>(threadIdx.y) * (tile_rows / strips);
-    const int end = min(begin + tile_rows / strips, rows_.n);
-    if (column_ + lane < rows_.pitch && begin < end) body(lane, begin, end);
+  __device__ void for_each_strip(const int* offset, Body&& body) {
+    Staged staged{*this, {}};
+    for (int k = 0; k < P::width; ++k) staged.shift[k] = offset[first_column() + k];
+    body(0, begin_, min(begin_ + strip_rows, rows_.n), staged);
   }
 
-  __device__ void store(double* field, int row, int lane, P value) const {
-    field[(static_cast<std::ptrdiff_t>(plane_) * rows_.n + row) * rows_.pitch + column_ + lane] = value.value;
+  __device__ void store(double* field, int row, int, P value) const {
+    value.store(field + (static_cast<std::ptrdiff_t>(plane_) * rows_.n + row) * rows_.pitch + column_);
   }
 
-  __device__ void add_departed_below(int lane, P flux, const int* offset, double* left) const {
-    const int shift = offset[first_column() + lane];
-    left[first_column() + lane] += departed(lane, 0, min(shift, rows_.n)) + flux.value;
+  __device__ void add_departed_below(int, P flux, const int* offset, double* left) const {
+    add_departed(
+        flux, offset, left, 1.0, [](int shift, int n) { return min(shift, n); }, true);
   }
-  __device__ void add_departed_above(int lane, P flux, const int* offset, double* left) const {
-    const int shift = offset[first_column() + lane];
-    left[first_column() + lane] += departed(lane, max(rows_.n + shift, 0), rows_.n) - flux.value;
+  __device__ void add_departed_above(int, P flux, const int* offset, double* left) const {
+    add_departed(
+        flux, offset, left, -1.0, [](int shift, int n) { return max(n + shift, 0); }, false);
   }
 
  private:
-  /// Sum of rows [begin, end) of a column before the sweep.
-  __device__ double departed(int lane, int begin, int end) const {
-    double sum = 0.0;
-    for (int r = begin; r < end; ++r) sum += rows_.plane[static_cast<std::ptrdiff_t>(r) * rows_.pitch + column_ + lane];
-    return sum;
+  /// Row r of the pack after the shift, zero where it is empty.
+  __device__ P row(int r, const int (&shift)[P::width]) const {
+    if constexpr (P::width == 2) {
+      if (shift[0] != shift[1]) return {value(r + shift[0], 0), value(r + shift[1], 1)};
+    }
+    const double* const from = rows_.row(r + shift[0]);
+    return from != nullptr ? P::load(from + column_) : P::broadcast(0.0);
+  }
+  __device__ double value(int r, int k) const {
+    const double* const from = rows_.row(r);
+    return from != nullptr ? from[column_ + k] : 0.0;
   }
 
-  double* tile_;
+  /// Adds what left through a wall: the rows before `end` of the shift, or from it on, and the flux.
+  template <class End>
+  __device__ void add_departed(P flux, const int* offset, double* left, double sign, End&& end, bool below) const {
+    double values[P::width];
+    flux.store_first(values, P::width);
+    for (int k = 0; k < P::width; ++k) {
+      const int wall = end(offset[first_column() + k], rows_.n);
+      const int last = below ? wall : rows_.n;
+      double sum = 0.0;
+      for (int r = below ? 0 : wall; r < last; ++r) {
+        sum += rows_.plane[static_cast<std::ptrdiff_t>(r) * rows_.pitch + column_ + k];
+      }
+      left[first_column() + k] += sum + sign * values[k];
+    }
+  }
+
   ThetaRows rows_;
   int plane_;
   int column_;
-  int first_row_;
+  int begin_;
 };
 
 }  // namespace underdamp

@@ -2,10 +2,14 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "kernels/backend_ops.hpp"
 #include "kernels/cuda/cuda_array.cuh"
+#include "kernels/cuda/cuda_barrier.cuh"
+#include "kernels/cuda/cuda_bundle.cuh"
 #include "kernels/cuda/cuda_check.cuh"
 #include "kernels/cuda/cuda_columns.cuh"
 #include "kernels/cuda/cuda_line.cuh"
@@ -19,19 +23,26 @@ __global__ void run_lines(Body body) {
   body(line, static_cast<int>(blockIdx.x));
 }
 
-template <class Body>
-__global__ void run_bundles(Body body, int stride) {
-  extern __shared__ double memory[];
-  CudaBundle bundle(memory, stride);
-  body(bundle, static_cast<int>(blockIdx.x));
+/// The registers of a multiprocessor are enough for so many threads of a velocity sweep.
+inline constexpr int largest_team = 480;
+
+template <class Pack, class Body>
+__global__ void __launch_bounds__(largest_team) run_bundles(Body body, int bundles, int size, int stride) {
+  extern __shared__ __align__(16) double memory[];
+  const int index = static_cast<int>(blockIdx.x * blockDim.y + threadIdx.y);
+  if (index >= bundles) return;  // a whole team
+  CudaBundle<Pack> bundle(memory, size, stride);
+  body(bundle, index);
 }
 
-template <class Body>
-__global__ void __launch_bounds__(CudaColumns::lanes* CudaColumns::strips) run_columns(Body body, ColumnSource source) {
-  __shared__ double tile[CudaColumns::staged_rows * CudaColumns::lanes];
+template <class Pack, class Body>
+__global__ void __launch_bounds__(CudaColumns<Pack>::packs* CudaColumns<Pack>::strips)
+    run_columns(Body body, ColumnSource source) {
   const int plane = static_cast<int>(blockIdx.z);
-  CudaColumns columns(tile, source.rows_of(plane), plane, static_cast<int>(blockIdx.x) * CudaColumns::lanes,
-                      static_cast<int>(blockIdx.y) * CudaColumns::tile_rows);
+  const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * Pack::width;
+  const int begin = static_cast<int>(blockIdx.y * blockDim.y + threadIdx.y) * CudaColumns<Pack>::strip_rows;
+  if (column >= source.shape.velocity_cells || begin >= source.shape.theta_cells) return;
+  CudaColumns<Pack> columns(source.rows_of(plane), plane, column, begin);
   body(columns);
 }
 
@@ -56,7 +67,8 @@ class CudaLauncher {
  public:
   template <class T>
   using Array = CudaArray<T>;
-  static constexpr int lanes = 1;
+  static constexpr int lane_choices[] = {PairPack::width, ScalarPack::width};  ///< lines of a bundle, the best first
+  static constexpr bool cascades = false;  ///< dilated kernels cannot keep their cells in registers
 
   explicit CudaLauncher(int device) : device_(device) {
     check(cudaSetDevice(device_), "cannot use the GPU");
@@ -73,8 +85,11 @@ class CudaLauncher {
   CudaLauncher& operator=(const CudaLauncher&) = delete;
 
   DeviceDescription describe() const {
-    return {DeviceKind::cuda, std::string("cuda: ") + properties_.name, properties_.multiProcessorCount,
-            properties_.totalGlobalMem, {0, static_cast<std::size_t>(properties_.l2CacheSize)}};
+    return {DeviceKind::cuda,
+            std::string("cuda: ") + properties_.name,
+            properties_.multiProcessorCount,
+            properties_.totalGlobalMem,
+            {0, static_cast<std::size_t>(properties_.l2CacheSize)}};
   }
   void synchronize() { check(cudaStreamSynchronize(stream_), "the GPU reports a failure"); }
 
@@ -96,12 +111,50 @@ class CudaLauncher {
     check(cudaMemsetAsync(to, 0, count * sizeof(double), stream_), "clear memory of the GPU");
   }
 
-  /// A drift sweep writes into a spare field, which then becomes the field.
+  /// A drift sweep writes into a spare field, which a velocity sweep reads or which becomes the field.
+  void reserve_drift_target(std::size_t cells) {
+    if (spare_.size() < cells) spare_.resize(cells);
+  }
   double* drift_target(const CudaArray<double>& cells) {
-    spare_.resize(cells.size());
+    reserve_drift_target(cells.size());
     return spare_.data();
   }
-  void finish_drift(CudaArray<double>& cells) { swap(cells, spare_); }
+  void finish_drift(CudaArray<double>& cells) {
+    swap(cells, spare_);
+    ++memory_changes_;
+  }
+
+  /// Operations as one CUDA graph: one launch instead of one for each sweep.
+  class Recording {
+   public:
+    Recording() = default;
+    Recording(const Recording&) = delete;
+    Recording& operator=(const Recording&) = delete;
+    ~Recording() {
+      if (graph_ != nullptr) cudaGraphExecDestroy(graph_);
+    }
+
+   private:
+    friend class CudaLauncher;
+    cudaGraphExec_t graph_ = nullptr;
+    long memory_changes_ = -1;  ///< what the graph points to is where it was then
+    bool used_ = false;         ///< making a graph pays from the second time on
+    bool failed_ = false;
+  };
+
+  /// Carries out `operations`, from a graph of them if that can be made.
+  void replay(Recording& recording, const std::function<void()>& operations) {
+    if (recording.graph_ != nullptr && recording.memory_changes_ != memory_changes_) {
+      cudaGraphExecDestroy(std::exchange(recording.graph_, nullptr));
+    }
+    const bool repeats = std::exchange(recording.used_, true);
+    if (recording.graph_ == nullptr && repeats && !recording.failed_) capture(recording, operations);
+    if (recording.graph_ == nullptr) {
+      operations();
+    } else {
+      check(cudaGraphLaunch(recording.graph_, stream_), "launch of a graph");
+    }
+  }
 
   using MatrixHandle = CudaMatrix;
   void prepare(const CsrView& matrix, CudaMatrix& handle) { handle.describe(matrix, sparse_); }
@@ -116,32 +169,33 @@ class CudaLauncher {
     check(cudaGetLastError(), name);
   }
 
+  /// Does the scratch of a bundle fit into shared memory?
+  bool bundle_fits(int arrays, int lanes, int cells, int margin) const {
+    return bundle_bytes(arrays, lanes, cells, margin) <= properties_.sharedMemPerBlockOptin;
+  }
+
   template <class Body>
-  void for_each_bundle(const char* name, int bundles, int cells, int margin, const Body& body) const {
-    const int stride = cells + 2 * margin + 1;
-    const std::size_t bytes =
-        static_cast<std::size_t>(Body::scratch_arrays) * static_cast<std::size_t>(stride) * sizeof(double);
-    if (bytes > properties_.sharedMemPerBlockOptin) {
+  void for_each_bundle(const char* name, int bundles, int lanes, int cells, int margin, const Body& body) const {
+    if (!bundle_fits(Body::scratch_arrays, lanes, cells, margin)) {
       throw Error(ExitCode::device,
                   std::string(name) + ": a line of " + std::to_string(cells) + " velocity cells with margins of " +
                       std::to_string(margin) + " does not fit into the shared memory of the GPU",
                   "CUDA", "use fewer velocity cells or a smaller step, or --device host");
     }
-    check(cudaFuncSetAttribute(run_bundles<Body>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
-          name);
-    const unsigned threads = static_cast<unsigned>(std::clamp((cells + 127) / 128 * 32, 64, 512));
-    run_bundles<<<static_cast<unsigned>(bundles), threads, bytes, stream_>>>(body, stride);
-    check(cudaGetLastError(), name);
+    if (lanes == PairPack::width) {
+      launch_bundles<PairPack>(name, bundles, cells, margin, body);
+    } else {
+      launch_bundles<ScalarPack>(name, bundles, cells, margin, body);
+    }
   }
 
   template <class Body>
   void for_each_column_group(const char* name, const ColumnSource& source, const Body& body) const {
-    const FieldShape& shape = source.shape;
-    const dim3 grid(static_cast<unsigned>((shape.velocity_cells + CudaColumns::lanes - 1) / CudaColumns::lanes),
-                    static_cast<unsigned>((shape.theta_cells + CudaColumns::tile_rows - 1) / CudaColumns::tile_rows),
-                    static_cast<unsigned>(shape.planes));
-    run_columns<<<grid, dim3(CudaColumns::lanes, CudaColumns::strips), 0, stream_>>>(body, source);
-    check(cudaGetLastError(), name);
+    if (source.shape.velocity_cells % PairPack::width == 0) {
+      launch_columns<PairPack>(name, source, body);
+    } else {
+      launch_columns<ScalarPack>(name, source, body);
+    }
   }
 
   template <class Body>
@@ -165,7 +219,77 @@ class CudaLauncher {
   }
 
  private:
+  static int stride_of(int lanes, int cells, int margin) { return (cells + 2 * margin + 1) * lanes; }
+  static std::size_t bundle_bytes(int arrays, int lanes, int cells, int margin) {
+    return static_cast<std::size_t>(arrays) * static_cast<std::size_t>(stride_of(lanes, cells, margin) + 1) *
+           sizeof(double);
+  }
+
+  /// As many threads to a team as have a block of cells each; short lines share a block of threads.
+  template <class Pack, class Body>
+  void launch_bundles(const char* name, int bundles, int cells, int margin, const Body& body) const {
+    constexpr int block = CudaBundle<Pack>::block;
+    const int rounds = (cells + largest_team * block - 1) / (largest_team * block);
+    const int threads = (cells + rounds * block * 32 - 1) / (rounds * block * 32) * 32;
+    const int stride = stride_of(Pack::width, cells, margin) + (Pack::width == 1 && cells % 2 == 0 ? 1 : 0);
+    const int size = Body::scratch_arrays * stride;
+    const auto bytes = static_cast<std::size_t>(size) * sizeof(double);
+    const int room = static_cast<int>(properties_.sharedMemPerMultiprocessor / 2 / bytes);
+    const int teams = std::clamp(std::min(128 / threads, room), 1, 4);
+    const auto kernel = run_bundles<Pack, Body>;
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(properties_.sharedMemPerBlockOptin)),
+          name);
+    kernel<<<static_cast<unsigned>((bundles + teams - 1) / teams),
+             dim3(static_cast<unsigned>(threads), static_cast<unsigned>(teams)),
+             static_cast<std::size_t>(teams) * bytes, stream_>>>(body, bundles, size, stride);
+    check(cudaGetLastError(), name);
+  }
+
+  template <class Pack, class Body>
+  void launch_columns(const char* name, const ColumnSource& source, const Body& body) const {
+    using Columns = CudaColumns<Pack>;
+    const FieldShape& shape = source.shape;
+    const int columns = Columns::packs * Pack::width;
+    const int rows = Columns::strips * Columns::strip_rows;
+    const dim3 grid(static_cast<unsigned>((shape.velocity_cells + columns - 1) / columns),
+                    static_cast<unsigned>((shape.theta_cells + rows - 1) / rows), static_cast<unsigned>(shape.planes));
+    run_columns<Pack><<<grid, dim3(Columns::packs, Columns::strips), 0, stream_>>>(body, source);
+    check(cudaGetLastError(), name);
+  }
+
+  /// Leaves no graph if this driver cannot make one; the operations then go one by one.
+  void capture(Recording& recording, const std::function<void()>& operations) {
+    recording.failed_ = true;
+    if (cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal) != cudaSuccess) {
+      cudaGetLastError();
+      return;
+    }
+    cudaGraph_t graph = nullptr;
+    try {
+      operations();
+    } catch (...) {
+      cudaStreamEndCapture(stream_, &graph);
+      if (graph != nullptr) cudaGraphDestroy(graph);
+      throw;
+    }
+    if (cudaStreamEndCapture(stream_, &graph) != cudaSuccess || graph == nullptr) {
+      cudaGetLastError();
+      return;
+    }
+    const cudaError_t status = cudaGraphInstantiate(&recording.graph_, graph, 0);
+    cudaGraphDestroy(graph);
+    if (status != cudaSuccess) {
+      recording.graph_ = nullptr;
+      cudaGetLastError();
+      return;
+    }
+    recording.failed_ = false;
+    recording.memory_changes_ = memory_changes_;
+  }
+
   int device_;
+  long memory_changes_ = 0;  ///< how often a field and the spare one changed places
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   cusparseHandle_t sparse_ = nullptr;

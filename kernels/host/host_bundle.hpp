@@ -12,7 +12,10 @@ namespace underdamp {
 class HostBundle {
  public:
   using P = HostPack;
-  static constexpr int block = P::width;  ///< cells of a line that a convolution keeps in registers
+  static constexpr int block = P::width;           ///< cells of a line that a convolution keeps in registers
+  static constexpr bool writes_through = true;     ///< results go from registers to the field
+  static constexpr bool computes_weights = false;  ///< of the contraction; else they come from a table
+  static constexpr bool slides = false;            ///< cells of a convolution are kept in registers from tap to tap
 
   HostBundle(double* memory, std::size_t stride) : memory_(memory), stride_(stride) {}
 
@@ -29,23 +32,12 @@ class HostBundle {
     for (int j = 0; j < count; ++j) body(j);
   }
 
-  /// use(j, value(j), value(j + 1)) for j = 0 … count − 1, each value computed once.
-  template <class Value, class Use>
-  UNDERDAMP_HD void for_each_interval(int count, Value&& value, Use&& use) const {
-    P below = value(0);
-    for (int j = 0; j < count; ++j) {
-      const P above = value(j + 1);
-      use(j, below, above);
-      below = above;
-    }
-  }
-
-  /// body.operator()<block>(j, spacing) treats cells j, j + spacing, … (`block` of them).
+  /// body.operator()<block>(j) treats cells j … j + block − 1.
   template <class Body>
   UNDERDAMP_HD void for_each_block(int count, Body&& body) const {
     int j = 0;
-    for (; j + block <= count; j += block) body.template operator()<block>(j, 1);
-    for (; j < count; ++j) body.template operator()<1>(j, 1);
+    for (; j + block <= count; j += block) body.template operator()<block>(j);
+    for (; j < count; ++j) body.template operator()<1>(j);
   }
 
   /// Four interleaved partial sums, added pairwise: the order is fixed.
@@ -84,7 +76,10 @@ class HostBundle {
       const int moved = shift != nullptr && lane < lines ? shift[lane] : 0;
       rows[lane] = source + static_cast<std::ptrdiff_t>(lane < lines ? lane : 0) * n - moved;
     }
-    stage_edges(rows, n, lines, shift, p, -margin, begin);
+    const int first = std::clamp(least, -margin, begin);  // cells that no line has
+    const int last = std::clamp(n + most, end, n + margin);
+    clear(p, -margin, first);
+    stage_edges(rows, n, lines, shift, p, first, begin);
     int c = begin;
     if (lines == P::width) {
       for (; c + P::width <= end; c += P::width) {
@@ -94,12 +89,13 @@ class HostBundle {
         for (int k = 0; k < P::width; ++k) block_of[k].store(p + (c + k) * P::width);
       }
     }
-    stage_edges(rows, n, lines, shift, p, c, n + margin);
+    stage_edges(rows, n, lines, shift, p, c, last);
+    clear(p, last, n + margin);
   }
 
   /// Cells j … j + count − 1 of the lines at `target`.
   template <int count>
-  UNDERDAMP_HD void write(P (&values)[count], int j, int, int n, int lines, double* target) const {
+  UNDERDAMP_HD void write(P (&values)[count], int j, int n, int lines, double* target) const {
     if constexpr (count == P::width) {
       if (lines == P::width) {
         transpose(values);
@@ -162,6 +158,12 @@ class HostBundle {
   }
 
  private:
+  static void clear(double* p, int begin, int end) {
+    if (begin < end)
+      std::memset(p + static_cast<std::ptrdiff_t>(begin) * P::width, 0,
+                  static_cast<std::size_t>(end - begin) * sizeof(P));
+  }
+
   void stage_edges(const double* const* rows, int n, int lines, const int* shift, double* p, int begin, int end) const {
     for (int c = begin; c < end; ++c) {
       for (int lane = 0; lane < P::width; ++lane) {

@@ -1,59 +1,71 @@
 #pragma once
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 
 #include "kernels/drift_sweep.hpp"
 #include "kernels/host/host_pack.hpp"
 
 namespace underdamp {
 
-/// A group of neighbouring columns of one plane on one host thread. The columns are staged whole, each shifted by its
-/// own offset, so that the sweep may write where it read.
+/// A group of neighbouring columns of one plane on one host thread, taken in panels of rows so that memory is read and
+/// written in runs of several cache lines.
+///
+/// The sweep writes where it reads. Each pack of columns goes through its panels against the direction of its shift, so
+/// that no row is overwritten before it was staged; rows that two panels share stay in scratch. A pack whose columns
+/// are carried far in both directions, and any pack between periodic or reflecting walls, is staged whole.
 class HostColumns {
  public:
   using P = HostPack;
-  static constexpr int packs = 1;
-  static constexpr int lanes = packs * P::width;
-  static constexpr int margin_rows = remap_reach + 1;
+  static constexpr int most_packs = 4;  ///< packs of a group
+  static constexpr int panel_rows = 64;
+  static constexpr int shared_rows = 2 * remap_reach + 1;  ///< of two neighbouring panels
 
-  /// Doubles of scratch for columns of `rows` cells.
-  static std::size_t scratch_size(int rows) { return static_cast<std::size_t>(rows + 2 * margin_rows) * lanes; }
+  /// Doubles of scratch for a group in columns of `rows` cells.
+  static std::size_t scratch_size(int rows) {
+    const int staged = std::max(rows, most_packs * (panel_rows + shared_rows));
+    return static_cast<std::size_t>(staged + shared_rows) * P::width;
+  }
 
-  /// `rows`: those of `plane`; the group starts at column `column` of it.
-  HostColumns(double* scratch, const ThetaRows& rows, int plane, int column)
-      : scratch_(scratch), rows_(rows), plane_(plane), column_(column), first_column_(plane * rows.pitch + column) {}
+  /// `rows`: those of `plane`; the group has `packs` packs from column `column` of it on.
+  HostColumns(double* scratch, const ThetaRows& rows, int plane, int column, int packs)
+      : scratch_(scratch),
+        rows_(rows),
+        column_(column),
+        first_column_(plane * rows.pitch + column),
+        packs_(std::min(packs, (rows.pitch - column + P::width - 1) / P::width)),
+        first_row_(static_cast<std::ptrdiff_t>(plane) * rows.n) {}
 
   /// Index of the first column among those of all planes.
   int first_column() const { return first_column_; }
   int rows() const { return rows_.n; }
-  int staged_pitch() const { return lanes; }
-  const double* staged(int row, int lane) const {
-    return scratch_ + static_cast<std::ptrdiff_t>(row + margin_rows) * lanes + lane;
-  }
 
-  void stage(const int* offset) {
-    for (int lane = 0; lane < lanes && column_ + lane < rows_.pitch; lane += P::width) {
-      const int* const shift = offset + first_column_ + lane;
-      const int count = valid(lane);
-      const int least = *std::min_element(shift, shift + count);
-      const int most = *std::max_element(shift, shift + count);
-      // Rows whose source lies inside the box for every lane.
-      const int begin = std::clamp(-least, first_row(), end_row());
-      const int end = std::clamp(rows_.n - most, begin, end_row());
-      stage_beyond_walls(lane, shift, count, first_row(), begin);
-      stage_inside(lane, shift, count, begin, end);
-      stage_beyond_walls(lane, shift, count, end, end_row());
-      sum_departed(lane, shift, count);
+  /// body(lane, begin, end, staged) treats rows [begin, end) of the pack that starts at column `lane` of the group;
+  /// staged.window<count>(row) are the values that the shift takes to `count` rows from `row` on.
+  template <class Body>
+  void for_each_strip(const int* offset, Body&& body) {
+    Shift shifts[most_packs];
+    bool whole = false;
+    for (int k = 0; k < packs_; ++k) {
+      shifts[k] = Shift(offset + first_column_ + k * P::width, valid(k * P::width));
+      whole = whole || shifts[k].opposed() || rows_.periodic || rows_.below != nullptr;
+    }
+    if (whole) {
+      for (int k = 0; k < packs_; ++k) sweep_whole(k * P::width, shifts[k], body);
+      return;
+    }
+    for (int k = 0; k < packs_; ++k) sum_departed(k * P::width, shifts[k]);
+    const int panels = (rows_.n + panel_rows - 1) / panel_rows;
+    for (int panel = 0; panel < panels; ++panel) {
+      for (int k = 0; k < packs_; ++k) {
+        double* const memory = scratch_ + static_cast<std::ptrdiff_t>(k) * (panel_rows + shared_rows) * P::width;
+        sweep_panel(k * P::width, shifts[k], panel, panels, memory, body);
+      }
     }
   }
 
-  template <class Body>
-  UNDERDAMP_HD void for_each_strip(Body&& body) {
-    for (int lane = 0; lane < lanes && column_ + lane < rows_.pitch; lane += P::width) body(lane, 0, rows_.n);
-  }
-
   UNDERDAMP_HD void store(double* field, int row, int lane, P value) const {
-    double* const target = field + (static_cast<std::ptrdiff_t>(plane_) * rows_.n + row) * rows_.pitch + column_ + lane;
+    double* const target = field + (first_row_ + row) * rows_.pitch + column_ + lane;
     if (valid(lane) == P::width) {
       value.store(target);
     } else {
@@ -69,66 +81,150 @@ class HostColumns {
   }
 
  private:
+  /// β of the columns of a pack: row r of a column is taken from row r + β.
+  struct Shift {
+    const int* of = nullptr;
+    int count = 0;
+    int least = 0;
+    int most = 0;
+    int first_other = 0;  ///< columns [0, first_other) share one shift …
+    bool two = false;     ///< … and the others another
+
+    Shift() = default;
+    Shift(const int* offset, int columns)
+        : of(offset),
+          count(columns),
+          least(*std::min_element(offset, offset + columns)),
+          most(*std::max_element(offset, offset + columns)) {
+      first_other = static_cast<int>(std::find_if(of, of + count, [&](int s) { return s != of[0]; }) - of);
+      two = std::all_of(of + first_other, of + count, [&](int s) { return s == of[count - 1]; });
+    }
+    /// A row is read before it is overwritten from the last panel to the first if every β ≤ 5, from the first to the
+    /// last if every β ≥ −6.
+    bool descends() const { return most <= remap_reach; }
+    bool opposed() const { return !descends() && least < -remap_reach - 1; }
+  };
+
+  /// Rows of a pack in scratch; `origin` is where row 0 would lie.
+  struct Staged {
+    const double* origin;
+
+    /// Rows first … first + count − 1, loaded where they are used.
+    template <int count>
+    UNDERDAMP_HD Staged window(int first) const {
+      return {origin + static_cast<std::ptrdiff_t>(first) * P::width};
+    }
+    UNDERDAMP_HD P operator[](int row) const { return P::load(origin + static_cast<std::ptrdiff_t>(row) * P::width); }
+  };
+
+  template <class Body>
+  void sweep_whole(int lane, const Shift& shift, Body&& body) {
+    stage(lane, shift, -remap_reach, rows_.n + remap_reach + 1, scratch_);
+    sum_departed(lane, shift);
+    run(lane, 0, rows_.n, scratch_, body);
+  }
+
+  template <class Body>
+  void sweep_panel(int lane, const Shift& shift, int count, int panels, double* memory, Body&& body) {
+    const int panel = shift.descends() ? panels - 1 - count : count;
+    const int begin = panel * panel_rows;
+    const int end = std::min(begin + panel_rows, rows_.n);
+    int first = begin - remap_reach;
+    int last = end + remap_reach + 1;
+    constexpr std::size_t shared = sizeof(double) * shared_rows * P::width;
+    if (count > 0 && shift.descends()) {
+      last -= shared_rows;
+      std::memcpy(memory + static_cast<std::ptrdiff_t>(end - begin) * P::width, memory, shared);
+    } else if (count > 0) {
+      first += shared_rows;
+      std::memcpy(memory, memory + static_cast<std::ptrdiff_t>(panel_rows) * P::width, shared);
+    }
+    stage(lane, shift, first, last, memory + static_cast<std::ptrdiff_t>(first - begin + remap_reach) * P::width);
+    run(lane, begin, end, memory, body);
+  }
+
+  template <class Body>
+  UNDERDAMP_HD void run(int lane, int begin, int end, const double* memory, Body&& body) const {
+    body(lane, begin, end, Staged{memory - static_cast<std::ptrdiff_t>(begin - remap_reach) * P::width});
+  }
+
   UNDERDAMP_HD int valid(int lane) const {
     const int left = rows_.pitch - column_ - lane;
     return left < P::width ? left : P::width;
   }
 
-  int first_row() const { return -remap_reach; }
-  int end_row() const { return rows_.n + remap_reach + 1; }
-  UNDERDAMP_HD double* target(int row, int lane) const {
-    return scratch_ + static_cast<std::ptrdiff_t>(row + margin_rows) * lanes + lane;
-  }
   const double* source(int row, int lane) const {
     return rows_.plane + static_cast<std::ptrdiff_t>(row) * rows_.pitch + column_ + lane;
   }
 
-  /// Rows near and beyond the walls, element by element.
-  void stage_beyond_walls(int lane, const int* shift, int count, int begin, int end) const {
-    for (int row = begin; row < end; ++row) {
-      for (int k = 0; k < count; ++k) {
-        const double* const from = rows_.row(row + shift[k]);
-        target(row, lane)[k] = from != nullptr ? from[column_ + lane + k] : 0.0;
+  /// Rows [first, last) to `to`: where every column has its source inside the box by packs, elsewhere one by one.
+  void stage(int lane, const Shift& shift, int first, int last, double* to) const {
+    const int begin = std::clamp(-shift.least, first, last);
+    const int end = std::clamp(rows_.n - shift.most, begin, last);
+    stage_beyond_walls(lane, shift, first, begin, to);
+    stage_inside(lane, shift, begin, end, to + static_cast<std::ptrdiff_t>(begin - first) * P::width);
+    stage_beyond_walls(lane, shift, end, last, to + static_cast<std::ptrdiff_t>(end - first) * P::width);
+  }
+
+  void stage_beyond_walls(int lane, const Shift& shift, int begin, int end, double* to) const {
+    std::memset(to, 0, static_cast<std::size_t>(end - begin) * sizeof(P));
+    const bool open = !rows_.periodic && rows_.below == nullptr;
+    // Beyond open walls only columns of different shift have anything to read.
+    const int first = open ? std::clamp(-shift.most, begin, end) : begin;
+    const int last = open ? std::clamp(rows_.n - shift.least, first, end) : end;
+    for (int row = first; row < last; ++row) {
+      for (int k = 0; k < shift.count; ++k) {
+        const double* const from = rows_.row(row + shift.of[k]);
+        if (from != nullptr) to[(row - begin) * P::width + k] = from[column_ + lane + k];
       }
     }
   }
 
-  /// Rows inside the box. Neighbouring columns mostly share their shift, so that whole packs are copied, or two
-  /// blended.
-  void stage_inside(int lane, const int* shift, int count, int begin, int end) const {
-    const int first =
-        static_cast<int>(std::find_if(shift, shift + count, [&](int s) { return s != shift[0]; }) - shift);
-    const bool two = std::all_of(shift + first, shift + count, [&](int s) { return s == shift[count - 1]; });
-    double* to = target(begin, lane);
-    const double* one = source(begin + shift[0], lane);
-    const double* other = source(begin + shift[count - 1], lane);
-    if (first == count) {
-      for (int row = begin; row < end; ++row, to += lanes, one += rows_.pitch) P::load(one).store(to);
-    } else if (two) {
-      const P::Mask mask = P::lanes(0, first);
-      for (int row = begin; row < end; ++row, to += lanes, one += rows_.pitch, other += rows_.pitch) {
+  /// Neighbouring columns mostly share their shift, so that whole packs are copied, or two blended.
+  void stage_inside(int lane, const Shift& shift, int begin, int end, double* to) const {
+    const std::ptrdiff_t pitch = rows_.pitch;
+    const double* one = source(begin + shift.of[0], lane);
+    const double* other = source(begin + shift.of[shift.count - 1], lane);
+    if (shift.first_other == shift.count) {
+      for (int row = begin; row < end; ++row, to += P::width, one += pitch) P::load(one).store(to);
+    } else if (shift.two) {
+      const P::Mask mask = P::lanes(0, shift.first_other);
+      for (int row = begin; row < end; ++row, to += P::width, one += pitch, other += pitch) {
         P::select(mask, P::load(one), P::load(other)).store(to);
       }
     } else {
       const double* from[P::width];
-      for (int k = 0; k < P::width; ++k) from[k] = source(begin + shift[k < count ? k : 0], lane) + (k < count ? k : 0);
-      for (int row = begin; row < end; ++row, to += lanes)
-        P::gather(from, (row - begin) * static_cast<std::ptrdiff_t>(rows_.pitch)).store(to);
+      for (int k = 0; k < P::width; ++k) {
+        const int column = k < shift.count ? k : 0;
+        from[k] = source(begin + shift.of[column], lane) + column;
+      }
+      for (int row = begin; row < end; ++row, to += P::width) P::gather(from, (row - begin) * pitch).store(to);
     }
   }
 
-  /// Whole cells that leave: rows below `shift` when it is positive, rows from n + shift on when it is negative.
-  void sum_departed(int lane, const int* shift, int count) {
-    const bool closed = rows_.periodic || rows_.below != nullptr;
-    for (int k = 0; k < count; ++k) {
-      double below = 0.0;
-      double above = 0.0;
-      if (!closed) {
-        for (int r = 0; r < std::min(shift[k], rows_.n); ++r) below += source(r, lane)[k];
-        for (int r = std::max(rows_.n + shift[k], 0); r < rows_.n; ++r) above += source(r, lane)[k];
+  /// Whole cells that leave: rows below β where that is positive, rows from n + β on where it is negative.
+  void sum_departed(int lane, const Shift& shift) {
+    for (int k = 0; k < shift.count; ++k) departed_below_[lane + k] = departed_above_[lane + k] = 0.0;
+    if (rows_.periodic || rows_.below != nullptr) return;
+    const auto add_rows = [&](int begin, int end, double* sum) {  // by packs where all columns lose the row
+      P packed = P::broadcast(0.0);
+      if (shift.count == P::width) {
+        for (int r = begin; r < end; ++r) packed = packed + P::load(source(r, lane));
+        packed.store(sum + lane);
+      } else {
+        for (int r = begin; r < end; ++r) {
+          for (int k = 0; k < shift.count; ++k) sum[lane + k] += source(r, lane)[k];
+        }
       }
-      departed_below_[lane + k] = below;
-      departed_above_[lane + k] = above;
+    };
+    const int n = rows_.n;
+    const int below = std::clamp(shift.least, 0, n);
+    const int above = std::clamp(n + shift.most, 0, n);
+    add_rows(0, below, departed_below_);
+    add_rows(above, n, departed_above_);
+    for (int k = 0; k < shift.count; ++k) {
+      for (int r = below; r < std::min(shift.of[k], n); ++r) departed_below_[lane + k] += source(r, lane)[k];
+      for (int r = std::max(n + shift.of[k], 0); r < above; ++r) departed_above_[lane + k] += source(r, lane)[k];
     }
   }
 
@@ -140,11 +236,12 @@ class HostColumns {
 
   double* scratch_;
   ThetaRows rows_;
-  int plane_;
   int column_;
   int first_column_;
-  double departed_below_[lanes] = {};
-  double departed_above_[lanes] = {};
+  int packs_;
+  std::ptrdiff_t first_row_;
+  double departed_below_[most_packs * P::width];
+  double departed_above_[most_packs * P::width];
 };
 
 }  // namespace underdamp

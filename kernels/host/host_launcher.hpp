@@ -2,6 +2,7 @@
 #include <Kokkos_Core.hpp>
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ class HostLauncher {
   template <class T>
   using Array = HostArray<T>;
 
-  static constexpr int lanes = HostPack::width;  ///< lines of a bundle
+  static constexpr int lane_choices[] = {HostPack::width};  ///< lines of a bundle
+  static constexpr bool cascades = true;                    ///< dilated kernels cost less than wide ones
 
   HostLauncher() : workers_(Space().concurrency()), scratch_(static_cast<std::size_t>(workers_)) {}
 
@@ -52,8 +54,12 @@ class HostLauncher {
     });
   }
 
+  void reserve_drift_target(std::size_t) const {}
   double* drift_target(HostArray<double>& cells) const { return cells.data(); }
   void finish_drift(HostArray<double>&) const {}
+
+  struct Recording {};
+  void replay(Recording&, const std::function<void()>& operations) const { operations(); }
 
   struct MatrixHandle {};
   void prepare(const CsrView&, MatrixHandle&) const {}
@@ -69,8 +75,10 @@ class HostLauncher {
     });
   }
 
+  bool bundle_fits(int, int, int, int) const { return true; }
+
   template <class Body>
-  void for_each_bundle(const char* name, int bundles, int cells, int margin, const Body& body) {
+  void for_each_bundle(const char* name, int bundles, int, int cells, int margin, const Body& body) {
     const std::size_t stride = HostBundle::scratch_size(cells, margin);
     reserve_scratch(Body::scratch_arrays * stride);
     share(name, bundles, [&](int worker, long begin, long end) {
@@ -83,12 +91,14 @@ class HostLauncher {
   void for_each_column_group(const char* name, const ColumnSource& source, const Body& body) {
     const FieldShape& shape = source.shape;
     reserve_scratch(HostColumns::scratch_size(shape.theta_cells));
-    const int groups = (shape.velocity_cells + HostColumns::lanes - 1) / HostColumns::lanes;
+    const int all_packs = (shape.velocity_cells + HostPack::width - 1) / HostPack::width;
+    const int packs = std::clamp(all_packs * shape.planes / (4 * workers_), 1, HostColumns::most_packs);
+    const int groups = (all_packs + packs - 1) / packs;
     share(name, static_cast<long>(shape.planes) * groups, [&](int worker, long begin, long end) {
       for (long g = begin; g < end; ++g) {
         const int plane = static_cast<int>(g / groups);
         HostColumns columns(scratch_[static_cast<std::size_t>(worker)].data(), source.rows_of(plane), plane,
-                            static_cast<int>(g % groups) * HostColumns::lanes);
+                            static_cast<int>(g % groups) * packs * HostPack::width, packs);
         body(columns);
       }
     });
