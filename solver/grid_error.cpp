@@ -61,35 +61,49 @@ double mean_remap_constant(double mean_shift, double deviation) {
   return sum / weight;
 }
 
+// The kernels of kernels/gaussian_weights.hpp, by their variance in cells².
+constexpr double sampled_from = 1.15 * 1.15;
+constexpr double cascade_from = 3.2 * 3.2;
+constexpr double restricted_from = 7.0 * 7.0;
+constexpr double fine_level = 1.5 * 1.5;
+
 /// What a sampled kernel of deviation s cells (times `stride`) leaves of ∂⁸ on data that end up `width` cells wide: its
-/// first six moments are right, its eighth lacks what lies beyond the cut at z, 2 He₇(z) φ(z), and has what sampling
-/// adds. Where kernel and data are alike, what (17) adds to the sixth is the larger part.
+/// fourth moment lacks what lies beyond the cut at z, 2 He₃(z) φ(z); where kernel and data are alike, making the second
+/// one right is the smaller part. Below s = 1.4 six moments are right and sampling adds to the eighth.
 double sampled_constant(double s, double stride, double width) {
+  const double scale = std::pow(s * stride, 8);
+  const double share = s * stride / width;
+  const auto as_eighth = [&](int order, double missing) {
+    return missing / factorial(order) * std::sqrt(factorial(order) / factorial(8)) * std::pow(share, order - 8);
+  };
+  if (s < 1.4) {
+    const double frequency = 6.283185307179586 * s;
+    return 2.0 * std::exp(-0.5 * frequency * frequency) * std::pow(frequency, 8) / factorial(8) * scale;
+  }
   const double z = (std::ceil(7.0 * s) + 0.5) / s;
   const double density = std::exp(-0.5 * z * z) / 2.5066282746310002;
-  const double z2 = z * z;
-  const double eighth = 2.0 * density * z * (((z2 - 21.0) * z2 + 105.0) * z2 - 105.0);
-  const double sixth = 2.0 * density * z * ((z2 - 10.0) * z2 + 15.0);
-  const double frequency = 6.283185307179586 * s;
-  const double image = 2.0 * std::exp(-0.5 * frequency * frequency) * std::pow(frequency, 8);
-  const double share = s * stride / width;
-  const double from_eighth = (eighth + image) / factorial(8);
-  const double from_sixth = sixth / factorial(6) * std::sqrt(factorial(6) / factorial(8)) / (share * share);
-  return std::min(from_eighth, from_sixth) * std::pow(s * stride, 8);
+  const double second = 2.0 * density * z;
+  const double fourth = second * (z * z - 3.0);
+  return std::min(as_eighth(2, second), as_eighth(4, fourth)) * scale;
 }
 
-/// The same for the cascade (18); `deposit` has none.
+/// The same for all that a convolution consists of: one kernel, two of a cascade (18), or one on a grid restricted
+/// `grids` times, whose half-band filters leave 2·24310 (k/2)¹⁸ on the last but one grid. A `deposit` has no cascade.
 double kernel_constant(double variance, double width, bool deposit) {
-  double sum = 0.0;
   double stride = 1.0;
-  while (!deposit && variance > 3.2 * 3.2) {
-    const double s = stride < 4.0 ? 1.5 : 2.0;
-    sum += sampled_constant(s, stride, width);
-    variance = (variance - s * s) / 4.0;
+  double filters = 0.0;
+  while (variance >= restricted_from) {
+    filters =
+        2.0 * 24310.0 * std::pow(0.5 * stride, 18) * std::sqrt(factorial(18) / factorial(8)) * std::pow(width, -10);
+    variance /= 4.0;
     stride *= 2.0;
   }
-  if (variance >= 1.15 * 1.15) sum += sampled_constant(std::sqrt(variance), stride, width);
-  return sum;
+  if (variance < sampled_from) return 0.0;
+  if (deposit || stride > 1.0 || variance <= cascade_from) {
+    return filters + sampled_constant(std::sqrt(variance), stride, width);
+  }
+  return sampled_constant(std::sqrt(fine_level), 1.0, width) +
+         sampled_constant(std::sqrt((variance - fine_level) / 4.0), 2.0, width);
 }
 
 }  // namespace
@@ -195,37 +209,35 @@ struct GridError::Fleeting {
     modulated += bounded * bounded;
   }
 
-  /// What is left of the images of a cascade of this total variance, M later.
-  /// Level m of variance S = 4^m s_m² repeats its symbol at κ = 2π/2^m: it lets pass exp(−½ S (κ − k_v)²) of what the
-  /// density has there. Maximum over k, with B the covariance of now less what the levels after m add.
+  /// What is left of the images of a kernel of this variance, M later. Its first level repeats its symbol at κ = 2π,
+  /// the second of a cascade at κ = π: there level m of variance S lets pass exp(−½ S (κ − k_v)²) of what the density
+  /// has.
   void add_images(double amplitude, double variance, const Matrix& m) {
-    const std::array<double, 2> axis{m[0][1], m[1][1]};
-    double rest = variance;  // of this level and those after it
-    double stride = 1.0;
-    while (rest >= 1.15 * 1.15 * stride * stride) {
-      const double in_strides = rest / (stride * stride);
-      const double s2 = in_strides <= 3.2 * 3.2 ? in_strides : (stride < 4.0 ? 2.25 : 4.0);
-      const double kernel = s2 * stride * stride;
-      rest -= kernel;
-      Matrix b = now;
-      for (std::size_t i = 0; i < 2; ++i)
-        for (std::size_t j = 0; j < 2; ++j) b[i][j] -= rest * axis[i] * axis[j];
-      const double determinant = b[0][0] * b[1][1] - b[0][1] * b[1][0];
-      if (determinant > 0.0) {
-        const double back =
-            (b[1][1] * axis[0] * axis[0] - 2.0 * b[0][1] * axis[0] * axis[1] + b[0][0] * axis[1] * axis[1]) /
-            determinant;
-        const double wave = 6.283185307179586 / stride;
-        const double left =
-            1.3 * amplitude * std::exp(-0.5 * wave * wave * kernel * std::max(0.0, 1.0 - kernel * back));
-        // It comes from content of wave number k*, and what a density has there shows in its Δ¹².
-        const double content = std::min(wave * std::min(1.0, kernel * back), 3.141592653589793);
-        const double bounded = std::min(std::abs(left), 10.0 * largest / std::pow(2.0 * std::sin(0.5 * content), 12));
-        images += bounded * bounded;
-      }
-      if (in_strides <= 3.2 * 3.2) break;
-      stride *= 2.0;
+    if (variance < sampled_from || variance >= restricted_from) return;
+    if (variance <= cascade_from) {
+      add_image(amplitude, variance, 0.0, 6.283185307179586, m);
+    } else {
+      add_image(amplitude, fine_level, variance - fine_level, 6.283185307179586, m);
+      add_image(amplitude, variance - fine_level, 0.0, 3.141592653589793, m);
     }
+  }
+
+ private:
+  /// Maximum over k, with B the covariance of now less what the levels after this one add, `rest`.
+  void add_image(double amplitude, double kernel, double rest, double wave, const Matrix& m) {
+    const std::array<double, 2> axis{m[0][1], m[1][1]};
+    Matrix b = now;
+    for (std::size_t i = 0; i < 2; ++i)
+      for (std::size_t j = 0; j < 2; ++j) b[i][j] -= rest * axis[i] * axis[j];
+    const double determinant = b[0][0] * b[1][1] - b[0][1] * b[1][0];
+    if (!(determinant > 0.0)) return;
+    const double back =
+        (b[1][1] * axis[0] * axis[0] - 2.0 * b[0][1] * axis[0] * axis[1] + b[0][0] * axis[1] * axis[1]) / determinant;
+    const double left = 1.3 * amplitude * std::exp(-0.5 * wave * wave * kernel * std::max(0.0, 1.0 - kernel * back));
+    // It comes from content of wave number k*, and what a density has there shows in its Δ¹².
+    const double content = std::min(wave * std::min(1.0, kernel * back), 3.141592653589793);
+    const double bounded = std::min(std::abs(left), 10.0 * largest / std::pow(2.0 * std::sin(0.5 * content), 12));
+    images += bounded * bounded;
   }
 };
 

@@ -212,7 +212,8 @@ TEST(Validation, TheGridEstimateHoldsForTheMap) {
   expect_grid_estimate(measured(0.8, 0.9, 4.0, 128, 1, 0.15, 0.4), "one step, sheared");
   expect_grid_estimate(measured(0.8, 0.9, 4.0, 192, 5, 0.15, 0.4), "five steps, sheared");
   expect_grid_estimate(measured(0.6, 0.9, 3.0, 128, 100, 0.15, 0.4), "a hundred steps");
-  expect_grid_estimate(measured(0.05, 0.34, 1.87, 192, 2, 0.054, 0.4), "images of the cascade");
+  expect_grid_estimate(measured(0.05, 0.34, 1.87, 256, 2, 0.054, 0.1), "filters of a coarser grid");
+  expect_grid_estimate(measured(0.05, 0.34, 1.87, 224, 2, 0.054, 0.1), "cut of a wide kernel");
   expect_grid_estimate(measured(0.3, 0.0, 0.94, 64, 1, 0.1, 0.2), "no momentum");
   expect_grid_estimate(measured(0.1, 0.99, 1.0, 64, 30, 0.5, 1.0), "much momentum");
 }
