@@ -191,6 +191,48 @@ TEST_P(Sweeps, VelocityOutOfPlaceCarriesWhatDeparted) {
   EXPECT_EQ(outside.velocity_max, inside.velocity_max);
 }
 
+TEST_P(Sweeps, DriftAndVelocityTogetherEqualOneAfterTheOther) {
+  // Queued as a sequence and carried out three times, with a change of memory in between where drifts go elsewhere.
+  for (const PhaseMesh& mesh : {one_plane(), one_plane(ThetaBoundary::reflecting), three_planes()}) {
+    const auto values = bumpy_density(mesh, 8);
+    const std::vector<double> duration(static_cast<std::size_t>(mesh.planes()), 0.05);
+    VelocityLaw law = law_of(mesh, 0.95, 1.5, 5.0);
+    const auto drift = backend_->plan_drift(mesh, duration);
+    const auto velocity = backend_->plan_velocity(mesh, law);
+    auto apart = backend_->allocate(mesh.shape());
+    auto together = backend_->allocate(mesh.shape());
+    backend_->upload(values, *apart);
+    backend_->upload(values, *together);
+    const auto sequence =
+        backend_->make_sequence([&] { backend_->drift_velocity(*together, *drift, *velocity, Positivity::limit); });
+    for (int repetition = 0; repetition < 5; ++repetition) {
+      backend_->drift(*apart, *drift, Positivity::limit);
+      backend_->velocity(*apart, *apart, *velocity, Positivity::limit);
+      backend_->replay(*sequence);
+      Departed left;
+      Departed left_together;
+      EXPECT_FIELDS_NEAR(download(*together, &left_together), download(*apart, &left), 0.0);
+      EXPECT_EQ(left_together.theta_min, left.theta_min);
+      EXPECT_EQ(left_together.velocity_max, left.velocity_max);
+    }
+  }
+}
+
+TEST_P(Sweeps, LongColumnsGoThroughSeveralPanels) {
+  // More rows than two panels of the host, shifts of many cells to both sides, columns that share a pack with others.
+  for (const int columns : {16, 37}) {
+    const PhaseMesh mesh(std::vector<PhasePlane>{{{-1.0, 1.0, 331}, {-2.0, 2.0, columns}}});
+    const auto values = bumpy_density(mesh, 9);
+    for (const double duration : {0.004, 0.02, 0.3, -0.3, 2.0}) {
+      const auto expected = testing::reference_drift(mesh, values, {duration}, true);
+      Departed left;
+      EXPECT_FIELDS_NEAR(drifted(mesh, values, {duration}, Positivity::limit, &left), expected.values, 2e-14);
+      EXPECT_NEAR(left.theta_min, expected.left_lower, 1e-11);
+      EXPECT_NEAR(left.theta_max, expected.left_upper, 1e-11);
+    }
+  }
+}
+
 TEST_P(Sweeps, VelocityOfABatch) {
   const auto mesh = three_planes();
   const auto values = bumpy_density(mesh, 7);

@@ -64,6 +64,33 @@ const std::string small_spec =
     "[0.1, 0.0]\n"
     "[evolve]\nuntil = 2.0\nframes = 4\n[output]\nprecision = \"float64\"\n";
 
+TEST(Program, BenchMeasuresEachSweep) {
+  const TemporaryDirectory folder;
+  const Result r =
+      underdamp(folder.path(), "bench --device host --sizes 32,48 --batches 2 --seconds 0.001 --json bench.json");
+  EXPECT_EQ(r.code, 0) << r.output;
+  EXPECT_CONTAINS(r.output, "  32x32 ");
+  EXPECT_CONTAINS(r.output, "2 of 128x128");
+  const auto device = json_of(folder.path() / "bench.json")["devices"][0];
+  ASSERT_EQ(device["rows"].size(), 3U);
+  for (const auto& row : device["rows"]) {
+    const double cells = row["planes"].get<double>() * row["cells"][0].get<double>() * row["cells"][1].get<double>();
+    EXPECT_EQ(row["field_bytes"].get<double>(), 8.0 * cells);
+    const double copy = row["copy"]["bytes_per_second"].get<double>();
+    for (const auto& [sweep, bytes] : {std::pair{"copy", 16.0}, {"drift", 16.0}, {"velocity", 16.0}, {"step", 32.0}}) {
+      const double seconds = row[sweep]["seconds"].get<double>();
+      EXPECT_GT(seconds, 0.0) << sweep;
+      EXPECT_NEAR(row[sweep]["cells_per_second"].get<double>() * seconds / cells, 1.0, 1e-9) << sweep;
+      EXPECT_NEAR(row[sweep]["bytes_per_second"].get<double>() * seconds / (bytes * cells), 1.0, 1e-9) << sweep;
+      EXPECT_NEAR(row[sweep]["share_of_copy"].get<double>() * copy / row[sweep]["bytes_per_second"].get<double>(), 1.0,
+                  1e-9)
+          << sweep;
+    }
+  }
+  EXPECT_EQ(underdamp(folder.path(), "bench --sizes 4").code, 2);
+  EXPECT_EQ(underdamp(folder.path(), "bench --device host --sizes 32 --json none/bench.json --seconds 0.001").code, 5);
+}
+
 TEST(Program, HelpVersionAndUsage) {
   const TemporaryDirectory folder;
   EXPECT_EQ(underdamp(folder.path(), "--help").code, 0);
