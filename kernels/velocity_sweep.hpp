@@ -165,32 +165,65 @@ struct VelocitySweep {
 
   /// Writes what `evaluate` gives to the lines of the field, without negative values if `limited`.
   template <class Bundle, class Evaluate>
-  UNDERDAMP_HD void write_lines(Bundle& bundle, const BundleEntry& entry, double* p, int n, int lines, int line,
-                                Evaluate&& evaluate) const {
+  UNDERDAMP_HD void write_lines(Bundle& bundle, const BundleEntry& entry, [[maybe_unused]] double* p, int n, int lines,
+                                int line, Evaluate&& evaluate) const {
     using P = typename Bundle::P;
     double* const target = to.line(line);
     const bool may_clip = limited && entry.may_undershoot != 0;
     if constexpr (Bundle::writes_through) {
-      P smallest = P::broadcast(0.0);
+      P sum = P::broadcast(0.0);
+      P positive = P::broadcast(0.0);
       evaluate([&]<int count>(int j, P(&values)[count]) {
-        UNDERDAMP_UNROLL
-        for (int b = 0; b < count; ++b) smallest = min(values[b], smallest);
+        if constexpr (limited) {
+          UNDERDAMP_UNROLL
+          for (int b = 0; b < count; ++b) {
+            sum = sum + values[b];
+            values[b] = max(P::broadcast(0.0), values[b]);
+            positive = positive + values[b];
+          }
+        }
         bundle.template write<count>(values, j, n, lines, target);
       });
-      if (!may_clip || !bundle.any_negative(smallest)) return;
-    }
-    P least = P::broadcast(0.0);
-    evaluate([&]<int count>(int j, P(&values)[count]) {
-      UNDERDAMP_UNROLL
-      for (int b = 0; b < count; ++b) least = min(values[b], least);
-      Keep<P>{p}(j, values);
-    });
-    bundle.barrier();
-    if (may_clip && bundle.any_negative(least)) {
-      bundle.add_to_lines(created_in + line, clip(bundle, p, n), lines);
+      if (may_clip && bundle.any_negative(sum - positive)) settle(bundle, sum, positive, n, lines, line);
+    } else {
+      P least = P::broadcast(0.0);
+      evaluate([&]<int count>(int j, P(&values)[count]) {
+        UNDERDAMP_UNROLL
+        for (int b = 0; b < count; ++b) least = min(values[b], least);
+        Keep<P>{p}(j, values);
+      });
       bundle.barrier();
+      if (may_clip && bundle.any_negative(least)) {
+        bundle.add_to_lines(created_in + line, clip(bundle, p, n), lines);
+        bundle.barrier();
+      }
+      bundle.unstage(p, n, lines, target);
     }
-    bundle.unstage(p, n, lines, target);
+  }
+
+  /// Lines whose negative values were set to zero gained `positive` − `sum`. What is no more than rounding counts as
+  /// created; more is taken from the rest of the line, and a line whose sum is negative becomes empty.
+  template <class Bundle>
+  UNDERDAMP_HD void settle(Bundle& bundle, typename Bundle::P sum, typename Bundle::P positive, int n, int lines,
+                           int line) const {
+    using P = typename Bundle::P;
+    constexpr double rounding = 1e-14;
+    double sums[P::width];
+    double created[P::width];
+    double factors[P::width];
+    sum.store(sums);
+    positive.store(created);
+    bool any = false;
+    for (int lane = 0; lane < P::width; ++lane) {
+      const double total = created[lane];
+      const double kept = sums[lane] > 0.0 ? sums[lane] : 0.0;
+      const bool scales = total - kept > rounding * kept;
+      factors[lane] = scales ? kept / total : 1.0;
+      created[lane] = (scales ? kept : total) - sums[lane];
+      any = any || (scales && lane < lines);
+    }
+    if (any) bundle.scale_lines(to.line(line), n, lines, factors);
+    bundle.add_to_lines(created_in + line, P::load(created), lines);
   }
 
   static UNDERDAMP_HD void exchange(double*& p, double*& q) {

@@ -165,14 +165,13 @@ class KernelStore {
     for (const bool upper : {false, true}) {
       for (int c = 0; c < count; ++c) {
         const int distance = upper ? extent - 1 - c : c - extent;  // of the cell from the wall cell
-        for (std::size_t lane = 0; lane < lanes; ++lane) {
-          double sum = 0.0;
-          for (int m = -level.half_width; m <= level.half_width; ++m) {
-            const double weight = level.weights[static_cast<std::size_t>(m + level.half_width) * lanes + lane];
-            sum += weight * share(upper ? above : below, distance + m);
-          }
-          table_.weights.push_back(sum);
+        std::vector<double> sum(lanes, 0.0);
+        for (int m = -level.half_width; m <= level.half_width; ++m) {
+          const double beyond = share(upper ? above : below, distance + m);
+          const double* const weight = level.weights.data() + static_cast<std::size_t>(m + level.half_width) * lanes;
+          for (std::size_t lane = 0; lane < lanes; ++lane) sum[lane] += weight[lane] * beyond;
         }
+        table_.weights.insert(table_.weights.end(), sum.begin(), sum.end());
       }
     }
     return position;

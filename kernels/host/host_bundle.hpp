@@ -130,6 +130,15 @@ class HostBundle {
     }
   }
 
+  /// Multiplies each of the lines by its factor.
+  void scale_lines(double* target, int n, int lines, const double* factors) const {
+    for (int lane = 0; lane < lines; ++lane) {
+      double* const row = target + static_cast<std::ptrdiff_t>(lane) * n;
+      if (factors[lane] == 1.0) continue;
+      for (int j = 0; j < n; ++j) row[j] *= factors[lane];
+    }
+  }
+
   /// Adds what a shift carried beyond the margins of `stage`.
   void add_beyond_margin(const double* source, int n, int lines, const int* shift, int margin, P& lower,
                          P& upper) const {
