@@ -171,7 +171,7 @@ class CudaLauncher {
 
   /// Does the scratch of a bundle fit into shared memory?
   bool bundle_fits(int arrays, int lanes, int cells, int margin) const {
-    return bundle_bytes(arrays, lanes, cells, margin) <= properties_.sharedMemPerBlockOptin;
+    return bundle_bytes(arrays, lanes, cells, margin) + static_shared_bytes <= properties_.sharedMemPerBlockOptin;
   }
 
   template <class Body>
@@ -219,6 +219,8 @@ class CudaLauncher {
   }
 
  private:
+  static constexpr std::size_t static_shared_bytes = 1024;  ///< more than the kernels declare
+
   static int stride_of(int lanes, int cells, int margin) { return (cells + 2 * margin + 1) * lanes; }
   static std::size_t bundle_bytes(int arrays, int lanes, int cells, int margin) {
     return static_cast<std::size_t>(arrays) * static_cast<std::size_t>(stride_of(lanes, cells, margin) + 1) *
@@ -238,7 +240,7 @@ class CudaLauncher {
     const int teams = std::clamp(std::min(128 / threads, room), 1, 4);
     const auto kernel = run_bundles<Pack, Body>;
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(properties_.sharedMemPerBlockOptin)),
+                               static_cast<int>(static_cast<std::size_t>(teams) * bytes)),
           name);
     kernel<<<static_cast<unsigned>((bundles + teams - 1) / teams),
              dim3(static_cast<unsigned>(threads), static_cast<unsigned>(teams)),
