@@ -5,17 +5,17 @@
 
 #include <Spectra/GenEigsSolver.h>
 #include <Eigen/Sparse>
-#include <Eigen/UmfPackSupport>
 
 #include "kernels/backend.hpp"
 #include "meshes/error.hpp"
 #include "solver/nested_dissection.hpp"
+#include "solver/sparse_factors.hpp"
 #include "solver/spectrum.hpp"
 
 namespace underdamp {
 namespace {
 
-using Matrix = Eigen::SparseMatrix<double>;  // by columns
+using Matrix = SparseFactors::Matrix;
 using Rows = Eigen::SparseMatrix<double, Eigen::RowMajor, int>;
 using Permutation = Eigen::PermutationMatrix<Eigen::Dynamic, Eigen::Dynamic, int>;
 using Vector = Eigen::VectorXd;
@@ -51,32 +51,28 @@ class ShiftedInverse {
  public:
   using Scalar = double;
 
-  ShiftedInverse(const Matrix& generator, double shift, const std::function<void()>& poll) : poll_(poll) {
+  ShiftedInverse(const Matrix& generator, double shift, const std::function<void()>& poll)
+      : rows_(generator.rows()), poll_(poll) {
     Matrix identity(generator.rows(), generator.cols());
     identity.setIdentity();
-    shifted_ = generator - shift * identity;
-    auto& control = solver_.umfpackControl();
-    control[UMFPACK_STRATEGY] = UMFPACK_STRATEGY_SYMMETRIC;
-    control[UMFPACK_ORDERING] = UMFPACK_ORDERING_NONE;  // it is in a good order already
-    control[UMFPACK_IRSTEP] = 0;                        // inverse iteration refines by itself
-    solver_.compute(shifted_);
-    if (solver_.info() != Eigen::Success) {
+    factors_ = factor(generator - shift * identity);
+    if (!factors_) {
       throw Error(ExitCode::numerical, "the sparse LU factorisation of the generator failed", {},
                   "use fewer cells, or stationary.method = \"arnoldi\"");
     }
   }
-  Eigen::Index rows() const { return shifted_.rows(); }
-  Eigen::Index cols() const { return shifted_.cols(); }
+  Eigen::Index rows() const { return rows_; }
+  Eigen::Index cols() const { return rows_; }
   Vector solve(const Vector& right) const {
     poll_();
     ++solves_;
-    return solver_.solve(right);
+    return factors_->solve(right);
   }
   long solves() const { return solves_; }
 
  private:
-  Matrix shifted_;
-  Eigen::UmfPackLU<Matrix> solver_;
+  Eigen::Index rows_;
+  std::unique_ptr<SparseFactors> factors_;
   const std::function<void()>& poll_;
   mutable long solves_ = 0;
 };

@@ -2,10 +2,12 @@
 #include <memory>
 
 #include "kernels/backend.hpp"
+#include "kernels/host/host_workers.hpp"
 
 namespace underdamp {
 
-/// The backend of the host: Kokkos' default host execution space.
+/// The backend of the host, by default with the workers of this build. Results do not depend on who works, to the bit.
 std::unique_ptr<Backend> make_host_backend();
+std::unique_ptr<Backend> make_host_backend(std::unique_ptr<HostWorkers> workers);
 
 }  // namespace underdamp

@@ -1,9 +1,10 @@
 #pragma once
-#include <Kokkos_Core.hpp>
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/backend_ops.hpp"
@@ -12,28 +13,26 @@
 #include "kernels/host/host_bundle.hpp"
 #include "kernels/host/host_columns.hpp"
 #include "kernels/host/host_line.hpp"
+#include "kernels/host/host_workers.hpp"
 
 namespace underdamp {
 
-/// Loops of the host by Kokkos: every worker takes a contiguous share of the lines and has its own scratch.
+/// Loops of the host: every worker takes a contiguous share of the lines and has its own scratch.
 class HostLauncher {
  public:
-  using Space = Kokkos::DefaultHostExecutionSpace;
   template <class T>
   using Array = HostArray<T>;
 
   static constexpr int lane_choices[] = {HostPack::width};  ///< lines of a bundle
   static constexpr bool cascades = true;                    ///< dilated kernels cost less than wide ones
 
-  HostLauncher() : workers_(Space().concurrency()), scratch_(static_cast<std::size_t>(workers_)) {}
+  explicit HostLauncher(std::unique_ptr<HostWorkers> workers)
+      : workers_(std::move(workers)), scratch_(static_cast<std::size_t>(workers_->count())) {}
 
   DeviceDescription describe() const {
-    return {DeviceKind::host,
-            std::string("host: Kokkos ") + Space::name() + ", " + std::to_string(workers_) +
-                (workers_ == 1 ? " thread" : " threads"),
-            workers_, host_memory_bytes(), host_cache_bytes()};
+    return {DeviceKind::host, "host: " + workers_->name(), workers_->count(), host_memory_bytes(), host_cache_bytes()};
   }
-  void synchronize() { Kokkos::fence(); }
+  void synchronize() {}
 
   template <class T>
   void upload(const T* from, std::size_t count, T* to) const {
@@ -92,7 +91,7 @@ class HostLauncher {
     const FieldShape& shape = source.shape;
     reserve_scratch(HostColumns::scratch_size(shape.theta_cells));
     const int all_packs = (shape.velocity_cells + HostPack::width - 1) / HostPack::width;
-    const int packs = std::clamp(all_packs * shape.planes / (4 * workers_), 1, HostColumns::most_packs);
+    const int packs = std::clamp(all_packs * shape.planes / (4 * workers_->count()), 1, HostColumns::most_packs);
     const int groups = (all_packs + packs - 1) / packs;
     share(name, static_cast<long>(shape.planes) * groups, [&](int worker, long begin, long end) {
       for (long g = begin; g < end; ++g) {
@@ -141,8 +140,8 @@ class HostLauncher {
   /// far tails of a density are full of them and each costs a hundred cycles.
   template <class Body>
   void share(const char* name, long count, const Body& body) const {
-    const int workers = workers_;
-    Kokkos::parallel_for(name, Kokkos::RangePolicy<Space>(0, workers), [=, &body](int worker) {
+    const int workers = workers_->count();
+    workers_->run(name, [=, &body](int worker) {
       const FlushToZero scope;
       const long begin = count * worker / workers;
       const long end = count * (worker + 1) / workers;
@@ -156,7 +155,7 @@ class HostLauncher {
     }
   }
 
-  int workers_;
+  std::unique_ptr<HostWorkers> workers_;
   std::vector<HostArray<double>> scratch_;
 };
 

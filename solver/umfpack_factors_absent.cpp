@@ -1,0 +1,9 @@
+#include "solver/sparse_factors.hpp"
+
+namespace underdamp {
+
+std::unique_ptr<SparseFactors> factor(SparseFactors::Matrix matrix) {
+  return factor_by_eigen(matrix);
+}
+
+}  // namespace underdamp
