@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "kernels/host/host_workers.hpp"
 #include "solver/checkpoint.hpp"
 #include "solver/vtk_writer.hpp"
 #include "test_support.hpp"
