@@ -1,47 +1,23 @@
-# Libraries of solver/ and app/. Where a distribution ships no CMake package, a target is made here.
-find_package(Eigen3 3.3 REQUIRED NO_MODULE)
-find_package(fmt REQUIRED)
-find_package(nlohmann_json REQUIRED)
-find_package(CLI11 REQUIRED)
-
-find_package(Boost 1.71 QUIET)
-if(NOT TARGET Boost::headers)
-  find_path(UNDERDAMP_BOOST_INCLUDE boost/math/tools/minima.hpp REQUIRED)
-  add_library(Boost::headers INTERFACE IMPORTED)
-  target_include_directories(Boost::headers INTERFACE "${UNDERDAMP_BOOST_INCLUDE}")
+# Libraries of solver/ and app/: those that every build needs, from the system or from a bundle, and those that can be
+# left out.
+if(UNDERDAMP_BUNDLE)
+  include(UnderdampBundle)
+else()
+  include(UnderdampPackages)
 endif()
 
-find_package(tomlplusplus QUIET)
-if(NOT TARGET tomlplusplus::tomlplusplus)
-  find_path(UNDERDAMP_TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
-  add_library(tomlplusplus::tomlplusplus INTERFACE IMPORTED)
-  target_include_directories(tomlplusplus::tomlplusplus INTERFACE "${UNDERDAMP_TOMLPLUSPLUS_INCLUDE}")
+if(UNDERDAMP_HDF5)
+  enable_language(C)  # FindHDF5 looks for the C library
+  find_package(HDF5 QUIET COMPONENTS C)
+  if(NOT HDF5_FOUND)
+    message(FATAL_ERROR "HDF5 was not found. Install it (Debian: libhdf5-dev), or configure with -DUNDERDAMP_HDF5=OFF: "
+                        "runs then write no checkpoints.")
+  endif()
+  add_library(underdamp_hdf5 INTERFACE)
+  target_include_directories(underdamp_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
+  target_compile_definitions(underdamp_hdf5 INTERFACE ${HDF5_C_DEFINITIONS})
+  target_link_libraries(underdamp_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
 endif()
-
-find_package(muparser QUIET)
-if(NOT TARGET muparser::muparser)
-  find_path(UNDERDAMP_MUPARSER_INCLUDE muParser.h REQUIRED)
-  find_library(UNDERDAMP_MUPARSER_LIBRARY muparser REQUIRED)
-  add_library(muparser::muparser UNKNOWN IMPORTED)
-  set_target_properties(muparser::muparser PROPERTIES
-    IMPORTED_LOCATION "${UNDERDAMP_MUPARSER_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${UNDERDAMP_MUPARSER_INCLUDE}")
-endif()
-
-enable_language(C)  # FindHDF5 looks for the C library
-find_package(HDF5 REQUIRED COMPONENTS C)
-add_library(underdamp_hdf5 INTERFACE)
-target_include_directories(underdamp_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
-target_compile_definitions(underdamp_hdf5 INTERFACE ${HDF5_C_DEFINITIONS})
-target_link_libraries(underdamp_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
-
-find_path(UNDERDAMP_RANDOM123_INCLUDE Random123/philox.h REQUIRED)
-add_library(underdamp_random123 INTERFACE)
-target_include_directories(underdamp_random123 SYSTEM INTERFACE "${UNDERDAMP_RANDOM123_INCLUDE}")
-
-# Spectra has headers only.
-find_path(UNDERDAMP_SPECTRA_INCLUDE Spectra/GenEigsSolver.h REQUIRED)
-add_library(underdamp_spectra INTERFACE)
-target_include_directories(underdamp_spectra SYSTEM INTERFACE "${UNDERDAMP_SPECTRA_INCLUDE}")
 
 # SuiteSparse packages without CMake files are common.
 if(UNDERDAMP_UMFPACK)
@@ -64,7 +40,7 @@ if(UNDERDAMP_VTK)
   endif()
 endif()
 
-foreach(part VTK UMFPACK)
+foreach(part HDF5 UMFPACK VTK)
   if(UNDERDAMP_${part})
     message(STATUS "${part}: used")
   else()
