@@ -9,11 +9,14 @@ message(STATUS "Libraries: from ${underdamp_bundle}")
 
 add_library(underdamp_bundle INTERFACE)
 target_include_directories(underdamp_bundle SYSTEM INTERFACE "${underdamp_bundle}/include")
+target_compile_definitions(underdamp_bundle INTERFACE FMT_HEADER_ONLY)
+# GCC 13 sees copies beyond the end of fmt's small buffers that are none.
+target_compile_options(underdamp_bundle INTERFACE
+  "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-array-bounds;-Wno-stringop-overflow>")
 foreach(target Boost::headers CLI11::CLI11 Eigen3::Eigen fmt::fmt nlohmann_json::nlohmann_json tomlplusplus::tomlplusplus)
   add_library(${target} INTERFACE IMPORTED)
   target_link_libraries(${target} INTERFACE underdamp_bundle)
 endforeach()
-target_compile_definitions(fmt::fmt INTERFACE FMT_HEADER_ONLY)
 foreach(target underdamp_random123 underdamp_spectra)
   add_library(${target} INTERFACE)
   target_link_libraries(${target} INTERFACE underdamp_bundle)
