@@ -164,6 +164,10 @@ class Backend {
   /// [line]
   virtual std::vector<LineShape> line_shapes(const Field& field) = 0;
   virtual std::vector<Departed> departed(const Field& field) = 0;
+  /// What departed() adds up, number by number: with download() the whole state of a field.
+  virtual std::vector<double> departed_parts(const Field& field) = 0;
+  /// Puts them back, after upload(). Throws Error (bad_input) if their number is not that of such a field.
+  virtual void restore_departed(std::span<const double> parts, Field& field) = 0;
 
   virtual std::unique_ptr<GeneratorPlan> plan_generator(const PhaseMesh& mesh,
                                                         const GeneratorCoefficients& coefficients) = 0;

@@ -77,6 +77,8 @@ class BackendOps final : public Backend {
   std::vector<double> sum_columns(const Field& field) override;
   std::vector<LineShape> line_shapes(const Field& field) override;
   std::vector<Departed> departed(const Field& field) override;
+  std::vector<double> departed_parts(const Field& field) override;
+  void restore_departed(std::span<const double> parts, Field& field) override;
   std::unique_ptr<GeneratorPlan> plan_generator(const PhaseMesh& mesh,
                                                 const GeneratorCoefficients& coefficients) override;
   void apply_generator(const GeneratorPlan& plan, const Field& from, Field& to) override;
@@ -604,13 +606,32 @@ std::vector<LineShape> BackendOps<Launcher>::line_shapes(const Field& field) {
 }
 
 template <class Launcher>
+std::vector<double> BackendOps<Launcher>::departed_parts(const Field& field) {
+  const DeviceField& f = device(field);
+  std::vector<double> parts(f.departed_size() + f.segment_memory.size());
+  launcher_->download(f.departed(), f.departed_size(), parts.data());
+  launcher_->download(f.created_in_segments(), f.segment_memory.size(), parts.data() + f.departed_size());
+  return parts;
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::restore_departed(std::span<const double> parts, Field& field) {
+  DeviceField& f = device(field);
+  const bool segments = parts.size() == f.departed_size() + f.segments_size();
+  if (!segments && parts.size() != f.departed_size())
+    throw Error(ExitCode::bad_input, "what departed from a field does not fit to its shape");
+  if (segments) f.segment_memory.resize(f.segments_size());
+  forget_departed(f);
+  launcher_->upload(parts.data(), f.departed_size(), f.departed());
+  if (segments) launcher_->upload(parts.data() + f.departed_size(), f.segments_size(), f.created_in_segments());
+}
+
+template <class Launcher>
 std::vector<Departed> BackendOps<Launcher>::departed(const Field& field) {
   const DeviceField& f = device(field);
   const FieldShape& shape = f.shape();
-  std::vector<double> values(f.departed_size());
-  launcher_->download(f.departed(), values.size(), values.data());
-  std::vector<double> in_segments(f.segment_memory.size());
-  launcher_->download(f.created_in_segments(), in_segments.size(), in_segments.data());
+  const std::vector<double> values = departed_parts(field);
+  const std::span<const double> in_segments = std::span(values).subspan(f.departed_size());
   std::vector<Departed> result(static_cast<std::size_t>(shape.planes));
   const std::size_t columns = f.columns();
   const std::size_t lines = f.lines();
