@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -27,5 +28,9 @@ class Error : public std::runtime_error {
  private:
   ExitCode code_;
 };
+
+/// Error (device): `device` ("the host", "the GPU") has no room for so many bytes. `total` 0: how many are free is not
+/// known.
+Error out_of_memory(std::string_view device, std::size_t wanted, std::size_t free = 0, std::size_t total = 0);
 
 }  // namespace underdamp

@@ -6,6 +6,21 @@
 
 namespace underdamp {
 
+/// Throws Error (device) if there is none, with what there is.
+inline void* allocate_cuda_memory(std::size_t bytes) {
+  void* memory = nullptr;
+  const cudaError_t status = cudaMalloc(&memory, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // forget it: the device can go on
+    std::size_t free = 0;
+    std::size_t total = 0;
+    cudaMemGetInfo(&free, &total);
+    throw out_of_memory("the GPU", bytes, free, total);
+  }
+  check(status, "cannot take memory of the GPU");
+  return memory;
+}
+
 /// Owned, uninitialised memory of the device.
 template <class T>
 class CudaArray {
@@ -20,8 +35,7 @@ class CudaArray {
     if (count > capacity_) {
       cudaFree(std::exchange(data_, nullptr));
       capacity_ = 0;
-      const std::string what = "no room for " + std::to_string((count * sizeof(T)) >> 20) + " MiB on the GPU";
-      check(cudaMalloc(reinterpret_cast<void**>(&data_), count * sizeof(T)), what.c_str());
+      data_ = static_cast<T*>(allocate_cuda_memory(count * sizeof(T)));
       capacity_ = count;
     }
     size_ = count;

@@ -15,10 +15,7 @@ void* allocate_host_memory(std::size_t bytes) {
   const std::size_t alignment = bytes >= large_page ? large_page : line;
   const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
   void* memory = std::aligned_alloc(alignment, rounded > 0 ? rounded : alignment);
-  if (memory == nullptr) {
-    throw Error(ExitCode::device, "the host has no " + std::to_string(bytes >> 20) + " MiB of memory left", {},
-                "use fewer cells or planes");
-  }
+  if (memory == nullptr) throw out_of_memory("the host", bytes);
 #if defined(__linux__)
   if (alignment == large_page) madvise(memory, rounded, MADV_HUGEPAGE);
 #endif
