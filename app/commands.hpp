@@ -11,6 +11,8 @@ struct RunArguments {
   std::string spec;
   std::string output;
   DeviceChoice device = DeviceChoice::automatic;
+  bool resume = false;
+  bool restart = false;
   bool quiet = false;
 };
 

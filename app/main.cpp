@@ -1,7 +1,11 @@
+#include <fcntl.h>
+
 #include <cstdio>
 #include <exception>
 #include <map>
 #include <new>
+#include <string>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -47,6 +51,8 @@ int dispatch(int argc, char** argv) {
   run_app->add_option("spec", run.spec, "TOML file")->required();
   run_app->add_option("--output", run.output, "output directory (default: that of the spec)");
   add_device_option(*run_app, run.device);
+  run_app->add_flag("--resume", run.resume, "continue an unfinished run from its checkpoint");
+  run_app->add_flag("--restart", run.restart, "begin again even if the directory holds an unfinished run");
   run_app->add_flag("--quiet", run.quiet, "print nothing but errors");
 
   std::string spec;
@@ -97,21 +103,36 @@ int dispatch(int argc, char** argv) {
   return info_command();
 }
 
+/// Closed standard streams would be taken by the next files that are opened, and messages would go into results.
+void open_standard_streams() {
+  for (const int descriptor : {0, 1, 2}) {
+    if (fcntl(descriptor, F_GETFD) != -1) continue;
+    const int opened = open("/dev/null", O_RDWR);  // the lowest number that is free
+    static_cast<void>(opened);
+  }
+}
+
+/// On standard error; not by fmt, which throws if that cannot be written.
+int fail(const std::string& text, ExitCode code) {
+  std::fputs(("error: " + text + "\n").c_str(), stderr);
+  return static_cast<int>(code);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_streams();
   try {
     choose_openblas_kernels(argv);
     return dispatch(argc, argv);
   } catch (const Error& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return static_cast<int>(error.code());
+    return fail(error.what(), error.code());
+  } catch (const std::system_error& error) {
+    return fail(error.what() + std::string("\n  to fix: check space and permissions"), ExitCode::input_output);
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "error: out of memory\n  to fix: use fewer cells or planes\n");
-    return static_cast<int>(ExitCode::device);
+    return fail("the host has no memory left\n  to fix: use fewer cells or planes", ExitCode::device);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n  to fix: this is a defect of underdamp; please report it with the spec\n",
-               error.what());
-    return static_cast<int>(ExitCode::numerical);
+    return fail(error.what() + std::string("\n  to fix: this is a defect of underdamp; please report it with the spec"),
+                ExitCode::numerical);
   }
 }

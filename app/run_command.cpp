@@ -1,10 +1,12 @@
 #include <atomic>
 #include <csignal>
+#include <map>
 
 #include <fmt/format.h>
 
 #include "app/commands.hpp"
 #include "meshes/error.hpp"
+#include "solver/checkpoint.hpp"
 #include "solver/progress.hpp"
 #include "solver/run.hpp"
 #include "solver/vtk_writer.hpp"
@@ -18,6 +20,14 @@ std::atomic<int> interrupt_signal{0};
 extern "C" void on_signal(int signal) {
   interrupt_signal = signal;
   std::signal(signal, SIG_DFL);
+}
+
+void catch_signals() {
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, on_signal);
+  // The end of a terminal, unless nohup lets the run outlive it.
+  if (std::signal(SIGHUP, on_signal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that becomes too large is an error of write(), with a message
+  std::signal(SIGPIPE, SIG_IGN);  // a run goes on if nobody reads its messages
 }
 
 void print_evolution(const Json& s, bool was_interrupted) {
@@ -52,7 +62,11 @@ void print_stationary(const Json& s) {
   if (!text.empty()) fmt::print("  eigenvalues    {}\n", text);
 }
 
-void print_result(const RunResult& result) {
+void print_result(const RunResult& result, const RunArguments& arguments) {
+  if (result.was_finished) {
+    fmt::print("the run in {} is finished: there is nothing to continue\n", result.directory.string());
+    return;
+  }
   const Json& s = result.summary;
   if (s["spec"].contains("evolve")) print_evolution(s, result.was_interrupted);
   if (s.contains("stationary")) print_stationary(s);
@@ -68,22 +82,32 @@ void print_result(const RunResult& result) {
   } else {
     fmt::print("no pictures were written: this build has no VTK\n");
   }
+  if (result.was_interrupted && has_checkpoints()) {
+    static const std::map<DeviceChoice, const char*> devices{
+        {DeviceChoice::automatic, ""}, {DeviceChoice::cuda, " --device cuda"}, {DeviceChoice::host, " --device host"}};
+    fmt::print("continue with: underdamp run {}{}{} --resume\n", arguments.spec,
+               arguments.output.empty() ? "" : " --output " + arguments.output, devices.at(arguments.device));
+  }
 }
 
 }  // namespace
 
 int run_command(const RunArguments& arguments) {
+  if (arguments.resume && arguments.restart) {
+    throw Error(ExitCode::bad_input, "--resume continues a run, --restart replaces it", "", "give only one of the two");
+  }
   const Spec spec = read_spec(arguments.spec);
   const ChosenBackend chosen = make_backend(arguments.device);
   if (!arguments.quiet) fmt::print("{} ({})\n", chosen.backend->describe().name, chosen.reason);
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  catch_signals();
   RunOptions options;
   options.output = arguments.output;
   options.quiet = arguments.quiet;
+  if (arguments.resume) options.beginning = Beginning::resume;
+  if (arguments.restart) options.beginning = Beginning::restart;
   options.interrupted = &interrupt_signal;
   const RunResult result = run(spec, *chosen.backend, options);
-  if (!arguments.quiet) print_result(result);
+  if (!arguments.quiet) print_result(result, arguments);
   return static_cast<int>(result.was_interrupted ? ExitCode::interrupted : ExitCode::success);
 }
 

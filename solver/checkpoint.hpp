@@ -1,28 +1,25 @@
 #pragma once
 #include <filesystem>
-#include <string>
-#include <vector>
+#include <functional>
+#include <memory>
 
-#include "meshes/phase_mesh.hpp"
+#include "solver/state.hpp"
 
+/// The file checkpoint.h5 (docs/reliability.md lists what is in it). The only place that knows HDF5.
 namespace underdamp {
 
-/// State of a run that was interrupted or failed.
-struct Checkpoint {
-  std::string version;
-  std::string spec;    ///< resolved spec, JSON
-  std::string reason;  ///< why it was written
-  double time = 0.0;   ///< that all planes have reached
-  int frames_written = 0;
-  std::vector<PhasePlane> planes;
-  std::vector<double> plane_time;            ///< [plane] time of each density
-  std::vector<std::vector<double>> density;  ///< [plane], in the order of FieldView
-};
+/// Changes when a program of another format could not continue from the file.
+inline constexpr int checkpoint_format = 1;
 
-/// Writes checkpoint.h5 whole or not at all. Throws Error (input_output).
-void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
+/// True if this build can write checkpoints.
+bool has_checkpoints();
 
-/// Reads one back. Throws Error (input_output) if it is damaged or of another kind.
-Checkpoint read_checkpoint(const std::filesystem::path& path);
+/// Writes a checkpoint whole or not at all, and lets it reach the disk before it takes the place of an earlier one:
+/// `save` puts everything in. Throws Error (input_output).
+void write_checkpoint(const std::filesystem::path& path, const std::function<void(StateWriter&)>& save);
+
+/// Opens one; its checksum has been compared. Throws Error (input_output) if it is damaged, no checkpoint, or of
+/// another format.
+std::unique_ptr<StateReader> open_checkpoint(const std::filesystem::path& path);
 
 }  // namespace underdamp

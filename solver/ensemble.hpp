@@ -11,6 +11,7 @@
 #include "solver/initial_state.hpp"
 #include "solver/model.hpp"
 #include "solver/spec.hpp"
+#include "solver/state.hpp"
 #include "solver/statistics.hpp"
 
 /// Particles that follow the process of a model (docs/method.md, section 11): the independent check of an evolved
@@ -47,10 +48,23 @@ EnsembleOptions ensemble_options(const Spec& spec, const Model& model, const Pha
 /// F and D of plane p on a fine table of θ, as `integrator` needs them.
 ParticleTable tabulate_particles(const Model& model, const PhaseMesh& mesh, int p, EnsembleIntegrator integrator);
 
+/// The particles that have been all the way. Every random number belongs to the number of its particle and step, so
+/// that the others can follow at any time.
+struct EnsembleProgress {
+  std::uint64_t particles = 0;
+  std::vector<std::vector<std::uint64_t>> counts;  ///< [time][cell, the last for outside]
+  std::vector<std::vector<ParticleSums>> sums;     ///< [time], of every block in order
+
+  void save(StateWriter& to, const std::string& prefix) const;
+  void restore(const StateReader& from, const std::string& prefix);
+};
+
 /// Runs the ensemble of plane p from `start` through increasing `times` > 0 (for `sgd` rounded to whole steps) and
-/// samples it at each of them. `poll` is called with the fraction done; what it throws ends the run.
+/// samples it at each of them. `poll` is called with the fraction done; what it throws ends the run. With `progress` it
+/// goes on from there, and keeps it up to date.
 std::vector<ParticleSample> run_ensemble(Backend& backend, const Model& model, const PhaseMesh& mesh, int p,
                                          const ParticleStart& start, const EnsembleOptions& options,
-                                         std::span<const double> times, const std::function<void(double)>& poll);
+                                         std::span<const double> times, const std::function<void(double)>& poll,
+                                         EnsembleProgress* progress = nullptr);
 
 }  // namespace underdamp

@@ -1,6 +1,7 @@
 #include "solver/evolve.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 
@@ -17,6 +18,16 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 
 std::string plane_prefix(const Model& model, int p) {
   return model.plane(p).name.empty() ? "" : model.plane(p).name + ": ";
+}
+
+/// θ_min, θ_max, v_min, v_max of every plane.
+std::vector<double> boxes_of(const PhaseMesh& mesh) {
+  std::vector<double> boxes;
+  for (int p = 0; p < mesh.planes(); ++p) {
+    const PhasePlane& plane = mesh.plane(p);
+    boxes.insert(boxes.end(), {plane.theta.lower, plane.theta.upper, plane.velocity.lower, plane.velocity.upper});
+  }
+  return boxes;
 }
 
 IntegratorOptions options_of(const Spec& spec) {
@@ -100,13 +111,17 @@ void Simulation::start() {
 }
 
 void Simulation::advance(double time, const std::function<void(double)>& poll) {
-  const auto begin = std::chrono::steady_clock::now();
+  auto begin = std::chrono::steady_clock::now();
   const double from = this->time();
   const auto count = static_cast<double>(groups_.size());
   try {
     for (std::size_t g = 0; g < groups_.size(); ++g) {
-      groups_[g]->advance(
-          time, [&](double now) { poll(from + (static_cast<double>(g) * (time - from) + (now - from)) / count); });
+      groups_[g]->advance(time, [&](double now) {
+        solver_seconds_ += seconds_since(begin);
+        begin = std::chrono::steady_clock::now();
+        poll(from + (static_cast<double>(g) * (time - from) + (now - from)) / count);
+        begin = std::chrono::steady_clock::now();
+      });
     }
     backend_.synchronize();
   } catch (...) {
@@ -114,6 +129,25 @@ void Simulation::advance(double time, const std::function<void(double)>& poll) {
     throw;
   }
   solver_seconds_ += seconds_since(begin);
+}
+
+void Simulation::save(StateWriter& to) {
+  std::vector<double> times;
+  for (int p = 0; p < mesh_->planes(); ++p) times.push_back(time_of(p));
+  to.numbers("evolution/boxes", boxes_of(*mesh_), {static_cast<std::size_t>(mesh_->planes()), 4});
+  to.numbers("evolution/plane_time", times);
+  to.numbers("evolution/solver_seconds", std::array{solver_seconds_});
+  for (std::size_t g = 0; g < groups_.size(); ++g) groups_[g]->save(to, fmt::format("evolution/group_{}/", g + 1));
+}
+
+void Simulation::restore(const StateReader& from) {
+  const auto seconds = from.numbers("evolution/solver_seconds");
+  if (from.has(fmt::format("evolution/group_{}/numbers", groups_.size() + 1)) || seconds.size() != 1)
+    damaged_state("the planes are grouped in another way");
+  if (from.numbers("evolution/boxes") != boxes_of(*mesh_))
+    damaged_state("its boxes are not those of this run; was it written on another machine?");
+  solver_seconds_ = seconds[0];
+  for (std::size_t g = 0; g < groups_.size(); ++g) groups_[g]->restore(from, fmt::format("evolution/group_{}/", g + 1));
 }
 
 double Simulation::time() const {

@@ -52,7 +52,8 @@ class Simulation {
   /// Puts the start on the device.
   void start();
 
-  /// Advances all planes to `time`; `poll` is told the time reached, counted over the groups.
+  /// Advances all planes to `time`; `poll` is told the time reached, counted over the groups. The time that it takes is
+  /// none of the solver's.
   void advance(double time, const std::function<void(double)>& poll);
 
   /// Reads the observables of all planes.
@@ -73,6 +74,12 @@ class Simulation {
   std::vector<ErrorEstimate> errors() const;             ///< [plane]
   std::vector<IntegratorStatistics> statistics() const;  ///< [plane]
   double solver_seconds() const { return solver_seconds_; }
+
+  /// Everything that the evolution depends on, and the boxes; may be called from `poll`.
+  void save(StateWriter& to);
+  /// Instead of start(). Throws Error (input_output) if the state is that of another mesh or device.
+  void restore(const StateReader& from);
+
   /// Window that the run begins with, of each group.
   std::vector<Integrator::FirstWindow> first_windows() const;
 

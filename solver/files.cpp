@@ -1,10 +1,16 @@
 #include "solver/files.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iterator>
+#include <regex>
+
+#include <fmt/format.h>
 
 #include "meshes/error.hpp"
 #include "solver/diagnostics.hpp"
@@ -61,6 +67,38 @@ void write_text(const fs::path& path, const std::string& text) {
     stream.close();
     if (!stream) fail(path, "cannot write the file", errno != 0 ? std::strerror(errno) : "unknown reason");
   });
+}
+
+void remove_temporaries(const fs::path& folder) {
+  static const std::regex ours("\\..+\\.writing(\\.[^.]*)?");  // the names of write_atomically
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(folder, code)) {
+    if (std::regex_match(entry.path().filename().string(), ours)) fs::remove(entry.path(), code);
+  }
+}
+
+FolderLock::FolderLock(const fs::path& folder)
+    : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  if (descriptor_ < 0 || ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  ::close(descriptor_);
+  throw Error(ExitCode::input_output, "another run is writing into this folder", folder.string(),
+              "wait for it or stop it, or choose another place with --output");
+}
+
+FolderLock::~FolderLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+std::uint64_t fnv1a(std::string_view bytes, std::uint64_t hash) {
+  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+  return hash;
+}
+
+std::string content_digest(const fs::path& path) {
+  require_file(path);
+  std::ifstream stream(path, std::ios::binary);
+  const std::string content{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  return fmt::format("{:016x}", fnv1a(content));
 }
 
 void make_folder(const fs::path& path) {

@@ -454,6 +454,28 @@ void GridError::follow(const Crossing& from, double weight, double step, int ste
   }
 }
 
+void GridError::exchange(StateList& list) {
+  list(friction_);
+  list(width_ratio_);
+  list(left_.remap.c);
+  list(left_.kernel.c);
+  list(undamped_);
+  list.sequence(recent_, [&](Crossing& crossing) {
+    list(crossing.covariance);
+    list(crossing.velocity);
+    list(crossing.stiffness);
+    list(crossing.diffusion);
+    list(crossing.length);
+    list(crossing.momentum);
+    list(crossing.weights);
+    list(crossing.levels);
+    list(crossing.matrix);
+    list(crossing.roughness);
+    if (crossing.levels < 1 || crossing.levels > static_cast<int>(crossing.weights.size()))
+      damaged_state("a window has a number of levels that there is not");
+  });
+}
+
 double GridError::norm(const DensityShape& shape) const {
   const auto& c = shape.covariance;
   const double determinant = c[0][0] * c[1][1] - c[0][1] * c[0][1];

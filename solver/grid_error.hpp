@@ -2,6 +2,8 @@
 #include <array>
 #include <deque>
 
+#include "solver/state.hpp"
+
 /// Error that the grid has left in the density of one plane (docs/method.md, section 5, eqs. 29-29c).
 ///
 /// A sweep leaves −C ∂ⁿp behind, with derivatives in units of cells: n = 12 from the remaps, n = 8 from the kernels of
@@ -52,6 +54,8 @@ class GridError {
 
   /// L1 norm of the error in a density of this shape.
   double norm(const DensityShape& shape) const;
+
+  void exchange(StateList& list);
 
  private:
   using Matrix = std::array<std::array<double, 2>, 2>;

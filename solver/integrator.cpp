@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "meshes/error.hpp"
+#include "solver/health.hpp"
 
 namespace underdamp {
 namespace {
@@ -60,6 +61,7 @@ double spread_of(const PhasePlane& plane, const Tables& tables, std::size_t p, s
 /// A window that was crossed: how far the last two columns are apart, and what that says about the last one.
 struct Integrator::Attempt {
   int levels = 0;
+  long steps = 0;                  ///< taken for it
   std::vector<double> difference;  ///< [plane] ‖T_KK − T_{K,K−1}‖₁
   std::vector<double> estimate;    ///< [plane] error of T_KK
   Outlook outlook;
@@ -80,9 +82,12 @@ Integrator::~Integrator() = default;
 void Integrator::start(std::span<const double> density) {
   backend_.upload(density, *density_);
   time_ = 0.0;
+  reached_ = 0.0;
   statistics_ = {};
   restored_ = 0;
   lost_ = 0.0;
+  planned_.reset();
+  stretch_.reset();
   const auto planes = static_cast<std::size_t>(mesh_.planes());
   errors_.assign(planes, {});
   roughness_.assign(planes, 0.0);
@@ -108,14 +113,22 @@ void Integrator::start(std::span<const double> density) {
 }
 
 void Integrator::advance(double time, const std::function<void(double)>& poll) {
-  if (tables_.dynamics == Dynamics::sgd) {
-    advance_sgd(time, poll);
-  } else if (options_.step) {
-    advance_fixed(time, poll);
-  } else {
-    advance_extrapolated(time, poll);
+  if (!(time > reached_)) return;
+  try {
+    if (tables_.dynamics == Dynamics::sgd) {
+      advance_sgd(time, poll);
+    } else if (options_.step) {
+      advance_fixed(time, poll);
+    } else {
+      advance_extrapolated(time, poll);
+    }
+  } catch (...) {
+    planned_.reset();
+    stretch_.reset();
+    throw;
   }
   restore_mass();
+  reached_ = time;
 }
 
 // --- SGD -------------------------------------------------------------------------------------------------------------
@@ -148,15 +161,19 @@ void Integrator::advance_sgd(double time, const std::function<void(double)>& pol
 // --------------------------------------------------------------------------------------------------------
 
 void Integrator::advance_fixed(double time, const std::function<void(double)>& poll) {
-  const double length = time - time_;
-  if (!(length > 0.0)) return;
+  if (!stretch_) {
+    measure_shape();
+    stretch_ = Stretch{time_, false, 0};
+  }
+  const double begin = stretch_->begin;
+  const double length = time - begin;
   const auto steps = static_cast<long>(std::ceil(length / *options_.step - 1e-9));
   // The copy takes half as many steps, or twice as many where there is only one.
   const long copy_steps = steps > 1 ? (steps + 1) / 2 : 2;
-  const double begin = time_;
   const auto run = [&](Field& field, long count, const std::function<void(double)>& tell) {
     Window window(backend_, mesh_, tables_, length / static_cast<double>(count));
-    for (long done = 0; done < count;) {
+    long& done = stretch_->done;
+    while (done < count) {
       const long now = std::min(steps_between_polls, count - done);
       window.take_steps(field, field, 1, now, options_.positivity);
       statistics_.strang_steps += now;
@@ -173,10 +190,13 @@ void Integrator::advance_fixed(double time, const std::function<void(double)>& p
     }
     absorb_created(field);
   };
-  measure_shape();
-  run(*density_, steps, [&](double share) { poll(begin + length * 2.0 / 3.0 * share); });
-  time_ = time;
+  if (!stretch_->in_copy) {
+    run(*density_, steps, [&](double share) { poll(begin + length * 2.0 / 3.0 * share); });
+    time_ = time;
+    stretch_ = Stretch{begin, true, 0};
+  }
   run(levels_.level(1), copy_steps, [&](double share) { poll(begin + length * (2.0 + share) / 3.0); });
+  stretch_.reset();
   ++statistics_.windows;
   const double ratio = static_cast<double>(steps) / static_cast<double>(copy_steps);
   const std::array<const Field*, 2> pair{density_.get(), &levels_.level(1)};
@@ -196,9 +216,9 @@ void Integrator::advance_fixed(double time, const std::function<void(double)>& p
 // ------------------------------------------------------------------------------------------------------
 
 /// P_level: the window crossed in `level` Strang steps.
-void Integrator::cross(Window& window, int level) {
+void Integrator::cross(Window& window, int level, Attempt& attempt) {
   window.cross(*density_, levels_.level(level), level, options_.positivity);
-  statistics_.strang_steps += level;
+  attempt.steps += level;
 }
 
 std::vector<double> Integrator::level_norm(int count, std::span<const double> coefficients) {
@@ -215,13 +235,13 @@ std::vector<double> Integrator::level_norm(int count, std::span<const double> co
 /// within the tolerance, or as small as the grid allows.
 bool Integrator::try_window(Window& window, int levels, Attempt& attempt, const std::function<void(double)>& poll) {
   for (int level = 1; level <= levels; ++level) {
-    cross(window, level);
+    cross(window, level, attempt);
     poll(time_ + window.length() * 0.5 * level * (level + 1) / (0.5 * levels * (levels + 1)));
   }
   if (judge(window.length(), levels, attempt)) return true;
   const auto next = static_cast<std::size_t>(levels) + 1;
   if (levels == most_levels || !(attempt.outlook.ratio[next] < 0.5)) return false;
-  cross(window, levels + 1);
+  cross(window, levels + 1, attempt);
   return judge(window.length(), levels + 1, attempt);
 }
 
@@ -302,12 +322,15 @@ void Integrator::advance_extrapolated(double time, const std::function<void(doub
   double growth = 4.0;
   while (time - time_ > 1e-12 * std::max(time, 1e-300)) {
     const double remaining = time - time_;
-    const FirstWindow next = best_window(remaining, outlook_, growth);
+    const FirstWindow next = planned_ ? *planned_ : best_window(remaining, outlook_, growth);
+    planned_ = next;
     if (!window_ || std::abs(window_->length() - next.length) > 1e-9 * next.length) {
       window_ = std::make_unique<Window>(backend_, mesh_, tables_, next.length);
     }
     Attempt attempt;
     const bool accepted = try_window(*window_, next.levels, attempt, poll);
+    planned_.reset();
+    statistics_.strang_steps += attempt.steps;
     outlook_ = attempt.outlook;
     if (!accepted) {
       ++statistics_.rejected;
@@ -437,6 +460,12 @@ void Integrator::absorb_created(Field& field) {
     factor.push_back(mass / (mass + departed[p].created));
     any = any || std::abs(departed[p].created) > 1e-16 * mass;  // an extrapolated count may be negative
     lost_ = std::max(lost_, departed[p].total() / initial_mass_[p]);
+    if (std::abs(departed[p].created) > options_.largest_loss * initial_mass_[p]) {
+      throw Error(ExitCode::numerical,
+                  fmt::format("values below 0 held {:.2e} of the probability of plane {} at t = {:.6g}",
+                              departed[p].created / initial_mass_[p], p + 1, time_),
+                  {}, "use a smaller step or a smaller tolerance; please report the spec");
+    }
   }
   if (any) backend_.absorb_created(field, factor);
   if (lost_ > options_.largest_loss) {
@@ -459,6 +488,7 @@ void Integrator::restore_mass() {
   for (std::size_t p = 0; p < departed.size(); ++p) {
     double mass = 0.0;
     for (std::size_t j = 0; j < length; ++j) mass += columns[p * length + j];
+    require_finite(mass);
     const double ratio = (initial_mass_[p] - departed[p].total()) / mass;
     factor.push_back(std::abs(ratio - 1.0) < most_rounding ? ratio : 1.0);
     any = any || factor.back() != 1.0;
@@ -466,21 +496,24 @@ void Integrator::restore_mass() {
   if (any) backend_.absorb_created(*density_, factor);
 }
 
+/// Looks for the cell in the density, then in the levels of the window that made it.
 void Integrator::require_finite(double value) {
   if (std::isfinite(value)) return;
-  const auto sums = backend_.sum_lines(mesh_, *density_, {});
-  for (std::size_t l = 0; l < sums.size(); ++l) {
-    if (std::isfinite(sums[l].mass)) continue;
-    const int plane = static_cast<int>(l) / mesh_.theta_cells();
-    const int i = static_cast<int>(l) % mesh_.theta_cells();
-    const int j = static_cast<int>(sums[l].minimum_column);
-    throw Error(ExitCode::numerical, fmt::format("the density is not finite at t = {:.6g}", time_),
-                fmt::format("plane {}, cell ({}, {}), theta = {:.6g}, v = {:.6g}", plane + 1, i, j,
-                            mesh_.plane(plane).theta.center(i), mesh_.plane(plane).velocity.center(j)),
-                "use a smaller step or a smaller tolerance; please report the spec");
-  }
-  throw Error(ExitCode::numerical, fmt::format("the window after t = {:.6g} gives values that are not finite", time_),
-              {}, "use a smaller step or a smaller tolerance; please report the spec");
+  const std::string remedy = "use a smaller step or a smaller tolerance; please report the spec";
+  const std::string when = fmt::format("the density is not finite at t = {:.6g}", time_);
+  const auto look_into = [&](const Field& field, const std::string& what) {
+    const auto sums = backend_.sum_lines(mesh_, field, {});
+    for (std::size_t l = 0; l < sums.size(); ++l) {
+      if (std::isfinite(sums[l].mass)) continue;
+      const int lines = mesh_.theta_cells();
+      const std::array<int, 2> cell{static_cast<int>(l) % lines, static_cast<int>(sums[l].minimum_column)};
+      throw Error(ExitCode::numerical, what, place_text(mesh_, static_cast<int>(l) / lines, cell), remedy);
+    }
+  };
+  look_into(*density_, when);
+  for (const Field* level : levels_.first_const(levels_.count()))
+    look_into(*level, fmt::format("the step after t = {:.6g} gives values that are not finite", time_));
+  throw Error(ExitCode::numerical, when, {}, remedy);
 }
 
 std::vector<ErrorEstimate> Integrator::errors() const {

@@ -3,10 +3,12 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "kernels/backend.hpp"
 #include "solver/grid_error.hpp"
+#include "solver/state.hpp"
 #include "solver/tables.hpp"
 #include "solver/window.hpp"
 
@@ -59,6 +61,12 @@ class Integrator {
   const IntegratorStatistics& statistics() const { return statistics_; }
   std::vector<ErrorEstimate> errors() const;
 
+  /// Everything that later steps depend on (integrator_state.cpp), under names that begin with `prefix`. save() may be
+  /// called from `poll`; after restore() the next advance(), to the same time, goes on as if nothing had happened, bit
+  /// for bit. What is added to the state of this class is added there.
+  void save(StateWriter& to, const std::string& prefix);
+  void restore(const StateReader& from, const std::string& prefix);
+
   /// Step that a run up to `time` would begin with: window length and number of levels (SGD: η and 1).
   struct FirstWindow {
     double length;
@@ -72,13 +80,14 @@ class Integrator {
   void advance_sgd(double time, const std::function<void(double)>& poll);
   void advance_fixed(double time, const std::function<void(double)>& poll);
   void advance_extrapolated(double time, const std::function<void(double)>& poll);
-  void cross(Window& window, int level);
+  void cross(Window& window, int level, Attempt& attempt);
   bool try_window(Window& window, int levels, Attempt& attempt, const std::function<void(double)>& poll);
   bool judge(double length, int levels, Attempt& attempt);
   void accept(const Attempt& attempt, Window& window);
   void measure_shape();
   void absorb_created(Field& field);
   void restore_mass();
+  void exchange(StateList& list);
   void require_finite(double value);
   std::vector<double> level_norm(int count, std::span<const double> coefficients);
 
@@ -87,6 +96,7 @@ class Integrator {
   Tables tables_;
   IntegratorOptions options_;
   double time_ = 0.0;
+  double reached_ = 0.0;  ///< what the last complete advance() was asked for
   std::unique_ptr<Field> density_;
   std::unique_ptr<Field> error_;  ///< signed estimate of the error of density_
   LevelFields levels_;            ///< with a fixed step level 1 is the copy
@@ -108,6 +118,16 @@ class Integrator {
     std::vector<double> ratio;
   };
   Outlook outlook_;
+  std::optional<FirstWindow> planned_;  ///< the window that is being crossed
+
+  /// Where a run with a fixed step is between two frames.
+  struct Stretch {
+    double begin = 0.0;
+    bool in_copy = false;  ///< the copy is on its way, the density has arrived
+    long done = 0;         ///< steps of the one that is on its way
+  };
+  std::optional<Stretch> stretch_;
+
   Outlook first_outlook() const;
   FirstWindow best_window(double remaining, const Outlook& outlook, double largest_growth) const;
 };

@@ -1,6 +1,7 @@
 #include "solver/observables.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -20,7 +21,8 @@ void add_line(Observables& o, const LineSums& line, double theta, double loss, i
   o.expected_loss += line.mass * loss;
   o.entropy += line.entropy;
   o.entropy_production += line.dissipation;
-  if (!(line.minimum >= o.minimum)) {
+  if (row > 0 && !std::isfinite(o.minimum)) return;  // the first value that is not finite stays
+  if (!std::isfinite(line.minimum) || line.minimum < o.minimum) {
     o.minimum = line.minimum;
     o.minimum_cell = {row, static_cast<int>(line.minimum_column)};
   }
@@ -49,6 +51,8 @@ std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const 
   const auto lines =
       backend.sum_lines(mesh, density, {tables.friction, tables.diffusion, dissipation_floor / area_of_all});
   const auto departed = backend.departed(density);
+  const std::array<const Field*, 1> field{&density};
+  const auto magnitude = backend.combination_norm(field, std::array{1.0});
   std::vector<Observables> result;
   for (int p = 0; p < mesh.planes(); ++p) {
     Observables o;
@@ -61,6 +65,7 @@ std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const 
       add_line(o, lines[l], mesh.plane(p).theta.center(i) - reference, tables.loss[l], i);
     }
     normalise(o, area);
+    o.magnitude = magnitude[static_cast<std::size_t>(p)] * area;
     o.mean[0] += reference;
     const Departed& d = departed[static_cast<std::size_t>(p)];
     o.departed = {d.theta_min * area, d.theta_max * area, d.velocity_min * area, d.velocity_max * area,

@@ -11,7 +11,8 @@ namespace underdamp {
 
 struct Observables {
   double mass = 0.0;
-  Vector2 mean{};  ///< of (θ, v), of the normalised density
+  double magnitude = 0.0;  ///< ∫ |p|: more than the mass if values are negative
+  Vector2 mean{};          ///< of (θ, v), of the normalised density
   Matrix2 covariance{};
   double expected_loss = 0.0;       ///< E L_λ
   double entropy = 0.0;             ///< −∫ p ln p

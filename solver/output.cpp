@@ -20,14 +20,19 @@ constexpr const char* history_columns =
 /// More rows than this are not kept: then the marginals of the last frame only.
 constexpr std::size_t most_marginal_rows = 2'000'000;
 
+bool holds_a_run(const fs::path& folder) {
+  for (const char* name : {"summary.json", "density.pvd", "stationary.vti", "checkpoint.h5", "failed.h5"}) {
+    if (fs::exists(folder / name)) return true;
+  }
+  return false;
+}
+
 /// Files of an earlier run that this one may not write again.
 void remove_earlier_files(const fs::path& folder) {
-  if (!fs::exists(folder / "summary.json") && !fs::exists(folder / "density.pvd") &&
-      !fs::exists(folder / "stationary.vti"))
-    return;
+  if (!holds_a_run(folder)) return;
   static const std::regex ours(
       "density_[0-9]{4,}\\.vti|density\\.pvd|stationary\\.vti|stationary_marginals\\.csv|spectrum\\.csv|ensemble\\.csv|"
-      "history\\.csv|marginals\\.csv|generator\\.mtx");
+      "history\\.csv|marginals\\.csv|generator\\.mtx|summary\\.json|checkpoint\\.h5|failed\\.h5");
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
     if (entry.is_regular_file(code) && std::regex_match(entry.path().filename().string(), ours))
@@ -45,10 +50,24 @@ void remove_earlier_planes(const fs::path& directory) {
       folders.push_back(entry.path());
   }
   for (const fs::path& folder : folders) {
-    if (!fs::exists(folder / "summary.json")) continue;
+    if (!holds_a_run(folder)) continue;
     remove_earlier_files(folder);
-    fs::remove(folder / "summary.json", code);
     if (fs::is_empty(folder, code)) fs::remove(folder, code);
+  }
+}
+
+std::string picture_name(std::size_t frame) {
+  return fmt::format("density_{:04d}.vti", frame);
+}
+
+/// Pictures of frames from `first` on.
+void remove_pictures_from(const fs::path& folder, std::size_t first) {
+  static const std::regex ours("density_([0-9]{4,9})\\.vti");
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(folder, code)) {
+    std::smatch match;
+    const std::string name = entry.path().filename().string();
+    if (std::regex_match(name, match, ours) && std::stoul(match[1]) >= first) fs::remove(entry.path(), code);
   }
 }
 
@@ -153,19 +172,76 @@ std::string spectrum_table(const std::vector<SpectralLine>& spectrum, double rel
 RunOutput::RunOutput(const Simulation& simulation, fs::path directory)
     : simulation_(simulation), directory_(std::move(directory)) {
   make_folder(directory_);
-  remove_earlier_planes(directory_);
+  lock_ = std::make_unique<FolderLock>(directory_);
   const int planes = simulation_.mesh().planes();
   for (int p = 0; p < planes; ++p) {
     PlaneFiles files;
     files.folder = planes > 1 ? directory_ / simulation_.model().plane(p).name : directory_;
     make_folder(files.folder);
-    remove_earlier_files(files.folder);
+    remove_temporaries(files.folder);
     files.history = history_columns;
     files.marginals = "t,coordinate,position,density\n";
     planes_.push_back(std::move(files));
   }
+  remove_temporaries(directory_);
   fields_.resize(planes_.size());
   history_ = std::string("plane,") + history_columns;
+}
+
+void RunOutput::clear() {
+  remove_earlier_planes(directory_);
+  remove_earlier_files(directory_);
+  for (const PlaneFiles& files : planes_) make_folder(files.folder);
+}
+
+void RunOutput::save(StateWriter& to) const {
+  StateList list;
+  std::vector<Vector2> start_mean = start_mean_;
+  std::size_t marginal_rows = marginal_rows_;
+  list(start_mean);
+  list(marginal_rows);
+  to.numbers("output/numbers", list.values());
+  to.text("output/history", history_);
+  for (std::size_t p = 0; p < planes_.size(); ++p) {
+    const std::string prefix = fmt::format("output/plane_{}/", p + 1);
+    std::vector<double> times;
+    for (const auto& picture : planes_[p].pictures) times.push_back(picture.first);
+    to.numbers(prefix + "picture_times", times);
+    to.text(prefix + "history", planes_[p].history);
+    to.text(prefix + "marginals", planes_[p].marginals);
+  }
+}
+
+void RunOutput::restore(const StateReader& from) {
+  StateList list(from.numbers("output/numbers"));
+  list(start_mean_);
+  list(marginal_rows_);
+  list.finish();
+  if (!start_mean_.empty() && start_mean_.size() != planes_.size()) damaged_state("it has another number of planes");
+  history_ = from.text("output/history");
+  std::error_code code;
+  for (const char* name : {"summary.json", "failed.h5"}) fs::remove(directory_ / name, code);
+  for (std::size_t p = 0; p < planes_.size(); ++p) {
+    const std::string prefix = fmt::format("output/plane_{}/", p + 1);
+    PlaneFiles& files = planes_[p];
+    files.history = from.text(prefix + "history");
+    files.marginals = from.text(prefix + "marginals");
+    files.pictures.clear();
+    for (const double time : from.numbers(prefix + "picture_times"))
+      files.pictures.emplace_back(time, picture_name(files.pictures.size()));
+    remove_pictures_from(files.folder, files.pictures.size());
+  }
+  write_collected();
+}
+
+std::vector<fs::path> RunOutput::missing_pictures() const {
+  std::vector<fs::path> missing;
+  for (const PlaneFiles& files : planes_) {
+    for (const auto& picture : files.pictures) {
+      if (!fs::exists(files.folder / picture.second)) missing.push_back(files.folder / picture.second);
+    }
+  }
+  return missing;
 }
 
 CellFields& RunOutput::fields(int p) {
@@ -227,7 +303,7 @@ void RunOutput::add_marginals(const Frame& frame) {
 void RunOutput::write_pictures(const Frame& frame) {
   if (!has_vtk()) return;
   for (std::size_t p = 0; p < planes_.size(); ++p) {
-    const std::string name = fmt::format("density_{:04d}.vti", frame.index);
+    const std::string name = picture_name(static_cast<std::size_t>(frame.index));
     const int plane = static_cast<int>(p);
     write_vti(planes_[p].folder / name, simulation_.mesh().plane(plane),
               fields(plane).arrays(simulation_.density(plane), frame_fields(simulation_.spec())),

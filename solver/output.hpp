@@ -7,7 +7,9 @@
 
 #include "solver/cell_fields.hpp"
 #include "solver/evolve.hpp"
+#include "solver/files.hpp"
 #include "solver/report.hpp"
+#include "solver/state.hpp"
 
 namespace underdamp {
 
@@ -15,8 +17,20 @@ namespace underdamp {
 /// has one sub-directory for each plane and the whole at the top.
 class RunOutput {
  public:
-  /// Creates the directory and removes pictures of an earlier run there. Throws Error (input_output).
+  /// Creates the directory, keeps other runs out of it, and removes what a killed run has left half written. Throws
+  /// Error (input_output).
   RunOutput(const Simulation& simulation, std::filesystem::path directory);
+
+  /// Removes the results of an earlier run.
+  void clear();
+
+  /// What has been written so far, as far as it is written again and again.
+  void save(StateWriter& to) const;
+  /// Instead of clear(): what was written after the state was saved is undone.
+  void restore(const StateReader& from);
+
+  /// Pictures that were written and are no longer there.
+  std::vector<std::filesystem::path> missing_pictures() const;
 
   const std::filesystem::path& directory() const { return directory_; }
   /// The file to open in ParaView: the frames, else the stationary state; the summary where there are no pictures.
@@ -51,10 +65,11 @@ class RunOutput {
 
   const Simulation& simulation_;
   std::filesystem::path directory_;
+  std::unique_ptr<FolderLock> lock_;
   std::vector<PlaneFiles> planes_;
   std::vector<std::unique_ptr<CellFields>> fields_;  ///< [plane]
   std::string history_;                              ///< of the whole batch
-  std::vector<Vector2> start_mean_;
+  std::vector<Vector2> start_mean_;                  ///< [plane]
   std::size_t marginal_rows_ = 0;
   std::chrono::steady_clock::time_point last_written_{};
 };

@@ -9,8 +9,8 @@
 
 namespace underdamp {
 
-Progress::Progress(std::string what, double end, bool quiet)
-    : what_(std::move(what)), end_(end), quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(std::string what, double end, bool quiet, double begin)
+    : what_(std::move(what)), end_(end), from_(begin), quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
   if (drawn_ && terminal_) std::fputs("\r\x1b[K", stderr);
@@ -24,7 +24,7 @@ void Progress::update(double now) {
   last_ = time;
   const double elapsed = std::chrono::duration<double>(time - begin_).count();
   if (end_ > 0.0) {
-    draw(std::clamp(now / end_, 0.0, 1.0), elapsed);
+    draw(now, elapsed);
   } else {
     drawn_ = true;
     std::fputs(fmt::format("{}{}: {} so far{}", terminal_ ? "\r\x1b[K" : "", what_, duration_text(elapsed),
@@ -35,9 +35,11 @@ void Progress::update(double now) {
   }
 }
 
-void Progress::draw(double share, double elapsed) {
+void Progress::draw(double now, double elapsed) {
   drawn_ = true;
-  const std::string left = share > 0.0 ? duration_text(elapsed * (1.0 - share) / share) + " left" : "";
+  const double share = std::clamp(now / end_, 0.0, 1.0);
+  const std::string left =
+      now > from_ ? duration_text(elapsed * std::max(0.0, end_ - now) / (now - from_)) + " left" : "";
   if (!terminal_) {
     std::fputs(fmt::format("{}: {:.0f} %, {}\n", what_, 100.0 * share, left).c_str(), stderr);
     return;

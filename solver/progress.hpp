@@ -9,8 +9,8 @@ namespace underdamp {
 class Progress {
  public:
   /// `what` names the work, `end` is the value of `update` at which it is done; 0: that is not known, the time it has
-  /// taken is shown instead.
-  Progress(std::string what, double end, bool quiet);
+  /// taken is shown instead. `begin`: the value at which this part of the work began.
+  Progress(std::string what, double end, bool quiet, double begin = 0.0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -19,10 +19,11 @@ class Progress {
 
  private:
   using Clock = std::chrono::steady_clock;
-  void draw(double share, double elapsed);
+  void draw(double now, double elapsed);
 
   std::string what_;
   double end_;
+  double from_;
   bool quiet_;
   bool terminal_;
   bool drawn_ = false;

@@ -1,5 +1,6 @@
 #include "solver/report.hpp"
 
+#include <array>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -225,6 +226,10 @@ const char* boundary_name(ThetaBoundary boundary) {
 /// Cell-steps per second of one core that the estimate of the run time counts with (benchmarks/results).
 constexpr double nominal_rate = 1.5e8;
 
+/// Entries of summary.json that differ from run to run.
+constexpr std::array measured_by_a_clock{"/solver_seconds", "/wall_seconds", "/cell_steps_per_second",
+                                         "/stationary/seconds", "/ensemble/seconds"};
+
 double estimated_seconds(const Simulation& simulation) {
   const auto windows = simulation.first_windows();
   if (windows.empty()) return 0.0;
@@ -300,6 +305,7 @@ Json resolved_spec(const Spec& spec) {
     json["ensemble"]["sampling"] = spec.ensemble->sampling == BatchSampling::epochs ? "epochs" : "replacement";
     json["ensemble"]["runs"] = spec.ensemble->runs;
   }
+  json["checkpoint"] = {{"every_seconds", spec.checkpoint.every_seconds}};
   json["output"] = output_json(spec.output);
   return json;
 }
@@ -376,6 +382,7 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
   json["state"] = run.state;
   json["device"] = simulation.backend().describe().name;
   json["spec"] = resolved_spec(simulation.spec());
+  json["spec_hash"] = run.spec_hash;
   json["derived"] = derived_values(simulation.model());
   json["box"] = {{"theta", per_plane(planes,
                                      [&](int p) {
@@ -417,6 +424,11 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
   if (!run.stationary.empty()) json["stationary"] = stationary_json(run.stationary);
   if (!run.ensemble.empty()) json["ensemble"] = ensemble_json(run.ensemble);
   json["warnings"] = run.warnings;
+  json["timing"] = run.timing;
+  Json& keys = json["timing"]["keys"] = Json::array();
+  for (const char* key : measured_by_a_clock) {
+    if (json.contains(Json::json_pointer(key))) keys.push_back(key);
+  }
   return json;
 }
 
@@ -427,7 +439,7 @@ Json plane_summary(const Json& whole, int plane) {
   };
   Json json = whole;
   for (auto& [key, value] : json.items()) {
-    if (key == "spec" || key == "warnings") continue;
+    if (key == "spec" || key == "warnings" || key == "timing") continue;
     if (value.is_object()) {
       for (auto& [inner, entry] : value.items()) entry = pick(entry);
     } else {

@@ -39,6 +39,8 @@ struct RunSummary {
   std::vector<StationaryResult> stationary;  ///< [plane], empty if not asked for
   std::vector<EnsembleResult> ensemble;      ///< [plane], empty if not asked for
   std::string state = "finished";            ///< finished, interrupted or failed
+  std::string spec_hash;
+  Json timing = Json::object();  ///< when it ran; with `keys` added, the names of all that a clock has measured
 };
 Json summary(const Simulation& simulation, const Frame& last, const RunSummary& run);
 

@@ -1,16 +1,19 @@
 #include "solver/run.hpp"
 
 #include <chrono>
+#include <cstdio>
 #include <limits>
-#include <optional>
+#include <new>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include "generated/version.hpp"
 #include "meshes/error.hpp"
 #include "solver/checkpoint.hpp"
 #include "solver/ensemble.hpp"
 #include "solver/evolve.hpp"
+#include "solver/finished_parts.hpp"
+#include "solver/health.hpp"
 #include "solver/output.hpp"
 #include "solver/progress.hpp"
 #include "solver/vtk_writer.hpp"
@@ -18,81 +21,123 @@
 namespace underdamp {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 struct Interrupted {};
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// "2026-11-20T14:03:07Z"
+std::string now_text() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+/// For the user. That nobody can read it ends no run.
+void tell(const std::string& text, const RunOptions& options) {
+  if (!options.quiet) std::fputs((text + "\n").c_str(), stderr);
+}
 
 class Run {
  public:
-  Run(const Spec& spec, Backend& backend, const RunOptions& options)
+  Run(const Spec& spec, Backend& backend, const RunOptions& options, std::filesystem::path directory, Json identity)
       : options_(options),
         simulation_(spec, backend),
-        directory_(options.output.empty() ? std::filesystem::path(spec.output.directory) : options.output) {
-    if (!spec.evolve && !spec.stationary) {
-      throw Error(ExitCode::bad_input, "there is nothing to do: neither [evolve] nor [stationary]", spec.file + ":1:1",
-                  "add [evolve] with until = … or steps = …, or a table [stationary], which may be empty");
-    }
+        directory_(std::move(directory)),
+        identity_(std::move(identity)) {
     for (int p = 0; p < simulation_.mesh().planes(); ++p) {
       add_warnings(resolution_warnings(spec, simulation_.model(), simulation_.mesh(), p));
     }
     if (!has_vtk()) add_warnings({"this build has no VTK: no pictures are written"});
-    if (spec.evolve) simulation_.start();
+    if (!has_checkpoints()) add_warnings({"this build has no HDF5: no checkpoints are written"});
   }
 
-  RunResult execute() {
-    RunOutput output(simulation_, directory_);
-    std::filesystem::remove(directory_ / "checkpoint.h5");
-    RunResult result;
-    std::string state = "finished";
+  /// `checkpoint`: null to begin at the start.
+  RunResult execute(std::unique_ptr<StateReader> checkpoint) {
     try {
-      if (simulation_.spec().evolve) evolve(output);
+      begin(checkpoint.get());
+      checkpoint.reset();
+      return carry_out();
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::device || error.code() == ExitCode::input_output)
+        throw Error(error.code(), error.what() + way_on());
+      throw;
+    } catch (const std::bad_alloc&) {
+      throw Error(ExitCode::device, "the host has no memory left\n  to fix: use fewer cells or planes" + way_on());
+    }
+  }
+
+ private:
+  // --- from start to end
+
+  void begin(const StateReader* checkpoint) {
+    if (checkpoint != nullptr) {
+      restore(*checkpoint);
+    } else {
+      if (simulation_.spec().evolve) simulation_.start();
+      output_ = std::make_unique<RunOutput>(simulation_, directory_);
+      output_->clear();
+    }
+    saved_at_ = Clock::now();
+  }
+
+  RunResult carry_out() {
+    RunResult result;
+    try {
+      if (simulation_.spec().evolve) evolve();
     } catch (const Interrupted&) {
-      state = "interrupted";
       result.was_interrupted = true;
-      save("interrupted");
       last_ = simulation_.observe(frames_);
     } catch (const Error& error) {
       if (error.code() != ExitCode::numerical) throw;
-      fail(error, output);
+      fail(error);
     }
     if (simulation_.spec().evolve) check_accuracy();
-    if (!result.was_interrupted) result.was_interrupted = !extract(output);
-    if (result.was_interrupted) state = "interrupted";
-    result.summary = summary(unconverged_.empty() ? state : "failed");
-    output.finish(result.summary);
-    if (!unconverged_.empty()) {
+    if (!result.was_interrupted) result.was_interrupted = !extract();
+    std::string state = result.was_interrupted ? "interrupted" : "finished";
+    if (!unconverged_.empty()) state = "failed";
+    result.summary = summary(state);
+    output_->finish(result.summary);
+    for (const auto& picture : output_->missing_pictures())
+      tell(fmt::format("warning: {} was removed while the run went on", picture.string()));
+    if (state == "finished") remove("checkpoint.h5");
+    if (state == "failed") {
       throw Error(
           ExitCode::numerical, unconverged_, simulation_.spec().place("stationary"),
           "loosen stationary.tolerance, ask for fewer modes, use more cells, or another method; what was found is in " +
               (directory_ / "summary.json").string());
     }
     result.directory = directory_;
-    result.main_file = output.main_file();
+    result.main_file = output_->main_file();
     return result;
   }
 
- private:
-  void evolve(RunOutput& output) {
-    Progress progress(simulation_.spec().name, simulation_.spec().evolve->until, options_.quiet);
-    last_ = simulation_.observe(0);
-    output.write_frame(last_);
-    for (const double time : simulation_.frame_times()) {
-      simulation_.advance(time, [&](double now) {
-        if (options_.interrupted != nullptr && *options_.interrupted != 0) throw Interrupted{};
+  void evolve() {
+    Progress progress(simulation_.spec().name, simulation_.spec().evolve->until, options_.quiet, simulation_.time());
+    last_ = simulation_.observe(frames_);
+    if (resumed_at_.empty()) output_->write_frame(last_);
+    const auto times = simulation_.frame_times();
+    while (static_cast<std::size_t>(frames_) < times.size()) {
+      simulation_.advance(times[static_cast<std::size_t>(frames_)], [&](double now) {
+        pulse();
         progress.update(now);
       });
-      last_ = simulation_.observe(++frames_);
-      require_healthy();
-      output.write_frame(last_);
+      last_ = simulation_.observe(frames_ + 1);
+      require_healthy(simulation_, last_, "");
+      output_->write_frame(last_);
+      ++frames_;
     }
   }
 
   /// What is read off the generator: its matrix, stationary states and spectra. False if it was interrupted.
-  bool extract(RunOutput& output) {
+  bool extract() {
     const Spec& spec = simulation_.spec();
     const int planes = simulation_.mesh().planes();
     try {
-      for (int p = 0; p < planes && spec.output.has(OutputField::generator); ++p) output.write_generator(p);
-      for (int p = 0; p < planes && spec.stationary; ++p) solve_stationary(p, output);
-      for (int p = 0; p < planes && spec.ensemble && spec.evolve; ++p) run_particles(p, output);
+      for (int p = 0; p < planes && spec.output.has(OutputField::generator); ++p) output_->write_generator(p);
+      for (int p = 0; p < planes && spec.stationary; ++p) take_stationary(p);
+      for (int p = 0; p < planes && spec.ensemble && spec.evolve; ++p) take_ensemble(p);
     } catch (const Interrupted&) {
       drop_incomplete();
       return false;
@@ -109,9 +154,9 @@ class Run {
   /// stationary states; of those not found nothing is known.
   void drop_incomplete() {
     const auto planes = static_cast<std::size_t>(simulation_.mesh().planes());
-    if (ensemble_.size() < planes) ensemble_.clear();
-    if (stationary_.size() == planes) return;
-    stationary_.clear();
+    if (finished_.ensemble.size() < planes) finished_.ensemble.clear();
+    if (finished_.stationary.size() == planes) return;
+    finished_.stationary.clear();
     if (simulation_.spec().evolve) return;
     constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
     Observables none;
@@ -122,14 +167,13 @@ class Run {
     last_.observables.assign(static_cast<std::size_t>(simulation_.mesh().planes()), none);
   }
 
-  void solve_stationary(int p, RunOutput& output) {
+  void take_stationary(int p) {
+    const auto number = static_cast<std::size_t>(p);
+    const bool is_kept = number < kept_.stationary.size();
+    StationaryResult result = is_kept ? std::move(kept_.stationary[number]) : solve_stationary(p);
     const std::string& name = simulation_.model().plane(p).name;
     const std::string prefix = name.empty() ? "" : name + ": ";
-    Progress progress(prefix + "stationary state", 0.0, options_.quiet);
-    StationaryState state = simulation_.solve_stationary(p, [&] {
-      if (options_.interrupted != nullptr && *options_.interrupted != 0) throw Interrupted{};
-      progress.update(0.0);
-    });
+    const StationaryState& state = result.state;
     for (const auto& text : state.warnings) add_warnings({prefix + text});
     if (!state.converged && unconverged_.empty()) {
       unconverged_ =
@@ -137,87 +181,157 @@ class Run {
                       prefix, state.method, state.residual, state.error_estimate);
       add_warnings({unconverged_});
     }
-    output.write_stationary(p, state);
-    state.modes.clear();  // eigenvectors of a batch would fill the memory
+    if (!simulation_.spec().evolve) last_.observables.push_back(result.observables);
+    finished_.stationary.push_back(std::move(result));
+  }
+
+  StationaryResult solve_stationary(int p) {
+    const std::string& name = simulation_.model().plane(p).name;
+    Progress progress((name.empty() ? "" : name + ": ") + "stationary state", 0.0, options_.quiet);
+    StationaryState state = simulation_.solve_stationary(p, [&] {
+      pulse();
+      progress.update(0.0);
+    });
+    output_->write_stationary(p, state);
     const Observables observables = simulation_.observe_density(p, state.density);
-    stationary_.push_back({std::move(state), observables});
-    if (!simulation_.spec().evolve) last_.observables.push_back(observables);
+    state.modes.clear();  // those of a batch would fill the memory
+    state.density = {};
+    return {std::move(state), observables};
+  }
+
+  void take_ensemble(int p) {
+    const auto number = static_cast<std::size_t>(p);
+    const bool is_kept = number < kept_.ensemble.size();
+    EnsembleResult result = is_kept ? std::move(kept_.ensemble[number]) : run_particles(p);
+    result.options = ensemble_options(simulation_.spec(), simulation_.model(), simulation_.mesh(), p);
+    finished_.ensemble.push_back(std::move(result));
+    particles_ = {};
   }
 
   /// Particles from the same start to the same end.
-  void run_particles(int p, RunOutput& output) {
+  EnsembleResult run_particles(int p) {
     const Model& model = simulation_.model();
+    const PhaseMesh& mesh = simulation_.mesh();
     const std::string& name = model.plane(p).name;
-    Progress progress(name.empty() ? "particles" : name + ": particles", 1.0, options_.quiet);
-    const auto begin = std::chrono::steady_clock::now();
-    EnsembleResult result;
-    result.options = ensemble_options(simulation_.spec(), model, simulation_.mesh(), p);
+    const EnsembleOptions options = ensemble_options(simulation_.spec(), model, mesh, p);
+    const double share = static_cast<double>(particles_.particles) / static_cast<double>(options.particles);
+    Progress progress(name.empty() ? "particles" : name + ": particles", 1.0, options_.quiet, share);
+    const auto begin = Clock::now();
     const std::vector<double> times{simulation_.spec().evolve->until};
-    const auto samples = run_ensemble(simulation_.backend(), model, simulation_.mesh(), p,
-                                      particle_start(simulation_.spec(), model, simulation_.mesh(), p), result.options,
-                                      times, [&](double share) {
-                                        if (options_.interrupted != nullptr && *options_.interrupted != 0)
-                                          throw Interrupted{};
-                                        progress.update(share);
-                                      });
+    const auto samples = run_ensemble(
+        simulation_.backend(), model, mesh, p, particle_start(simulation_.spec(), model, mesh, p), options, times,
+        [&](double now) {
+          pulse();
+          progress.update(now);
+        },
+        &particles_);
+    EnsembleResult result;
     result.sample = samples.front();
-    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    result.seconds = seconds_since(begin);
     const std::vector<double> density = simulation_.density(p);
-    result.comparison = compare(simulation_.mesh().plane(p), simulation_.mesh().boundary(), density, result.sample);
-    output.write_ensemble(p, density, result.sample);
-    ensemble_.push_back(std::move(result));
+    result.comparison = compare(mesh.plane(p), mesh.boundary(), density, result.sample);
+    output_->write_ensemble(p, density, result.sample);
+    return result;
+  }
+
+  // --- the state of a run
+
+  /// Called often: an interrupt, and the time for a checkpoint, are noticed here and nowhere else. No result depends on
+  /// whether one is written.
+  void pulse() {
+    const bool interrupted = options_.interrupted != nullptr && *options_.interrupted != 0;
+    const double every = simulation_.spec().checkpoint.every_seconds;
+    if (has_checkpoints() && (interrupted || (every > 0.0 && seconds_since(saved_at_) >= every))) {
+      write_checkpoint(directory_ / "checkpoint.h5",
+                       [&](StateWriter& to) { save(to, interrupted ? "interrupted" : "on the way"); });
+      saved_at_ = Clock::now();
+      saved_time_ = simulation_.time();
+    }
+    if (interrupted) throw Interrupted{};
+  }
+
+  void save(StateWriter& to, const std::string& reason) {
+    save_identity(to, identity_, simulation_.backend().describe());
+    to.text("reason", reason);
+    to.text("started", started_);
+    StateList list;
+    exchange(list);
+    to.numbers("run", list.values());
+    if (simulation_.spec().evolve) simulation_.save(to);
+    output_->save(to);
+    finished_.save(to);
+    particles_.save(to, "under_way/");
+  }
+
+  void restore(const StateReader& from) {
+    started_ = from.text("started");
+    StateList list(from.numbers("run"));
+    exchange(list);
+    list.finish();
+    if (frames_ < 0 || static_cast<std::size_t>(frames_) > simulation_.frame_times().size())
+      damaged_state("it has a frame that this run has not");
+    if (simulation_.spec().evolve) simulation_.restore(from);
+    kept_.restore(from);
+    particles_.restore(from, "under_way/");
+    output_ = std::make_unique<RunOutput>(simulation_, directory_);
+    output_->restore(from);
+    saved_time_ = simulation_.time();
+    resumed_at_.push_back(*saved_time_);
+    if (simulation_.spec().evolve) {
+      tell(fmt::format("continuing at t = {:.6g} of {:.6g}, after frame {} of {}", *saved_time_,
+                       simulation_.spec().evolve->until, frames_, simulation_.frame_times().size()));
+    }
+  }
+
+  void exchange(StateList& list) {
+    double wall = wall_seconds();
+    list(frames_);
+    list(wall);
+    list(resumed_at_);
+    if (list.reading()) earlier_seconds_ = wall;
+  }
+
+  double wall_seconds() const { return earlier_seconds_ + seconds_since(begin_); }
+
+  void remove(const char* name) const {
+    std::error_code code;
+    std::filesystem::remove(directory_ / name, code);
+  }
+
+  // --- what went wrong
+
+  /// How a run that has stopped can go on.
+  std::string way_on() const {
+    std::error_code code;
+    if (!saved_time_ || !std::filesystem::exists(directory_ / "checkpoint.h5", code)) return "";
+    const std::string when = simulation_.spec().evolve ? fmt::format(" at t = {:.6g}", *saved_time_) : "";
+    return "\n  to go on: repeat the command with --resume; it continues" + when;
   }
 
   /// Saves the state, writes everything that is known, and reports what went wrong as precisely as the state allows.
-  [[noreturn]] void fail(const Error& error, RunOutput& output) {
-    save(error.what());
+  [[noreturn]] void fail(const Error& error) {
+    const std::string saved = save_failed(error.what());
     last_ = simulation_.observe(frames_);
-    const auto finish = [&](const Error& cause) {
-      warnings_.push_back(cause.what());
-      output.finish(summary("failed"));
-    };
+    std::string text = error.what() + saved;
     try {
-      require_healthy();
+      require_healthy(simulation_, last_, saved);
     } catch (const Error& cause) {
-      finish(cause);
-      throw;
+      text = cause.what();
     }
-    finish(error);
-    throw error;
+    warnings_.push_back(text);
+    output_->finish(summary("failed"));
+    throw Error(ExitCode::numerical, text);
   }
 
-  /// Mass, finiteness and positivity of the frame that was read last.
-  void require_healthy() const {
-    for (std::size_t p = 0; p < last_.observables.size(); ++p) {
-      const Observables& o = last_.observables[p];
-      const PhasePlane& plane = simulation_.mesh().plane(static_cast<int>(p));
-      const std::string where = fmt::format("plane {}, cell ({}, {}), theta = {:.6g}, v = {:.6g}", p + 1,
-                                            o.minimum_cell[0], o.minimum_cell[1], plane.theta.center(o.minimum_cell[0]),
-                                            plane.velocity.center(o.minimum_cell[1]));
-      if (!std::isfinite(o.mass)) {
-        throw Error(ExitCode::numerical, fmt::format("the density is not finite at t = {:.6g}", last_.time), where,
-                    "use a smaller step or tolerance; the state was saved in checkpoint.h5");
-      }
-      if (o.departed.total() > leak_error) throw leak_failure(static_cast<int>(p), o.departed);
+  std::string save_failed(const std::string& reason) {
+    if (!has_checkpoints()) return "";
+    const auto path = directory_ / "failed.h5";
+    try {
+      write_checkpoint(path, [&](StateWriter& to) { save(to, reason); });
+    } catch (const Error& error) {
+      return fmt::format("; the state could not be saved: {}", error.what());
     }
-  }
-
-  Error leak_failure(int p, const Departed& departed) const {
-    const double step_error = simulation_.errors()[static_cast<std::size_t>(p)].step;
-    if (departed.total() <= step_error) {
-      return Error(ExitCode::numerical,
-                   fmt::format("at t = {:.6g} steps too long have thrown {:.1e} of the probability out of the box; "
-                               "their own error is about {:.1e}",
-                               last_.time, departed.total(), step_error),
-                   {}, "use a smaller evolve.tolerance or evolve.step; the state was saved in checkpoint.h5");
-    }
-    std::string text;
-    for (const auto& line : leak_warnings(simulation_.model(), simulation_.mesh(), p, departed, step_error)) {
-      text += (text.empty() ? "" : "; ") + line;
-    }
-    return Error(ExitCode::numerical, fmt::format("at t = {:.6g} {}", last_.time, text), {},
-                 "enlarge the box (grid.theta, grid.velocity), or the table that it ends with; the state was saved in "
-                 "checkpoint.h5");
+    return "; the state was saved in " + path.string();
   }
 
   void check_accuracy() {
@@ -236,45 +350,61 @@ class Run {
     }
   }
 
-  void save(const std::string& reason) const {
-    Checkpoint checkpoint{
-        version, resolved_spec(simulation_.spec()).dump(), reason, simulation_.time(), frames_, {}, {}, {}};
-    for (int p = 0; p < simulation_.mesh().planes(); ++p) {
-      checkpoint.planes.push_back(simulation_.mesh().plane(p));
-      checkpoint.plane_time.push_back(simulation_.time_of(p));
-      checkpoint.density.push_back(simulation_.density(p));
-    }
-    write_checkpoint(directory_ / "checkpoint.h5", checkpoint);
-  }
-
   Json summary(const std::string& state) const {
-    const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-    return underdamp::summary(simulation_, last_, {wall, warnings_, stationary_, ensemble_, state});
+    RunSummary run{wall_seconds(),           warnings_, finished_.stationary, finished_.ensemble, state,
+                   identity_hash(identity_), {}};
+    run.timing = {{"started", started_}, {"ended", now_text()}, {"resumed_at", resumed_at_}};
+    return underdamp::summary(simulation_, last_, run);
   }
 
   void add_warnings(const std::vector<std::string>& texts) {
     for (const auto& text : texts) {
       warnings_.push_back(text);
-      if (!options_.quiet) fmt::print(stderr, "warning: {}\n", text);
+      tell("warning: " + text);
     }
   }
 
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  void tell(const std::string& text) const { underdamp::tell(text, options_); }
+
+  Clock::time_point begin_ = Clock::now();
+  Clock::time_point saved_at_ = begin_;
+  std::string started_ = now_text();
+  double earlier_seconds_ = 0.0;      ///< before the run was resumed
+  std::vector<double> resumed_at_;    ///< model times
+  std::optional<double> saved_time_;  ///< model time of checkpoint.h5
   RunOptions options_;
   Simulation simulation_;
   std::filesystem::path directory_;
+  Json identity_;
+  std::unique_ptr<RunOutput> output_;
   std::vector<std::string> warnings_;
   Frame last_;
-  int frames_ = 0;
-  std::vector<StationaryResult> stationary_;
-  std::vector<EnsembleResult> ensemble_;
-  std::string unconverged_;  ///< what did not converge, as a message
+  int frames_ = 0;      ///< written after the start
+  FinishedParts kept_;  ///< of the checkpoint
+  FinishedParts finished_;
+  EnsembleProgress particles_;  ///< of the plane that is under way
+  std::string unconverged_;     ///< what did not converge, as a message
 };
 
 }  // namespace
 
 RunResult run(const Spec& spec, Backend& backend, const RunOptions& options) {
-  return Run(spec, backend, options).execute();
+  if (!spec.evolve && !spec.stationary) {
+    throw Error(ExitCode::bad_input, "there is nothing to do: neither [evolve] nor [stationary]", spec.file + ":1:1",
+                "add [evolve] with until = … or steps = …, or a table [stationary], which may be empty");
+  }
+  const std::filesystem::path directory =
+      options.output.empty() ? std::filesystem::path(spec.output.directory) : options.output;
+  const Json identity = run_identity(spec);
+  RunBeginning beginning = begin_run(directory, spec, identity, backend.describe(), options.beginning);
+  for (const auto& note : beginning.notes) tell(note, options);
+  if (beginning.is_finished) {
+    RunResult result;
+    result.directory = directory;
+    result.was_finished = true;
+    return result;
+  }
+  return Run(spec, backend, options, directory, identity).execute(std::move(beginning.checkpoint));
 }
 
 }  // namespace underdamp

@@ -310,8 +310,8 @@ class SpecParser {
     spec_.title = root_.text("title").value_or(spec_.name);
     spec_.dynamics = root_.choice<Dynamics>("dynamics", {{"langevin", Dynamics::langevin}, {"sgd", Dynamics::sgd}},
                                             Dynamics::langevin);
-    for (const char* name :
-         {"optimizer", "langevin", "loss", "noise", "grid", "initial", "evolve", "stationary", "ensemble", "output"}) {
+    for (const char* name : {"optimizer", "langevin", "loss", "noise", "grid", "initial", "evolve", "stationary",
+                             "ensemble", "checkpoint", "output"}) {
       const toml::node* node = root_.find(name);
       if (node != nullptr && node->as_table() == nullptr) root_.bad(*node, name, std::string("a table [") + name + "]");
     }
@@ -325,6 +325,7 @@ class SpecParser {
     read_evolve();
     read_stationary();
     read_ensemble();
+    read_checkpoint();
     read_output();
     read_inputs(spec_, problems_);
     problems_.throw_if_any();
@@ -770,6 +771,12 @@ class SpecParser {
     }
     table.finish();
     spec_.ensemble = ensemble;
+  }
+
+  void read_checkpoint() {
+    TableReader table = section("checkpoint");
+    spec_.checkpoint.every_seconds = table.number("every_seconds", {0.0, 1e9, false, false}, 600.0);
+    table.finish();
   }
 
   void read_output() {

@@ -140,6 +140,11 @@ struct OutputSpec {
   bool has(OutputField field) const { return std::find(fields.begin(), fields.end(), field) != fields.end(); }
 };
 
+/// [checkpoint]
+struct CheckpointSpec {
+  double every_seconds = 600.0;  ///< wall time between checkpoints; 0: only on a signal
+};
+
 struct Spec {
   std::string file;
   std::string name;  ///< file name without extension
@@ -154,6 +159,7 @@ struct Spec {
   std::optional<EvolveSpec> evolve;
   std::optional<StationarySpec> stationary;
   std::optional<EnsembleSpec> ensemble;
+  CheckpointSpec checkpoint;
   OutputSpec output;
   std::map<std::string, std::string> where;  ///< dotted key → file:line:column
 

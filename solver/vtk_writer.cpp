@@ -7,6 +7,7 @@
 #include <vtkFloatArray.h>
 #include <vtkImageData.h>
 #include <vtkNew.h>
+#include <vtkObject.h>
 #include <vtkSmartPointer.h>
 #include <vtkXMLImageDataReader.h>
 #include <vtkXMLImageDataWriter.h>
@@ -46,6 +47,7 @@ bool has_vtk() {
 
 void write_vti(const std::filesystem::path& path, const PhasePlane& plane, const std::vector<CellArray>& arrays,
                bool float64) {
+  vtkObject::GlobalWarningDisplayOff();  // our messages say what the user can do
   vtkNew<vtkImageData> image;
   image->SetDimensions(plane.theta.cells + 1, plane.velocity.cells + 1, 1);
   image->SetOrigin(plane.theta.lower, plane.velocity.lower, 0.0);

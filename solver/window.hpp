@@ -33,6 +33,8 @@ class LevelFields {
   LevelFields(Backend& backend, const FieldShape& shape) : backend_(backend), shape_(shape) {}
   /// Level 1 … 6.
   Field& level(int number);
+  /// Levels that are there.
+  int count() const { return static_cast<int>(fields_.size()); }
   /// Pointers to levels 1 … count.
   std::vector<Field*> first(int count);
   std::vector<const Field*> first_const(int count);

@@ -4,7 +4,6 @@
 
 #include "meshes/error.hpp"
 #include "solver/box.hpp"
-#include "solver/checkpoint.hpp"
 #include "solver/dataset.hpp"
 #include "solver/evolve.hpp"
 #include "solver/function.hpp"
@@ -541,29 +540,6 @@ TEST(Tables, NonFiniteLossNamesThePlace) {
 
 // --- files
 // ------------------------------------------------------------------------------------------------------------------
-
-TEST(Checkpoint, RoundTrip) {
-  const testing::TemporaryDirectory folder;
-  const PhasePlane plane{{-1.0, 2.0, 16}, {-3.0, 3.5, 17}};
-  Checkpoint written{
-      "1.2.3", "{\"a\":1}",    "why",       4.25,
-      7,       {plane, plane}, {4.25, 4.5}, {std::vector<double>(272, 0.5), std::vector<double>(272, -1e-300)}};
-  write_checkpoint(folder.path() / "checkpoint.h5", written);
-  const Checkpoint read = read_checkpoint(folder.path() / "checkpoint.h5");
-  EXPECT_EQ(read.version, "1.2.3");
-  EXPECT_EQ(read.spec, written.spec);
-  EXPECT_EQ(read.time, 4.25);
-  EXPECT_EQ(read.frames_written, 7);
-  EXPECT_EQ(read.planes, written.planes);
-  EXPECT_EQ(read.plane_time, written.plane_time);
-  EXPECT_EQ(read.density, written.density);
-}
-
-TEST(Checkpoint, DamagedFileIsAnError) {
-  const testing::TemporaryDirectory folder;
-  std::ofstream(folder.path() / "checkpoint.h5") << "not HDF5";
-  EXPECT_THROW(static_cast<void>(read_checkpoint(folder.path() / "checkpoint.h5")), Error);
-}
 
 TEST(Vtk, PicturesComeBack) {
   if (!has_vtk()) GTEST_SKIP() << "built without VTK";

@@ -45,6 +45,7 @@ TEST(Spec, DefaultsAreFilledIn) {
   EXPECT_FALSE(spec.evolve.has_value());
   EXPECT_EQ(spec.output.directory, "out/test");
   EXPECT_EQ(spec.initial.kind, InitialKind::stationary);
+  EXPECT_EQ(spec.checkpoint.every_seconds, 600.0);
 }
 
 TEST(Spec, EveryKeyIsRead) {
@@ -99,6 +100,13 @@ TEST(Spec, EnsembleIsReadAndChecked) {
   EXPECT_CONTAINS(
       problems_of("[langevin]\nfriction = 1.0\ntemperature = 1.0\n" + quadratic + "[ensemble]\nintegrator = \"sgd\"\n"),
       "there is no [optimizer]");
+}
+
+TEST(Spec, CheckpointIntervalIsNotNegative) {
+  EXPECT_EQ(spec_from(valid + "[checkpoint]\nevery_seconds = 0\n").checkpoint.every_seconds, 0.0);
+  EXPECT_EQ(spec_from(valid + "[checkpoint]\nevery_seconds = 2.5\n").checkpoint.every_seconds, 2.5);
+  EXPECT_CONTAINS(problems_of(valid + "[checkpoint]\nevery_seconds = -1\n"), "checkpoint.every_seconds: found -1");
+  EXPECT_CONTAINS(problems_of(valid + "[checkpoint]\nevery_second = 1\n"), "did you mean every_seconds?");
 }
 
 TEST(Spec, UntilBecomesWholeSgdSteps) {
