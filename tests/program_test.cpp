@@ -49,6 +49,16 @@ using testing::contains;
 using testing::json_of;
 using testing::text_of;
 
+/// Does a run warn of anything but a library that this build lacks?
+bool warns(const std::string& output) {
+  std::istringstream lines(output);
+  for (std::string line; std::getline(lines, line);) {
+    if (contains(line, "warning:") && !contains(line, "warning: this build has no ")) return true;
+  }
+  return false;
+}
+#define EXPECT_CONTAINS(text, part) EXPECT_TRUE(contains(text, part)) << "\"" << (part) << "\" is not in:\n" << (text)
+
 const std::string small_spec =
     "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n[loss]\nkind = \"quadratic\"\n"
     "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n[grid]\ncells = [48, 48]\n[initial]\nkind = \"gaussian\"\nmean = "
@@ -131,7 +141,7 @@ TEST(Program, TemplatesRunWithoutWarnings) {
     }
     const Result r = underdamp(folder.path(), "run " + name + ".toml");
     EXPECT_EQ(r.code, 0) << r.output;
-    EXPECT_FALSE(contains(r.output, "warning:")) << r.output;
+    EXPECT_FALSE(warns(r.output)) << r.output;
   }
 }
 
@@ -452,7 +462,7 @@ TEST_P(Examples, RunsAndKeepsItsMass) {
   const Result r =
       underdamp(folder.path(), "run '" + (examples / (GetParam() + ".toml")).string() + "' --output result");
   ASSERT_EQ(r.code, 0) << r.output;
-  EXPECT_FALSE(contains(r.output, "warning:")) << r.output;
+  EXPECT_FALSE(warns(r.output)) << r.output;
   const auto s = json_of(folder.path() / "result/summary.json");
   const auto list = [](const nlohmann::json& value) {
     return value.is_array() ? value : nlohmann::json::array({value});
