@@ -57,7 +57,6 @@ bool warns(const std::string& output) {
   }
   return false;
 }
-#define EXPECT_CONTAINS(text, part) EXPECT_TRUE(contains(text, part)) << "\"" << (part) << "\" is not in:\n" << (text)
 
 const std::string small_spec =
     "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n[loss]\nkind = \"quadratic\"\n"
