@@ -67,8 +67,7 @@ std::vector<Stretch> stretches_of(const Model& model, const EnsembleOptions& opt
 std::uint64_t chunk_size(const Backend& backend, const EnsembleOptions& options) {
   constexpr std::uint64_t on_host = std::uint64_t{1} << 20;
   const DeviceDescription device = backend.describe();
-  const std::uint64_t fits =
-      device.kind == DeviceKind::cuda ? device.memory_bytes / 4 / (2 * sizeof(double)) : on_host;
+  const std::uint64_t fits = device.kind == DeviceKind::cuda ? device.memory_bytes / 4 / (2 * sizeof(double)) : on_host;
   const std::uint64_t wanted = std::min(options.chunk > 0 ? options.chunk : fits, options.particles);
   return std::max<std::uint64_t>(1, (wanted + particle_block - 1) / particle_block) * particle_block;
 }
