@@ -44,7 +44,7 @@ constexpr const char* heading =
     "cell-steps/s\n";
 
 std::string table_row(const DeviceDescription& device, const Throughput& t) {
-  const std::size_t bytes = t.shape.cells() * sizeof(double);
+  const std::size_t bytes = t.field_bytes();
   const auto figure = [&](double seconds, int passes) {
     return fmt::format("{:8.1f} {:3.0f} %", 1e-9 * t.bandwidth(seconds, passes), 100.0 * t.share(seconds, passes));
   };
@@ -55,7 +55,7 @@ std::string table_row(const DeviceDescription& device, const Throughput& t) {
 }
 
 Json json_row(const DeviceDescription& device, const Throughput& t) {
-  const std::size_t bytes = t.shape.cells() * sizeof(double);
+  const std::size_t bytes = t.field_bytes();
   const auto figure = [&](double seconds, int passes) {
     return Json{{"seconds", seconds},
                 {"cells_per_second", t.cells() / seconds},
@@ -76,12 +76,12 @@ Json json_row(const DeviceDescription& device, const Throughput& t) {
 /// Measures all shapes on one device, printing as it goes.
 Json bench_device(Backend& backend, const BenchArguments& arguments) {
   const DeviceDescription device = backend.describe();
-  fmt::print("{}\n{}", device.name, heading);
+  fmt::print("{}, {}\n{}", device.name, name_of(device.precision), heading);
   Json rows = Json::array();
   ThroughputOptions options;
   options.seconds = arguments.seconds;
   for (const FieldShape& shape : shapes_of(arguments)) {
-    const std::size_t needed = throughput_memory(shape);
+    const std::size_t needed = throughput_memory(shape, device.precision);
     if (device.memory_bytes > 0 && needed > device.memory_bytes) {
       fmt::print("  {:<14} left out: it needs {} MiB and the device has {} MiB\n", size_text(shape), needed >> 20,
                  device.memory_bytes >> 20);
@@ -92,17 +92,17 @@ Json bench_device(Backend& backend, const BenchArguments& arguments) {
     std::fflush(stdout);
     rows.push_back(json_row(device, t));
   }
-  return {{"device", device.name}, {"step", options.step}, {"rows", rows}};
+  return {{"device", device.name}, {"precision", name_of(device.precision)}, {"step", options.step}, {"rows", rows}};
 }
 
-std::vector<std::unique_ptr<Backend>> chosen_backends(DeviceChoice choice) {
+std::vector<std::unique_ptr<Backend>> chosen_backends(DeviceChoice choice, Precision precision) {
   std::vector<std::unique_ptr<Backend>> backends;
   if (choice != DeviceChoice::automatic) {
-    backends.push_back(make_backend(choice).backend);
+    backends.push_back(make_backend(choice, precision).backend);
     return backends;
   }
-  backends.push_back(make_backend(DeviceChoice::host).backend);
-  auto best = make_backend(DeviceChoice::automatic).backend;
+  backends.push_back(make_backend(DeviceChoice::host, precision).backend);
+  auto best = make_backend(DeviceChoice::automatic, precision).backend;
   if (best->describe().kind == DeviceKind::cuda) backends.push_back(std::move(best));
   return backends;
 }
@@ -111,7 +111,7 @@ std::vector<std::unique_ptr<Backend>> chosen_backends(DeviceChoice choice) {
 
 int bench_command(const BenchArguments& arguments) {
   Json devices = Json::array();
-  for (const auto& backend : chosen_backends(arguments.device)) {
+  for (const auto& backend : chosen_backends(arguments.device, arguments.precision)) {
     devices.push_back(bench_device(*backend, arguments));
   }
   fmt::print(

@@ -8,12 +8,13 @@ namespace underdamp {
 
 int check_command(const std::string& path) {
   const Spec spec = read_spec(path);
-  const ChosenBackend chosen = make_backend(DeviceChoice::automatic);
+  const ChosenBackend chosen = make_backend(DeviceChoice::automatic, precision_of_run(spec));
   const Simulation simulation(spec, *chosen.backend);
   for (int p = 0; p < simulation.mesh().planes() && spec.evolve; ++p) {
     initial_density(spec, simulation.model(), simulation.mesh(), p);  // throws if the start does not fit
   }
   fmt::print("{}", describe_plan(simulation));
+  for (const auto& warning : precision_warnings(spec)) fmt::print("warning: {}\n", warning);
   for (int p = 0; p < simulation.mesh().planes(); ++p) {
     for (const auto& warning : resolution_warnings(spec, simulation.model(), simulation.mesh(), p)) {
       fmt::print("warning: {}\n", warning);

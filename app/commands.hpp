@@ -31,6 +31,7 @@ struct BenchArguments {
   std::vector<int> sizes = {64, 128, 256, 512, 1024, 2048, 4096, 8192};
   std::vector<int> batches = {16, 128, 1024};  ///< planes of 128 × 128 cells
   double seconds = 0.5;                        ///< for each figure
+  Precision precision = Precision::float64;
 };
 
 int run_command(const RunArguments& arguments);

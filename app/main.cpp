@@ -32,6 +32,16 @@ void add_device_option(CLI::App& command, DeviceChoice& device) {
       ->option_text("auto|cuda|host");
 }
 
+void add_precision_option(CLI::App& command, Precision& precision) {
+  const auto choose = [&precision](const std::string& name) {
+    if (name != "float64" && name != "float32")
+      throw CLI::ValidationError("--precision " + name, "the choices are float64 and float32");
+    precision = name == "float64" ? Precision::float64 : Precision::float32;
+  };
+  command.add_option_function<std::string>("--precision", choose, "of the density and the sweeps: float64 or float32")
+      ->option_text("float64|float32");
+}
+
 /// Usage errors look like all others.
 std::string usage_error(const CLI::App*, const CLI::Error& error) {
   return fmt::format("error: {}\n  to fix: see underdamp --help\n", error.what());
@@ -85,6 +95,7 @@ int dispatch(int argc, char** argv) {
   bench_app->add_option("--batches", bench.batches, "numbers of planes of 128 x 128 cells")
       ->delimiter(',')
       ->check(CLI::Range(1, 100000));
+  add_precision_option(*bench_app, bench.precision);
   bench_app->add_option("--seconds", bench.seconds, "time for each figure")->check(CLI::Range(0.001, 60.0));
 
   app.add_subcommand("info", "version, devices, how it was built");

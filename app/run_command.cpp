@@ -97,7 +97,7 @@ int run_command(const RunArguments& arguments) {
     throw Error(ExitCode::bad_input, "--resume continues a run, --restart replaces it", "", "give only one of the two");
   }
   const Spec spec = read_spec(arguments.spec);
-  const ChosenBackend chosen = make_backend(arguments.device);
+  const ChosenBackend chosen = make_backend(arguments.device, precision_of_run(spec));
   if (!arguments.quiet) fmt::print("{} ({})\n", chosen.backend->describe().name, chosen.reason);
   catch_signals();
   RunOptions options;

@@ -4,6 +4,7 @@
 
 #include "app/commands.hpp"
 #include "meshes/error.hpp"
+#include "solver/evolve.hpp"
 #include "solver/files.hpp"
 #include "solver/progress.hpp"
 #include "validation/verify_report.hpp"
@@ -12,6 +13,10 @@ namespace underdamp {
 
 int verify_command(const VerifyArguments& arguments) {
   const Spec spec = read_spec(arguments.spec);
+  if (precision_of_run(spec) != Precision::float64) {
+    throw Error(ExitCode::bad_input, "verify judges by errors far below the rounding of float32",
+                spec.place("evolve.precision"), "remove precision = \"float32\"");
+  }
   const ChosenBackend chosen = make_backend(arguments.device);
   const std::string device = chosen.backend->describe().name;
   fmt::print("{}\n{}\n", spec.title, device);

@@ -11,6 +11,7 @@
 #include "kernels/particle_law.hpp"
 #include "kernels/velocity_table.hpp"
 #include "meshes/phase_mesh.hpp"
+#include "meshes/precision.hpp"
 
 /// The contract between solver and devices: whole-field operations, each queued in order on one device.
 /// This is the only header of kernels/ that solver/ includes.
@@ -20,17 +21,18 @@ enum class DeviceKind { host, cuda };
 
 struct DeviceDescription {
   DeviceKind kind = DeviceKind::host;
-  std::string name;                        ///< for example "host: Kokkos Serial, 1 thread" or "cuda: NVIDIA H200"
-  int concurrency = 1;                     ///< threads, or multiprocessors
-  std::size_t memory_bytes = 0;            ///< memory of the device, 0 if not known
-  std::vector<std::size_t> cache_bytes{};  ///< of level 1, 2, …; empty if not known
+  std::string name;                          ///< for example "host: Kokkos Serial, 1 thread" or "cuda: NVIDIA H200"
+  int concurrency = 1;                       ///< threads, or multiprocessors
+  std::size_t memory_bytes = 0;              ///< memory of the device, 0 if not known
+  std::vector<std::size_t> cache_bytes{};    ///< of level 1, 2, …; empty if not known
+  Precision precision = Precision::float64;  ///< of fields and sweeps
 };
 
 /// Should sweeps keep the density non-negative? Signed fields (docs/method.md, section 8) need `none`.
 enum class Positivity { limit, none };
 
-/// Density of every cell of a batch of planes, with the mass that left through each wall, in the memory of one device.
-/// Only the backend that made it may touch it.
+/// Density of every cell of a batch of planes in the precision of the backend, with the mass that left through each
+/// wall, in the memory of one device. Only the backend that made it may touch it.
 class Field {
  public:
   virtual ~Field() = default;
@@ -131,12 +133,12 @@ class Backend {
   virtual std::unique_ptr<DriftPlan> plan_drift(const PhaseMesh& mesh, std::span<const double> duration) = 0;
   virtual std::unique_ptr<VelocityPlan> plan_velocity(const PhaseMesh& mesh, const VelocityLaw& law) = 0;
 
-  /// X(τ), in place. 16 bytes per cell.
+  /// X(τ), in place. 16 bytes per cell, in float32 8.
   virtual void drift(Field& field, const DriftPlan& plan, Positivity positivity) = 0;
-  /// V(τ), `from` and `to` may be the same. 16 bytes per cell.
+  /// V(τ), `from` and `to` may be the same. 16 bytes per cell, in float32 8.
   virtual void velocity(const Field& from, Field& to, const VelocityPlan& plan, Positivity positivity) = 0;
 
-  /// V(τ') X(τ), in place: drift, then velocity. 32 bytes per cell.
+  /// V(τ') X(τ), in place: drift, then velocity. 32 bytes per cell, in float32 16.
   virtual void drift_velocity(Field& field, const DriftPlan& drift, const VelocityPlan& velocity,
                               Positivity positivity) = 0;
 
@@ -176,7 +178,8 @@ class Backend {
   virtual CurrentArrays cell_currents(const GeneratorPlan& plan, const Field& density) = 0;
   /// J_θ of the generator on the θ-faces: [plane][e = 0 … θ_cells][j].
   virtual std::vector<double> theta_face_currents(const GeneratorPlan& plan, const Field& density) = 0;
-  /// A sparse matrix whose size is the number of cells of the fields it is to multiply (cuSPARSE on a GPU).
+  /// A sparse matrix whose size is the number of cells of the fields it is to multiply (cuSPARSE on a GPU). In float32
+  /// it throws Error (bad_input).
   virtual std::unique_ptr<MatrixPlan> plan_matrix(const SparseMatrix& matrix) = 0;
   virtual void multiply(const MatrixPlan& matrix, const Field& from, Field& to) = 0;
 

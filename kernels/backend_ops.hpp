@@ -1,8 +1,10 @@
 #pragma once
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -13,11 +15,13 @@
 #include "kernels/extrapolation.hpp"
 #include "kernels/moments.hpp"
 #include "kernels/particles.hpp"
+#include "kernels/rounding.hpp"
 #include "kernels/velocity_sweep.hpp"
 #include "meshes/error.hpp"
 
 /// Every operation of the contract, once. A Launcher supplies memory and loops of one device:
 ///
+///   Launcher::Real                              type of the density and of the sweeps: double or float
 ///   Launcher::Array<T>                          memory of the device: resize, data, size
 ///   upload(src, n, T* dst), download(src, n, dst), copy(src, n, dst), zero(dst, n)
 ///   lane_choices, cascades                      lines of a bundle, the best choice first; see convolution_with
@@ -35,12 +39,13 @@
 namespace underdamp {
 
 /// Where a drift sweep reads.
+template <class Real>
 struct ColumnSource {
-  ThetaRows first_plane;
+  ThetaRows<Real> first_plane;
   FieldShape shape;
 
-  UNDERDAMP_HD ThetaRows rows_of(int plane) const {
-    ThetaRows rows = first_plane;
+  UNDERDAMP_HD ThetaRows<Real> rows_of(int plane) const {
+    ThetaRows<Real> rows = first_plane;
     rows.plane += static_cast<std::ptrdiff_t>(plane) * rows.n * rows.pitch;
     if (rows.below != nullptr) rows.below += static_cast<std::ptrdiff_t>(plane) * rows.depth * rows.pitch;
     if (rows.above != nullptr) rows.above += static_cast<std::ptrdiff_t>(plane) * rows.depth * rows.pitch;
@@ -48,12 +53,45 @@ struct ColumnSource {
   }
 };
 
+/// The stencils of the tables in the precision of the sweeps.
+template <class Real>
+std::vector<Real> rounded_stencils(const DriftTable& table) {
+  std::vector<Real> weights(table.weights.size());
+  for (int column = 0; column < table.weight_stride; ++column) {
+    round_stencil(table.weights.data() + column, remap_cells, table.weight_stride, weights.data() + column);
+  }
+  return weights;
+}
+template <class Real>
+std::vector<Real> rounded_stencils(const ContractionTable& table) {
+  std::vector<Real> weights(table.weights.size());
+  for (std::size_t first = 0; first < weights.size(); first += remap_cells) {
+    round_stencil(table.weights.data() + first, remap_cells, 1, weights.data() + first);
+  }
+  return weights;
+}
+template <class Real>
+std::vector<Real> rounded_stencils(const VelocityTable& table) {
+  std::vector<Real> weights = rounded<Real>(table.weights);
+  for (const LevelEntry& level : table.levels) {
+    for (int lane = 0; lane < table.lanes; ++lane) {
+      round_stencil(table.weights.data() + level.weights + lane, 2 * level.half_width + 1, table.lanes,
+                    weights.data() + level.weights + lane);
+    }
+  }
+  return weights;
+}
+
 template <class Launcher>
 class BackendOps final : public Backend {
  public:
   explicit BackendOps(std::unique_ptr<Launcher> launcher) : launcher_(std::move(launcher)) {}
 
-  DeviceDescription describe() const override { return launcher_->describe(); }
+  DeviceDescription describe() const override {
+    DeviceDescription description = launcher_->describe();
+    description.precision = precision_of<Real>;
+    return description;
+  }
   std::unique_ptr<Field> allocate(const FieldShape& shape) override;
   void upload(std::span<const double> values, Field& field) override;
   void download(const Field& field, std::span<double> values) override;
@@ -100,6 +138,7 @@ class BackendOps final : public Backend {
   void synchronize() override { launcher_->synchronize(); }
 
  private:
+  using Real = typename Launcher::Real;
   template <class T>
   using Array = typename Launcher::template Array<T>;
 
@@ -108,7 +147,7 @@ class BackendOps final : public Backend {
   struct DeviceField final : Field {
     static constexpr std::size_t margin = 64;
     explicit DeviceField(const FieldShape& s) : Field(s) {}
-    Array<double> cell_memory;
+    Array<Real> cell_memory;
     Array<double> departed_memory;
     Array<double> segment_memory;  ///< only of a field that was extrapolated into
 
@@ -120,7 +159,7 @@ class BackendOps final : public Backend {
     std::size_t cells_size() const { return shape().cells() + margin; }
     std::size_t departed_size() const { return 2 * columns() + 3 * lines(); }
     std::size_t segments_size() const { return segments() * columns(); }
-    double* cells() const { return cell_memory.data(); }
+    Real* cells() const { return cell_memory.data(); }
     double* departed() const { return departed_memory.data(); }
     double* left_below() const { return departed(); }
     double* left_above() const { return departed() + columns(); }
@@ -128,19 +167,19 @@ class BackendOps final : public Backend {
     double* left_upper() const { return departed() + 2 * columns() + lines(); }
     double* created_in_lines() const { return departed() + 2 * columns() + 2 * lines(); }
     double* created_in_segments() const { return segment_memory.data(); }
-    FieldView<double> view() const { return {cells(), shape().theta_cells, shape().velocity_cells}; }
-    FieldView<const double> const_view() const { return {cells(), shape().theta_cells, shape().velocity_cells}; }
+    FieldView<Real> view() const { return {cells(), shape().theta_cells, shape().velocity_cells}; }
+    FieldView<const Real> const_view() const { return {cells(), shape().theta_cells, shape().velocity_cells}; }
   };
 
   struct DeviceDriftPlan final : DriftPlan {
     Array<int> offset;
-    Array<double> weights;
+    Array<Real> weights;
     int weight_stride = 0;
     ThetaBoundary boundary = ThetaBoundary::open;
     int halo_rows = 0;  ///< rows beyond each wall that must be filled before the sweep; 0 if none
-    mutable Array<double> halo_below;
-    mutable Array<double> halo_above;
-    DriftView view() const { return {offset.data(), weights.data(), weight_stride}; }
+    mutable Array<Real> halo_below;
+    mutable Array<Real> halo_above;
+    DriftView<Real> view() const { return {offset.data(), weights.data(), weight_stride}; }
   };
 
   struct DeviceVelocityPlan final : VelocityPlan {
@@ -149,16 +188,17 @@ class BackendOps final : public Backend {
     int bundles_per_plane = 0;
     int margin = 0;
     std::vector<std::unique_ptr<Array<int>>> ints;
-    std::vector<std::unique_ptr<Array<double>>> doubles;
+    std::vector<std::unique_ptr<Array<Real>>> reals;
+    std::vector<std::unique_ptr<Array<double>>> doubles;  ///< weights of deposits
     std::vector<std::unique_ptr<Array<WholeCells>>> whole_cells;
     Array<int> contraction_of_plane;
-    Array<ContractionView> contractions;
+    Array<ContractionView<Real>> contractions;
     Array<DepositView> deposit_views;
     Array<int> shift;
     Array<BundleEntry> bundles;
     Array<LevelEntry> levels;
-    Array<double> weights;
-    VelocityView view() const {
+    Array<Real> weights;
+    VelocityView<Real> view() const {
       return {bundles_per_plane,
               contraction_of_plane.data(),
               contractions.data(),
@@ -237,12 +277,12 @@ class BackendOps final : public Backend {
 
   void forget_departed(DeviceField& field);
   void fill_reflected_halo(const DeviceField& field, const DeviceDriftPlan& plan);
-  double* drift_elsewhere(DeviceField& field, const DriftPlan& plan, Positivity positivity);
+  Real* drift_elsewhere(DeviceField& field, const DriftPlan& plan, Positivity positivity);
   template <bool limited>
-  void launch_drift(DeviceField& field, const DeviceDriftPlan& plan, double* target);
-  void velocity_from(const double* from, DeviceField& to, const VelocityPlan& plan, Positivity positivity);
+  void launch_drift(DeviceField& field, const DeviceDriftPlan& plan, Real* target);
+  void velocity_from(const Real* from, DeviceField& to, const VelocityPlan& plan, Positivity positivity);
   template <bool limited, bool deposits>
-  void launch_velocity(const double* from, DeviceField& to, const DeviceVelocityPlan& plan);
+  void launch_velocity(const Real* from, DeviceField& to, const DeviceVelocityPlan& plan);
   std::vector<double> plane_totals(const Array<double>& per_line, const FieldShape& shape);
 
   std::unique_ptr<Launcher> launcher_;
@@ -267,7 +307,12 @@ std::unique_ptr<Field> BackendOps<Launcher>::allocate(const FieldShape& shape) {
 
 template <class Launcher>
 void BackendOps<Launcher>::upload(std::span<const double> values, Field& field) {
-  launcher_->upload(values.data(), field.shape().cells(), device(field).cells());
+  if constexpr (std::is_same_v<Real, double>) {
+    launcher_->upload(values.data(), field.shape().cells(), device(field).cells());
+  } else {
+    const std::vector<Real> all(values.begin(), values.end());
+    launcher_->upload(all.data(), field.shape().cells(), device(field).cells());
+  }
   forget_departed(device(field));
 }
 
@@ -279,7 +324,13 @@ void BackendOps<Launcher>::forget_departed(DeviceField& field) {
 
 template <class Launcher>
 void BackendOps<Launcher>::download(const Field& field, std::span<double> values) {
-  launcher_->download(device(field).cells(), field.shape().cells(), values.data());
+  if constexpr (std::is_same_v<Real, double>) {
+    launcher_->download(device(field).cells(), field.shape().cells(), values.data());
+  } else {
+    std::vector<Real> all(field.shape().cells());
+    launcher_->download(device(field).cells(), all.size(), all.data());
+    std::copy(all.begin(), all.end(), values.begin());
+  }
 }
 
 template <class Launcher>
@@ -300,7 +351,7 @@ std::unique_ptr<DriftPlan> BackendOps<Launcher>::plan_drift(const PhaseMesh& mes
   const DriftTable table = make_drift_table(mesh, duration);
   auto plan = std::make_unique<DeviceDriftPlan>();
   send(table.offset, plan->offset);
-  send(table.weights, plan->weights);
+  send(rounded_stencils<Real>(table), plan->weights);
   plan->weight_stride = table.weight_stride;
   plan->boundary = mesh.boundary();
   if (mesh.boundary() == ThetaBoundary::reflecting) {
@@ -323,7 +374,8 @@ std::unique_ptr<VelocityPlan> BackendOps<Launcher>::plan_velocity(const PhaseMes
   VelocityTable table;
   for (const int lanes : Launcher::lane_choices) {
     table = make_velocity_table(mesh, law, lanes, Launcher::cascades);
-    if (launcher_->bundle_fits(VelocitySweep<true, false>::scratch_arrays, lanes, mesh.velocity_cells(), table.margin))
+    if (launcher_->bundle_fits(VelocitySweep<Real, true, false>::scratch_arrays, lanes, mesh.velocity_cells(),
+                               table.margin))
       break;
   }
   auto plan = std::make_unique<DeviceVelocityPlan>();
@@ -333,10 +385,11 @@ std::unique_ptr<VelocityPlan> BackendOps<Launcher>::plan_velocity(const PhaseMes
   plan->margin = table.margin;
   plan->taps = table.taps();
   send(table.contraction_of_plane, plan->contraction_of_plane);
-  std::vector<ContractionView> contractions;
+  std::vector<ContractionView<Real>> contractions;
   for (const ContractionTable& c : table.contractions) {
-    contractions.push_back({keep(c.base, plan->ints), keep(c.fraction, plan->doubles), keep(c.weights, plan->doubles),
-                            keep(c.whole_cells, plan->whole_cells), static_cast<int>(c.whole_cells.size())});
+    contractions.push_back({keep(c.base, plan->ints), keep(rounded<Real>(c.fraction), plan->reals),
+                            keep(rounded_stencils<Real>(c), plan->reals), keep(c.whole_cells, plan->whole_cells),
+                            static_cast<int>(c.whole_cells.size())});
   }
   send(contractions, plan->contractions);
   std::vector<DepositView> deposits;
@@ -348,15 +401,16 @@ std::unique_ptr<VelocityPlan> BackendOps<Launcher>::plan_velocity(const PhaseMes
   send(table.shift, plan->shift);
   send(table.bundles, plan->bundles);
   send(table.levels, plan->levels);
-  send(table.weights, plan->weights);
+  send(rounded_stencils<Real>(table), plan->weights);
   return plan;
 }
 
 /// Halo rows of a reflecting wall: row −1 − m of column j is row m of the column of −v_j.
+template <class Real>
 struct ReflectRows {
-  const double* field;
-  double* below;
-  double* above;
+  const Real* field;
+  Real* below;
+  Real* above;
   int theta_cells;
   int velocity_cells;
   int depth;
@@ -365,7 +419,7 @@ struct ReflectRows {
     const int plane = column / velocity_cells;
     const int j = column % velocity_cells;
     const int mirrored = velocity_cells - 1 - j;
-    const double* p = field + static_cast<std::ptrdiff_t>(plane) * theta_cells * velocity_cells + mirrored;
+    const Real* p = field + static_cast<std::ptrdiff_t>(plane) * theta_cells * velocity_cells + mirrored;
     const std::ptrdiff_t origin = static_cast<std::ptrdiff_t>(plane) * depth * velocity_cells + j;
     for (int m = 0; m < depth; ++m) {
       below[origin + static_cast<std::ptrdiff_t>(depth - 1 - m) * velocity_cells] =
@@ -380,31 +434,31 @@ template <class Launcher>
 void BackendOps<Launcher>::fill_reflected_halo(const DeviceField& field, const DeviceDriftPlan& plan) {
   const FieldShape& shape = field.shape();
   launcher_->for_each_column("reflect rows", shape.columns(),
-                             ReflectRows{field.cells(), plan.halo_below.data(), plan.halo_above.data(),
-                                         shape.theta_cells, shape.velocity_cells, plan.halo_rows});
+                             ReflectRows<Real>{field.cells(), plan.halo_below.data(), plan.halo_above.data(),
+                                               shape.theta_cells, shape.velocity_cells, plan.halo_rows});
 }
 
 template <class Launcher>
 template <bool limited>
-void BackendOps<Launcher>::launch_drift(DeviceField& field, const DeviceDriftPlan& plan, double* target) {
+void BackendOps<Launcher>::launch_drift(DeviceField& field, const DeviceDriftPlan& plan, Real* target) {
   const FieldShape& shape = field.shape();
   const bool open = plan.boundary == ThetaBoundary::open;
   const bool halo = plan.halo_rows > 0;
-  const ColumnSource source{
+  const ColumnSource<Real> source{
       {field.cells(), halo ? plan.halo_below.data() : nullptr, halo ? plan.halo_above.data() : nullptr, plan.halo_rows,
        shape.theta_cells, shape.velocity_cells, plan.boundary == ThetaBoundary::periodic},
       shape};
   launcher_->for_each_column_group("drift", source,
-                                   DriftSweep<limited>{plan.view(), target, open ? field.left_below() : nullptr,
-                                                       open ? field.left_above() : nullptr});
+                                   DriftSweep<Real, limited>{plan.view(), target, open ? field.left_below() : nullptr,
+                                                             open ? field.left_above() : nullptr});
 }
 
 /// X(τ) into where the launcher wants it.
 template <class Launcher>
-double* BackendOps<Launcher>::drift_elsewhere(DeviceField& field, const DriftPlan& plan, Positivity positivity) {
+auto BackendOps<Launcher>::drift_elsewhere(DeviceField& field, const DriftPlan& plan, Positivity positivity) -> Real* {
   const auto& p = static_cast<const DeviceDriftPlan&>(plan);
   if (p.halo_rows > 0) fill_reflected_halo(field, p);
-  double* const target = launcher_->drift_target(field.cell_memory);
+  Real* const target = launcher_->drift_target(field.cell_memory);
   if (positivity == Positivity::limit) {
     launch_drift<true>(field, p, target);
   } else {
@@ -427,20 +481,20 @@ void BackendOps<Launcher>::drift_velocity(Field& field, const DriftPlan& drift, 
 
 template <class Launcher>
 template <bool limited, bool deposits>
-void BackendOps<Launcher>::launch_velocity(const double* from, DeviceField& to, const DeviceVelocityPlan& plan) {
+void BackendOps<Launcher>::launch_velocity(const Real* from, DeviceField& to, const DeviceVelocityPlan& plan) {
   const FieldShape& shape = to.shape();
   launcher_->for_each_bundle("velocity", shape.planes * plan.bundles_per_plane, plan.lanes, shape.velocity_cells,
                              plan.margin,
-                             VelocitySweep<limited, deposits>{plan.view(),
-                                                              {from, shape.theta_cells, shape.velocity_cells},
-                                                              to.view(),
-                                                              to.left_lower(),
-                                                              to.left_upper(),
-                                                              to.created_in_lines()});
+                             VelocitySweep<Real, limited, deposits>{plan.view(),
+                                                                    {from, shape.theta_cells, shape.velocity_cells},
+                                                                    to.view(),
+                                                                    to.left_lower(),
+                                                                    to.left_upper(),
+                                                                    to.created_in_lines()});
 }
 
 template <class Launcher>
-void BackendOps<Launcher>::velocity_from(const double* from, DeviceField& to, const VelocityPlan& plan,
+void BackendOps<Launcher>::velocity_from(const Real* from, DeviceField& to, const VelocityPlan& plan,
                                          Positivity positivity) {
   const auto& p = static_cast<const DeviceVelocityPlan&>(plan);
   if (positivity == Positivity::limit) {
@@ -486,7 +540,7 @@ std::vector<double> BackendOps<Launcher>::combination_norm(std::span<const Field
                                                            std::span<const double> coefficients) {
   const FieldShape& shape = levels.front()->shape();
   line_values_.resize(static_cast<std::size_t>(shape.lines()));
-  CombinationNorm body{{{}, static_cast<int>(levels.size())}, {}, shape.velocity_cells, line_values_.data()};
+  CombinationNorm<Real> body{{{}, static_cast<int>(levels.size())}, {}, shape.velocity_cells, line_values_.data()};
   for (std::size_t k = 0; k < levels.size(); ++k) {
     body.levels.level[k] = device(*levels[k]).cells();
     body.coefficients.value[k] = coefficients[k];
@@ -503,14 +557,14 @@ void BackendOps<Launcher>::extrapolate(const PhaseMesh& mesh, std::span<Field* c
   const FieldShape& shape = density.shape();
   DeviceField& target = device(density);
   send(std::vector<double>(difference_scale.begin(), difference_scale.end()), plane_values_);
-  CombineLevels combine{{{}, static_cast<int>(levels.size())},
-                        {},
-                        {},
-                        plane_values_.data(),
-                        device(error).cells(),
-                        device(*levels.front()).cells(),
-                        shape.theta_cells,
-                        shape.velocity_cells};
+  CombineLevels<Real> combine{{{}, static_cast<int>(levels.size())},
+                              {},
+                              {},
+                              plane_values_.data(),
+                              device(error).cells(),
+                              device(*levels.front()).cells(),
+                              shape.theta_cells,
+                              shape.velocity_cells};
   for (std::size_t k = 0; k < levels.size(); ++k) {
     combine.levels.level[k] = device(*levels[k]).cells();
     combine.combination.value[k] = combination[k];
@@ -524,18 +578,18 @@ void BackendOps<Launcher>::extrapolate(const PhaseMesh& mesh, std::span<Field* c
   launcher_->for_each_value("combine departed", target.departed_size(), departed);
   launcher_->for_each_line("combine levels", shape.lines(), combine);
   const bool periodic = mesh.boundary() == ThetaBoundary::periodic;
-  const double* finest = device(*levels.back()).cells();
-  const double* correction = device(*levels.front()).cells();
+  const Real* finest = device(*levels.back()).cells();
+  const Real* correction = device(*levels.front()).cells();
   if (positivity == Positivity::limit) {
     launcher_->for_each_segment(
         "filter", shape,
-        FilterAndClip<true>{finest, correction, target.cells(), target.created_in_segments(), shape.theta_cells,
-                            shape.velocity_cells, shape.columns(), periodic});
+        FilterAndClip<Real, true>{finest, correction, target.cells(), target.created_in_segments(), shape.theta_cells,
+                                  shape.velocity_cells, shape.columns(), periodic});
   } else {
     launcher_->for_each_segment(
         "filter", shape,
-        FilterAndClip<false>{finest, correction, target.cells(), target.created_in_segments(), shape.theta_cells,
-                             shape.velocity_cells, shape.columns(), periodic});
+        FilterAndClip<Real, false>{finest, correction, target.cells(), target.created_in_segments(), shape.theta_cells,
+                                   shape.velocity_cells, shape.columns(), periodic});
   }
 }
 
@@ -544,7 +598,7 @@ void BackendOps<Launcher>::absorb_created(Field& field, std::span<const double> 
   DeviceField& f = device(field);
   const FieldShape& shape = f.shape();
   send(std::vector<double>(factor.begin(), factor.end()), plane_values_);
-  launcher_->for_each_line("absorb created", shape.lines(), ScaleLines{f.view(), plane_values_.data()});
+  launcher_->for_each_line("absorb created", shape.lines(), ScaleLines<Real>{f.view(), plane_values_.data()});
   launcher_->zero(f.created_in_lines(), f.lines());
   if (f.segment_memory.size() > 0) launcher_->zero(f.created_in_segments(), f.segments_size());
 }
@@ -567,12 +621,13 @@ std::vector<LineSums> BackendOps<Launcher>::sum_lines(const PhaseMesh& mesh, con
   line_sums_.resize(static_cast<std::size_t>(shape.lines()));
   const double* base = plane_values_.data();
   const bool dissipates = !dissipation.diffusion.empty();
-  launcher_->for_each_line("sum lines", shape.lines(),
-                           SumLines{f.const_view(),
-                                    base,
-                                    base + planes,
-                                    {base + 2 * planes, dissipates ? base + 3 * planes : nullptr, dissipation.floor},
-                                    line_sums_.data()});
+  launcher_->for_each_line(
+      "sum lines", shape.lines(),
+      SumLines<Real>{f.const_view(),
+                     base,
+                     base + planes,
+                     {base + 2 * planes, dissipates ? base + 3 * planes : nullptr, dissipation.floor},
+                     line_sums_.data()});
   std::vector<LineSums> sums(static_cast<std::size_t>(shape.lines()));
   launcher_->download(line_sums_.data(), sums.size(), sums.data());
   return sums;
@@ -584,7 +639,7 @@ std::vector<double> BackendOps<Launcher>::sum_columns(const Field& field) {
   line_values_.resize(static_cast<std::size_t>(shape.columns()));
   launcher_->for_each_column(
       "sum columns", shape.columns(),
-      SumColumns{device(field).cells(), shape.theta_cells, shape.velocity_cells, line_values_.data()});
+      SumColumns<Real>{device(field).cells(), shape.theta_cells, shape.velocity_cells, line_values_.data()});
   std::vector<double> sums(static_cast<std::size_t>(shape.columns()));
   launcher_->download(line_values_.data(), sums.size(), sums.data());
   return sums;
@@ -599,7 +654,7 @@ std::vector<LineShape> BackendOps<Launcher>::line_shapes(const Field& field) {
     from_middle[j] = static_cast<double>(j) - 0.5 * static_cast<double>(from_middle.size() - 1);
   send(from_middle, plane_values_);
   launcher_->for_each_line("line shapes", shape.lines(),
-                           Roughness{device(field).const_view(), plane_values_.data(), line_shapes_.data()});
+                           Roughness<Real>{device(field).const_view(), plane_values_.data(), line_shapes_.data()});
   std::vector<LineShape> shapes(static_cast<std::size_t>(shape.lines()));
   launcher_->download(line_shapes_.data(), shapes.size(), shapes.data());
   return shapes;
@@ -677,9 +732,9 @@ std::unique_ptr<GeneratorPlan> BackendOps<Launcher>::plan_generator(const PhaseM
 
 template <class Launcher>
 void BackendOps<Launcher>::apply_generator(const GeneratorPlan& plan, const Field& from, Field& to) {
-  launcher_->for_each_line(
-      "generator", from.shape().lines(),
-      ApplyGenerator{static_cast<const DeviceGeneratorPlan&>(plan).view, device(from).cells(), device(to).cells()});
+  launcher_->for_each_line("generator", from.shape().lines(),
+                           ApplyGenerator<Real>{static_cast<const DeviceGeneratorPlan&>(plan).view,
+                                                device(from).cells(), device(to).cells()});
 }
 
 template <class Launcher>
@@ -688,8 +743,8 @@ CurrentArrays BackendOps<Launcher>::cell_currents(const GeneratorPlan& plan, con
   line_values_.resize(3 * cells);
   double* const memory = line_values_.data();
   launcher_->for_each_line("cell currents", density.shape().lines(),
-                           CellCurrents{static_cast<const DeviceGeneratorPlan&>(plan).view, device(density).cells(),
-                                        memory, memory + cells, memory + 2 * cells});
+                           CellCurrents<Real>{static_cast<const DeviceGeneratorPlan&>(plan).view,
+                                              device(density).cells(), memory, memory + cells, memory + 2 * cells});
   CurrentArrays result{std::vector<double>(cells), std::vector<double>(cells), std::vector<double>(cells)};
   launcher_->download(memory, cells, result.theta.data());
   launcher_->download(memory + cells, cells, result.reversible.data());
@@ -704,8 +759,8 @@ std::vector<double> BackendOps<Launcher>::theta_face_currents(const GeneratorPla
                              static_cast<std::size_t>(shape.velocity_cells));
   line_values_.resize(result.size());
   launcher_->for_each_line("theta currents", shape.lines(),
-                           ThetaFaceCurrents{static_cast<const DeviceGeneratorPlan&>(plan).view,
-                                             device(density).cells(), line_values_.data()});
+                           ThetaFaceCurrents<Real>{static_cast<const DeviceGeneratorPlan&>(plan).view,
+                                                   device(density).cells(), line_values_.data()});
   launcher_->download(line_values_.data(), result.size(), result.data());
   return result;
 }
@@ -722,8 +777,13 @@ std::unique_ptr<MatrixPlan> BackendOps<Launcher>::plan_matrix(const SparseMatrix
 
 template <class Launcher>
 void BackendOps<Launcher>::multiply(const MatrixPlan& matrix, const Field& from, Field& to) {
-  const auto& plan = static_cast<const DeviceMatrixPlan&>(matrix);
-  launcher_->multiply(plan.view(), plan.handle, device(from).cells(), device(to).cells());
+  if constexpr (std::is_same_v<Real, double>) {
+    const auto& plan = static_cast<const DeviceMatrixPlan&>(matrix);
+    launcher_->multiply(plan.view(), plan.handle, device(from).cells(), device(to).cells());
+  } else {
+    throw Error(ExitCode::bad_input, "sparse matrices multiply fields of double precision only", "evolve.precision",
+                "use precision = \"float64\"");
+  }
 }
 
 template <class Launcher>

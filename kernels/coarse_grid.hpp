@@ -28,12 +28,13 @@ UNDERDAMP_HD int coarse_extent(int g) {
 
 /// Σ_i a_i (in_{left−i·step} + in_{right+i·step}), cells of `P::width` numbers.
 template <class P>
-UNDERDAMP_HD P half_band_sum(const double* left, const double* right, int step) {
+UNDERDAMP_HD P half_band_sum(const typename P::Real* left, const typename P::Real* right, int step) {
   constexpr auto a = half_band_weights();
-  P sum = a[0] * (P::load(left) + P::load(right));
+  using Real = typename P::Real;
+  P sum = static_cast<Real>(a[0]) * (P::load(left) + P::load(right));
   UNDERDAMP_UNROLL
   for (int i = 1; i < half_band_pairs; ++i) {
-    sum = sum + a[i] * (P::load(left - i * step * P::width) + P::load(right + i * step * P::width));
+    sum = sum + static_cast<Real>(a[i]) * (P::load(left - i * step * P::width) + P::load(right + i * step * P::width));
   }
   return sum;
 }
@@ -41,14 +42,15 @@ UNDERDAMP_HD P half_band_sum(const double* left, const double* right, int step) 
 /// `in` on grid g − 1 to `out` on grid g. `in` must be zero for `restriction_margin` cells beyond its extent. `cells`:
 /// of the line on grid 0.
 template <class Bundle>
-UNDERDAMP_HD void restrict_line(Bundle& bundle, const double* in, int cells, int g, double* out) {
+UNDERDAMP_HD void restrict_line(Bundle& bundle, const typename Bundle::P::Real* in, int cells, int g,
+                                typename Bundle::P::Real* out) {
   using P = typename Bundle::P;
   const int outside = coarse_extent(g);
   bundle.for_each_block(coarse_cells(cells, g) + 2 * outside, [&]<int block>(int t) {
     UNDERDAMP_UNROLL
     for (int b = 0; b < block; ++b) {
       const int k = t + b - outside;
-      const double* const middle = in + 2 * k * P::width;
+      const auto* const middle = in + 2 * k * P::width;
       const P sum = P::load(middle) + half_band_sum<P>(middle - P::width, middle + P::width, 2);
       (0.5 * sum).store(out + k * P::width);
     }
@@ -57,7 +59,7 @@ UNDERDAMP_HD void restrict_line(Bundle& bundle, const double* in, int cells, int
 
 /// `in` on grid g + 1 to grid g: calls sink.operator()<count>(j, values) for all of its cells within its extent.
 template <class Bundle, class Sink>
-UNDERDAMP_HD void prolong_line(Bundle& bundle, const double* in, int fine_cells, int g, Sink&& sink) {
+UNDERDAMP_HD void prolong_line(Bundle& bundle, const typename Bundle::P::Real* in, int fine_cells, int g, Sink&& sink) {
   using P = typename Bundle::P;
   const int cells = coarse_cells(fine_cells, g);
   const int extent = coarse_extent(g);

@@ -75,7 +75,8 @@ UNDERDAMP_HD bool theta_face_open(const GeneratorView& g, int e) {
 }
 
 /// J_θ through θ-face e of column j; `p` is the first cell of the plane.
-UNDERDAMP_HD double theta_current(const GeneratorView& g, const double* p, int plane, int e, int j) {
+template <class Real>
+UNDERDAMP_HD double theta_current(const GeneratorView& g, const Real* p, int plane, int e, int j) {
   if (!theta_face_open(g, e)) return 0.0;
   const double v = g.velocity(plane, j);
   double sum = 0.0;
@@ -87,7 +88,8 @@ UNDERDAMP_HD double theta_current(const GeneratorView& g, const double* p, int p
 }
 
 /// J_v through v-face e of line l; `p` is the first cell of the line. Zero at the walls.
-UNDERDAMP_HD double velocity_current(const GeneratorView& g, const double* p, int plane, int l, int e) {
+template <class Real>
+UNDERDAMP_HD double velocity_current(const GeneratorView& g, const Real* p, int plane, int l, int e) {
   const int n = g.velocity_cells;
   if (e <= 0 || e >= n) return 0.0;
   double sum = 0.0;
@@ -103,37 +105,39 @@ UNDERDAMP_HD double velocity_current(const GeneratorView& g, const double* p, in
 
 /// to = L_h from = −(J_θ(i+1) − J_θ(i))/h_θ − (J_v(j+1) − J_v(j))/h_v, line by line. 16 bytes per cell and the rows
 /// around.
+template <class Real>
 struct ApplyGenerator {
   GeneratorView g;
-  const double* from;
-  double* to;
+  const Real* from;
+  Real* to;
 
   template <class Line>
   UNDERDAMP_HD void operator()(Line& line, int l) const {
     const int plane = l / g.theta_cells;
     const int i = l % g.theta_cells;
-    const double* const p = from + static_cast<std::ptrdiff_t>(plane) * g.theta_cells * g.velocity_cells;
-    const double* const row = from + static_cast<std::ptrdiff_t>(l) * g.velocity_cells;
-    double* const out = to + static_cast<std::ptrdiff_t>(l) * g.velocity_cells;
+    const Real* const p = from + static_cast<std::ptrdiff_t>(plane) * g.theta_cells * g.velocity_cells;
+    const Real* const row = from + static_cast<std::ptrdiff_t>(l) * g.velocity_cells;
+    Real* const out = to + static_cast<std::ptrdiff_t>(l) * g.velocity_cells;
     line.for_each(g.velocity_cells, [&](int j) {
       const double theta = theta_current(g, p, plane, i + 1, j) - theta_current(g, p, plane, i, j);
       const double velocity = velocity_current(g, row, plane, l, j + 1) - velocity_current(g, row, plane, l, j);
-      out[j] = -theta / g.theta_width[plane] - velocity / g.velocity_width[plane];
+      out[j] = static_cast<Real>(-theta / g.theta_width[plane] - velocity / g.velocity_width[plane]);
     });
   }
 };
 
 /// J_θ on all faces of line l: faces e = l's row (and, of the last row of a plane, the upper wall too).
+template <class Real>
 struct ThetaFaceCurrents {
   GeneratorView g;
-  const double* density;
+  const Real* density;
   double* current;  ///< [plane · (theta_cells + 1) + e][j]
 
   template <class Line>
   UNDERDAMP_HD void operator()(Line& line, int l) const {
     const int plane = l / g.theta_cells;
     const int i = l % g.theta_cells;
-    const double* const p = density + static_cast<std::ptrdiff_t>(plane) * g.theta_cells * g.velocity_cells;
+    const Real* const p = density + static_cast<std::ptrdiff_t>(plane) * g.theta_cells * g.velocity_cells;
     double* const out = current + (static_cast<std::ptrdiff_t>(plane) * (g.theta_cells + 1) + i) * g.velocity_cells;
     line.for_each(g.velocity_cells, [&](int j) { out[j] = theta_current(g, p, plane, i, j); });
     if (i + 1 == g.theta_cells) {
@@ -144,9 +148,10 @@ struct ThetaFaceCurrents {
 
 /// Current at the cell centres, J_θ = v p and the two parts of J_v = f p + (−γ v p − D ∂_v p), ∂_v central of sixth
 /// order.
+template <class Real>
 struct CellCurrents {
   GeneratorView g;
-  const double* density;
+  const Real* density;
   double* theta;         ///< v p, reversible
   double* reversible;    ///< f p
   double* irreversible;  ///< −γ v p − D ∂_v p
@@ -156,7 +161,7 @@ struct CellCurrents {
     const int plane = l / g.theta_cells;
     const int n = g.velocity_cells;
     const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(l) * n;
-    const double* const p = density + first;
+    const Real* const p = density + first;
     line.for_each(n, [&](int j) {
       const double v = g.velocity(plane, j);
       theta[first + j] = v * p[j];

@@ -8,27 +8,30 @@
 ///   F_e = Σ_k w_k(a) p_{e+β−5+k},   limited: 0 ≤ F_e ≤ p_{e+β}
 ///   p'_i = p_{i+β} − F_i + F_{i+1},  δ = τ v_j / h_θ = −β − a
 ///
-/// Along each column (plane, j). The limited flux keeps p' ≥ 0 exactly. 16 bytes per cell: one read, one write.
+/// Along each column (plane, j). The limited flux keeps p' ≥ 0 exactly. One read and one write of the field: 16 bytes
+/// per cell, 8 in float32.
 namespace underdamp {
 
+template <class Real>
 struct DriftView {
   const int* offset;
-  const double* weights;
+  const Real* weights;
   int weight_stride;
 };
 
 /// Rows of one plane as a column sees them: inside the box the field, beyond a wall what the boundary puts there.
+template <class Real>
 struct ThetaRows {
-  const double* plane;  ///< first cell of the plane
-  const double* below;  ///< halo rows −depth … −1 (reflecting walls, neighbouring ranks), else null
-  const double* above;  ///< halo rows n … n + depth − 1
+  const Real* plane;  ///< first cell of the plane
+  const Real* below;  ///< halo rows −depth … −1 (reflecting walls, neighbouring ranks), else null
+  const Real* above;  ///< halo rows n … n + depth − 1
   int depth;
   int n;
   int pitch;
   bool periodic;
 
   /// Row r, or null where it is empty. r may lie anywhere.
-  UNDERDAMP_HD const double* row(int r) const {
+  UNDERDAMP_HD const Real* row(int r) const {
     if (periodic) {
       r %= n;
       if (r < 0) r += n;
@@ -40,10 +43,10 @@ struct ThetaRows {
   }
 };
 
-template <bool limited>
+template <class Real, bool limited>
 struct DriftSweep {
-  DriftView table;
-  double* to;
+  DriftView<Real> table;
+  Real* to;
   double* left_below;  ///< [column] mass (in cells) lost through θ_min so far; null at closed boundaries
   double* left_above;
 

@@ -18,8 +18,9 @@ inline constexpr int maximum_levels = 6;
 inline constexpr int filter_reach = 6;
 inline constexpr int segment_rows = 64;  ///< rows of a column that are clipped together
 
+template <class Real>
 struct LevelPointers {
-  const double* level[maximum_levels];
+  const Real* level[maximum_levels];
   int count;
 };
 
@@ -28,8 +29,9 @@ struct LevelCoefficients {
 };
 
 /// Σ_cells |Σ_l c_l P_l| of each line. 8·levels bytes per cell.
+template <class Real>
 struct CombinationNorm {
-  LevelPointers levels;
+  LevelPointers<Real> levels;
   LevelCoefficients coefficients;
   int velocity_cells;
   double* norm;  ///< [line]
@@ -47,13 +49,14 @@ struct CombinationNorm {
 };
 
 /// First pass, line by line: error += scale_plane · Σ_l d_l P_l, and D into `correction` (which may be P_1).
+template <class Real>
 struct CombineLevels {
-  LevelPointers levels;
+  LevelPointers<Real> levels;
   LevelCoefficients combination;   ///< a_l
   LevelCoefficients difference;    ///< d_l
   const double* difference_scale;  ///< [plane]
-  double* error;
-  double* correction;
+  Real* error;
+  Real* correction;
   int theta_cells;
   int velocity_cells;
 
@@ -69,28 +72,29 @@ struct CombineLevels {
         value += combination.value[k] * levels.level[k][cell];
         change += difference.value[k] * levels.level[k][cell];
       }
-      error[cell] += scale * change;
-      correction[cell] = value;
+      error[cell] = static_cast<Real>(error[cell] + scale * change);
+      correction[cell] = static_cast<Real>(value);
     });
   }
 };
 
 /// p *= factor of its plane. 16 bytes per cell.
+template <class Real>
 struct ScaleLines {
-  FieldView<double> density;
+  FieldView<Real> density;
   const double* factor;  ///< [plane]
 
   template <class Line>
   UNDERDAMP_HD void operator()(Line& line, int l) const {
-    double* const p = density.line(l);
+    Real* const p = density.line(l);
     const double f = factor[l / density.theta_cells];
-    line.for_each(density.velocity_cells, [&](int j) { p[j] *= f; });
+    line.for_each(density.velocity_cells, [&](int j) { p[j] = static_cast<Real>(p[j] * f); });
   }
 };
 
 /// target = Σ_l a_l of short arrays that go along with the fields.
 struct CombineValues {
-  LevelPointers levels;
+  LevelPointers<double> levels;
   LevelCoefficients combination;
   double* target;
 
@@ -104,11 +108,11 @@ struct CombineValues {
 /// Second pass, on segments of columns: P = P_K + S D. With `clipped` what would become negative is set to zero and
 /// taken from the rest of the segment, so that the mass stays; a segment whose sum is not positive becomes empty and
 /// what that created is counted.
-template <bool clipped>
+template <class Real, bool clipped>
 struct FilterAndClip {
-  const double* finest;      ///< P_K
-  const double* correction;  ///< D
-  double* density;
+  const Real* finest;      ///< P_K
+  const Real* correction;  ///< D
+  Real* density;
   double* created;  ///< [segment · columns + column] mass (in cells) that clipping had to create
   int theta_cells;
   int velocity_cells;
@@ -124,16 +128,17 @@ struct FilterAndClip {
   }
 
   template <class P>
-  UNDERDAMP_HD P filtered(const double* column, int i) const {
+  UNDERDAMP_HD P filtered(const Real* column, int i) const {
     const auto row = [&](int r) {
       return P::load(column + static_cast<std::ptrdiff_t>(row_inside(r)) * velocity_cells);
     };
     // (−δ²/4)^6 as weights of the offsets 0 … 6: (−1)^m binom(12, 6 − m) / 4^6.
     constexpr double weights[filter_reach + 1] = {924.0 / 4096.0, -792.0 / 4096.0, 495.0 / 4096.0, -220.0 / 4096.0,
                                                   66.0 / 4096.0,  -12.0 / 4096.0,  1.0 / 4096.0};
-    P removed = weights[0] * row(i);
+    P removed = static_cast<Real>(weights[0]) * row(i);
     UNDERDAMP_UNROLL
-    for (int m = 1; m <= filter_reach; ++m) removed = removed + weights[m] * (row(i - m) + row(i + m));
+    for (int m = 1; m <= filter_reach; ++m)
+      removed = removed + static_cast<Real>(weights[m]) * (row(i - m) + row(i + m));
     return row(i) - removed;
   }
 
@@ -165,23 +170,23 @@ struct FilterAndClip {
   template <class P>
   UNDERDAMP_HD void rescale(std::ptrdiff_t origin, int begin, int end, int lanes, P sum, P positive,
                             double* slot) const {
-    double sums[P::width];
-    double factors[P::width];
+    Real sums[P::width];
+    Real factors[P::width];
     sum.store(sums);
     positive.store(factors);
     bool any = false;
     for (int lane = 0; lane < P::width; ++lane) {
-      const double total = factors[lane];
+      const Real total = factors[lane];
       const bool clips = lane < lanes && total > sums[lane];
-      const double kept = sums[lane] > 0.0 ? sums[lane] : 0.0;
-      factors[lane] = clips ? (kept > 0.0 ? kept / total : 0.0) : 1.0;
+      const Real kept = sums[lane] > 0.0 ? sums[lane] : Real{0};
+      factors[lane] = clips ? (kept > 0.0 ? kept / total : Real{0}) : Real{1};
       if (clips && kept > sums[lane]) slot[lane] += kept - sums[lane];
       any = any || clips;
     }
     if (!any) return;
     const P factor = P::load(factors);
     for (int i = begin; i < end; ++i) {
-      double* const cell = density + origin + static_cast<std::ptrdiff_t>(i) * velocity_cells;
+      Real* const cell = density + origin + static_cast<std::ptrdiff_t>(i) * velocity_cells;
       (factor * P::load(cell)).store_first(cell, lanes);
     }
   }

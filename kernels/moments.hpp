@@ -42,9 +42,10 @@ struct DissipationView {
   double floor;             ///< cells with p below this are left out: the ratio has no digits there
 };
 
-/// 8 bytes per cell.
+/// One read of the field.
+template <class Real>
 struct SumLines {
-  FieldView<const double> density;
+  FieldView<const Real> density;
   const double* velocity_origin;  ///< [plane] v of cell centre 0
   const double* velocity_width;   ///< [plane] h_v
   DissipationView dissipation;
@@ -54,14 +55,17 @@ struct SumLines {
   UNDERDAMP_HD void operator()(Line& line, int l) const {
     const int n = density.velocity_cells;
     const int plane = l / density.theta_cells;
-    const double* p = density.line(l);
+    const Real* p = density.line(l);
     const double origin = velocity_origin[plane];
     const double width = velocity_width[plane];
     LineSums result{};
     result.mass = line.sum(n, [&](int j) { return p[j]; });
     result.velocity = line.sum(n, [&](int j) { return p[j] * (origin + j * width); });
     result.velocity_squared = line.sum(n, [&](int j) { return p[j] * (origin + j * width) * (origin + j * width); });
-    result.entropy = line.sum(n, [&](int j) { return p[j] > 0.0 ? -p[j] * log(p[j]) : 0.0 * p[j]; });
+    result.entropy = line.sum(n, [&](int j) {
+      const double value = p[j];
+      return value > 0.0 ? -value * log(value) : 0.0 * value;
+    });
     if (dissipation.diffusion != nullptr) {
       const double friction = dissipation.friction[plane];
       const double diffusion = dissipation.diffusion[l];
@@ -80,15 +84,16 @@ struct SumLines {
 };
 
 /// Σ_i p of each column (plane, j), 8 bytes per cell; one thread or lane per column.
+template <class Real>
 struct SumColumns {
-  const double* density;
+  const Real* density;
   int theta_cells;
   int velocity_cells;
   double* sums;  ///< [column]
 
   UNDERDAMP_HD void operator()(int column) const {
     const int plane = column / velocity_cells;
-    const double* p =
+    const Real* p =
         density + static_cast<std::ptrdiff_t>(plane) * theta_cells * velocity_cells + column % velocity_cells;
     double sum = 0.0;
     for (int i = 0; i < theta_cells; ++i) sum += p[static_cast<std::ptrdiff_t>(i) * velocity_cells];
@@ -105,9 +110,10 @@ struct LineShape {
   double second;          ///< Σ p y²
 };
 
-/// Differences that reach beyond a wall are left out. 8 bytes per cell.
+/// Differences that reach beyond a wall are left out. One read of the field.
+template <class Real>
 struct Roughness {
-  FieldView<const double> density;
+  FieldView<const Real> density;
   const double* from_middle;  ///< [j] y; read rather than computed, so that sums over a line vectorise
   LineShape* shapes;          ///< [line]
 
@@ -117,7 +123,7 @@ struct Roughness {
   UNDERDAMP_HD void operator()(Line& line, int l) const {
     const int n = density.velocity_cells;
     const int i = l % density.theta_cells;
-    const double* p = density.line(l);
+    const Real* p = density.line(l);
     const double* y = from_middle;
     LineShape shape{};
     shape.along_velocity = line.sum(n - order, [&](int j) { return magnitude(p + j + order / 2, 1); });
@@ -130,12 +136,10 @@ struct Roughness {
     line.once([&] { shapes[l] = shape; });
   }
 
-  static UNDERDAMP_HD double magnitude(const double* center, std::ptrdiff_t stride) {
-    double difference = 924.0 * center[0] - 792.0 * (center[stride] + center[-stride]) +
-                        495.0 * (center[2 * stride] + center[-2 * stride]) -
-                        220.0 * (center[3 * stride] + center[-3 * stride]) +
-                        66.0 * (center[4 * stride] + center[-4 * stride]) -
-                        12.0 * (center[5 * stride] + center[-5 * stride]) + center[6 * stride] + center[-6 * stride];
+  static UNDERDAMP_HD double magnitude(const Real* center, std::ptrdiff_t stride) {
+    const auto at = [&](int k) -> double { return center[k * stride]; };
+    double difference = 924.0 * at(0) - 792.0 * (at(1) + at(-1)) + 495.0 * (at(2) + at(-2)) - 220.0 * (at(3) + at(-3)) +
+                        66.0 * (at(4) + at(-4)) - 12.0 * (at(5) + at(-5)) + at(6) + at(-6);
     return difference < 0.0 ? -difference : difference;
   }
 };

@@ -18,14 +18,15 @@ inline constexpr int remap_cells = 11;                     ///< Q
 inline constexpr int remap_reach = (remap_cells - 1) / 2;  ///< cells on either side of cell b
 
 /// Writes w_k(a), k = 0 … Q−1, for 0 ≤ a < 1. Σ_k w_k = a; w(0) = 0.
-UNDERDAMP_HD void compute_remap_weights(double a, double (&weights)[remap_cells]) {
+template <class Real>
+UNDERDAMP_HD void compute_remap_weights(Real a, Real (&weights)[remap_cells]) {
   constexpr int edges = remap_cells + 1;
-  double before[edges];  // Π_{j<i} (a − x_j), x_j = j − reach
-  double after[edges];   // Π_{j>i} (a − x_j)
-  before[0] = 1.0;
+  Real before[edges];  // Π_{j<i} (a − x_j), x_j = j − reach
+  Real after[edges];   // Π_{j>i} (a − x_j)
+  before[0] = 1;
   UNDERDAMP_UNROLL
   for (int i = 1; i < edges; ++i) before[i] = before[i - 1] * (a - (i - 1 - remap_reach));
-  after[edges - 1] = 1.0;
+  after[edges - 1] = 1;
   UNDERDAMP_UNROLL
   for (int i = edges - 2; i >= 0; --i) after[i] = after[i + 1] * (a - (i + 1 - remap_reach));
 
@@ -33,15 +34,15 @@ UNDERDAMP_HD void compute_remap_weights(double a, double (&weights)[remap_cells]
                                        720.0, 5040.0, 40320.0, 362880.0, 3628800.0, 39916800.0};
   const auto basis = [&](int i) {  // ℓ_i(a); Π_{j≠i} (x_i − x_j) = (−1)^{Q−i} i! (Q−i)!
     const double sign = (remap_cells - i) % 2 == 0 ? 1.0 : -1.0;
-    return before[i] * after[i] * (sign / (factorial[i] * factorial[remap_cells - i]));
+    return before[i] * after[i] * static_cast<Real>(sign / (factorial[i] * factorial[remap_cells - i]));
   };
-  double sum = 0.0;  // Σ_{i>k} ℓ_i(a), from the far end; the cells left of b use Σ_{i≤k} instead, so nothing cancels
+  Real sum = 0;  // Σ_{i>k} ℓ_i(a), from the far end; the cells left of b use Σ_{i≤k} instead, so nothing cancels
   UNDERDAMP_UNROLL
   for (int k = remap_cells - 1; k >= remap_reach; --k) {
     sum += basis(k + 1);
     weights[k] = sum;
   }
-  sum = 0.0;
+  sum = 0;
   UNDERDAMP_UNROLL
   for (int k = 0; k < remap_reach; ++k) {
     sum += basis(k);

@@ -11,14 +11,15 @@
 ///   ≤ p_{b_e} convolution   p'_j = Σ_m g_m q_{j−m·stride}, level after level
 ///
 /// A wide g acts on a coarser grid (coarse_grid.hpp). The whole cells of a kick move the line before the contraction
-/// (c/e) or after the deposit (c); the rest is the mean of g. One read and one write of the field, 16 bytes per cell;
-/// everything between stays in the scratch of the bundle.
+/// (c/e) or after the deposit (c); the rest is the mean of g. One read and one write of the field, 16 bytes per cell (8
+/// in float32); everything between stays in the scratch of the bundle.
 namespace underdamp {
 
+template <class Real>
 struct ContractionView {
   const int* base;
-  const double* fraction;
-  const double* weights;  ///< null where Bundle::computes_weights
+  const Real* fraction;
+  const Real* weights;  ///< null where Bundle::computes_weights
   const WholeCells* whole_cells;
   int whole_cells_count;
 };
@@ -31,15 +32,16 @@ struct DepositView {
   int last_target;
 };
 
+template <class Real>
 struct VelocityView {
   int bundles_per_plane;
   const int* contraction_of_plane;
-  const ContractionView* contractions;
+  const ContractionView<Real>* contractions;
   const DepositView* deposits;
   const int* shift;
   const BundleEntry* bundles;
   const LevelEntry* levels;
-  const double* weights;
+  const Real* weights;
   int margin;
 };
 
@@ -50,13 +52,13 @@ struct WallPair {
   P upper;
 };
 
-template <bool limited, bool deposits>
+template <class Real, bool limited, bool deposits>
 struct VelocitySweep {
   static constexpr int scratch_arrays = 2;
 
-  VelocityView table;
-  FieldView<const double> from;
-  FieldView<double> to;
+  VelocityView<Real> table;
+  FieldView<const Real> from;
+  FieldView<Real> to;
   double* left_lower;  ///< [line] mass lost through v_min so far
   double* left_upper;
   double* created_in;  ///< [line] mass that clipping had to create so far
@@ -71,8 +73,8 @@ struct VelocitySweep {
     const int row = (index % table.bundles_per_plane) * P::width;
     const int line = plane * to.theta_cells + row;
     const int lines = to.theta_cells - row < P::width ? to.theta_cells - row : P::width;
-    double* p = bundle.scratch(0) + table.margin * P::width;
-    double* q = bundle.scratch(1) + table.margin * P::width;
+    Real* p = bundle.scratch(0) + table.margin * P::width;
+    Real* q = bundle.scratch(1) + table.margin * P::width;
 
     WallPair<P> left{P::broadcast(0.0), P::broadcast(0.0)};
     if constexpr (deposits) {
@@ -98,8 +100,8 @@ struct VelocitySweep {
  private:
   /// The levels of the convolution one after the other, from q to the lines of the field. Returns what left the box.
   template <class Bundle>
-  UNDERDAMP_HD WallPair<typename Bundle::P> smooth(Bundle& bundle, const BundleEntry& entry, double* p, double* q,
-                                                   int n, int lines, int line) const {
+  UNDERDAMP_HD WallPair<typename Bundle::P> smooth(Bundle& bundle, const BundleEntry& entry, Real* p, Real* q, int n,
+                                                   int lines, int line) const {
     using P = typename Bundle::P;
     WallPair<P> left{P::broadcast(0.0), P::broadcast(0.0)};
     for (int level = 0; level < entry.levels; ++level) {
@@ -121,8 +123,8 @@ struct VelocitySweep {
 
   /// The same on a coarser grid: restrict, convolve, prolong. What left the box is known once all is smooth.
   template <class Bundle>
-  UNDERDAMP_HD WallPair<typename Bundle::P> smooth_coarsely(Bundle& bundle, const BundleEntry& entry, double* p,
-                                                            double* q, int n, int lines, int line) const {
+  UNDERDAMP_HD WallPair<typename Bundle::P> smooth_coarsely(Bundle& bundle, const BundleEntry& entry, Real* p, Real* q,
+                                                            int n, int lines, int line) const {
     using P = typename Bundle::P;
     const int coarsest = entry.restrictions;
     for (int g = 1; g <= coarsest; ++g) {
@@ -154,7 +156,7 @@ struct VelocitySweep {
   /// Keeps what a convolution or prolongation gives in scratch.
   template <class P>
   struct Keep {
-    double* target;
+    Real* target;
 
     template <int count>
     UNDERDAMP_HD void operator()(int j, const P (&values)[count]) const {
@@ -165,10 +167,10 @@ struct VelocitySweep {
 
   /// Writes what `evaluate` gives to the lines of the field, without negative values if `limited`.
   template <class Bundle, class Evaluate>
-  UNDERDAMP_HD void write_lines(Bundle& bundle, const BundleEntry& entry, [[maybe_unused]] double* p, int n, int lines,
+  UNDERDAMP_HD void write_lines(Bundle& bundle, const BundleEntry& entry, [[maybe_unused]] Real* p, int n, int lines,
                                 int line, Evaluate&& evaluate) const {
     using P = typename Bundle::P;
-    double* const target = to.line(line);
+    Real* const target = to.line(line);
     const bool may_clip = limited && entry.may_undershoot != 0;
     if constexpr (Bundle::writes_through) {
       P sum = P::broadcast(0.0);
@@ -207,18 +209,18 @@ struct VelocitySweep {
   UNDERDAMP_HD void settle(Bundle& bundle, typename Bundle::P sum, typename Bundle::P positive, int n, int lines,
                            int line) const {
     using P = typename Bundle::P;
-    constexpr double rounding = 1e-14;
-    double sums[P::width];
-    double created[P::width];
-    double factors[P::width];
+    constexpr Real rounding = sizeof(Real) == sizeof(double) ? Real(1e-14) : Real(5e-6);
+    Real sums[P::width];
+    Real created[P::width];
+    Real factors[P::width];
     sum.store(sums);
     positive.store(created);
     bool any = false;
     for (int lane = 0; lane < P::width; ++lane) {
-      const double total = created[lane];
-      const double kept = sums[lane] > 0.0 ? sums[lane] : 0.0;
+      const Real total = created[lane];
+      const Real kept = sums[lane] > 0.0 ? sums[lane] : Real{0};
       const bool scales = total - kept > rounding * kept;
-      factors[lane] = scales ? kept / total : 1.0;
+      factors[lane] = scales ? kept / total : Real{1};
       created[lane] = (scales ? kept : total) - sums[lane];
       any = any || (scales && lane < lines);
     }
@@ -226,15 +228,15 @@ struct VelocitySweep {
     bundle.add_to_lines(created_in + line, P::load(created), lines);
   }
 
-  static UNDERDAMP_HD void exchange(double*& p, double*& q) {
-    double* const swapped = p;
+  static UNDERDAMP_HD void exchange(Real*& p, Real*& q) {
+    Real* const swapped = p;
     p = q;
     q = swapped;
   }
 
   /// Zeroes `width` cells on either side of [first, end).
   template <class Bundle>
-  UNDERDAMP_HD void clear_margins(Bundle& bundle, double* p, int first, int end, int width) const {
+  UNDERDAMP_HD void clear_margins(Bundle& bundle, Real* p, int first, int end, int width) const {
     using P = typename Bundle::P;
     bundle.for_each(width, [&](int j) {
       P::broadcast(0.0).store(p + (first - 1 - j) * P::width);
@@ -244,8 +246,8 @@ struct VelocitySweep {
 
   /// Flux-form remap p → q. Returns what left the box.
   template <class Bundle>
-  UNDERDAMP_HD WallPair<typename Bundle::P> contract(Bundle& bundle, const ContractionView& c, const double* p,
-                                                     double* q, int n) const {
+  UNDERDAMP_HD WallPair<typename Bundle::P> contract(Bundle& bundle, const ContractionView<Real>& c, const Real* p,
+                                                     Real* q, int n) const {
     using P = typename Bundle::P;
     bundle.for_each_block(n, [&]<int block>(int j) {
       P flux[block + 1];
@@ -275,12 +277,12 @@ struct VelocitySweep {
   /// Flux parts F at the edges e … e + count − 1. Where neighbouring edges are pulled back into neighbouring cells,
   /// each cell is loaded once for all of them.
   template <class Bundle, int count>
-  UNDERDAMP_HD void edge_fluxes(const ContractionView& c, const double* p, int e,
+  UNDERDAMP_HD void edge_fluxes(const ContractionView<Real>& c, const Real* p, int e,
                                 typename Bundle::P (&flux)[count]) const {
     using P = typename Bundle::P;
     if (!Bundle::computes_weights && c.base[e + count - 1] - c.base[e] == count - 1) {
-      const double* const cell = p + (c.base[e] - remap_reach) * P::width;
-      const double* const weights = c.weights + e * remap_cells;
+      const Real* const cell = p + (c.base[e] - remap_reach) * P::width;
+      const Real* const weights = c.weights + e * remap_cells;
       UNDERDAMP_UNROLL
       for (int b = 0; b < count; ++b) flux[b] = P::broadcast(0.0);
       UNDERDAMP_UNROLL
@@ -304,11 +306,11 @@ struct VelocitySweep {
   }
 
   template <class Bundle>
-  UNDERDAMP_HD typename Bundle::P edge_flux(const ContractionView& c, const double* p, int e) const {
+  UNDERDAMP_HD typename Bundle::P edge_flux(const ContractionView<Real>& c, const Real* p, int e) const {
     using P = typename Bundle::P;
-    const double* const cell = p + (c.base[e] - remap_reach) * P::width;
-    double computed[remap_cells];
-    const double* weights = computed;
+    const Real* const cell = p + (c.base[e] - remap_reach) * P::width;
+    Real computed[remap_cells];
+    const Real* weights = computed;
     if constexpr (Bundle::computes_weights) {
       compute_remap_weights(c.fraction[e], computed);
     } else {
@@ -323,7 +325,7 @@ struct VelocitySweep {
   /// Sparse deposit p → q, moved by the whole cells of each line's kick. Returns what left the box.
   template <class Bundle>
   UNDERDAMP_HD WallPair<typename Bundle::P> deposit(Bundle& bundle, const DepositView& d, const int* shift, int lines,
-                                                    const double* p, double* q, int n) const {
+                                                    const Real* p, Real* q, int n) const {
     using P = typename Bundle::P;
     bundle.for_each(n, [&](int j) {
       for (int lane = 0; lane < P::width; ++lane) {
@@ -334,18 +336,18 @@ struct VelocitySweep {
             sum += d.weights[entry] * p[d.source[entry] * P::width + lane];
           }
         }
-        q[j * P::width + lane] = sum;
+        q[j * P::width + lane] = static_cast<Real>(sum);
       }
     });
     bundle.barrier();
     // Only the kick carries mass out, and only through the wall it points to.
     const P lost = bundle.sum(n, [&](int j) { return P::load(p + j * P::width) - P::load(q + j * P::width); });
-    double lower[P::width];
-    double upper[P::width];
+    alignas(16) Real lower[P::width];
+    alignas(16) Real upper[P::width];
     lost.store(upper);
     for (int lane = 0; lane < P::width; ++lane) {
       const int moved = shift[lane < lines ? lane : 0];
-      lower[lane] = d.first_target + moved < 0 ? upper[lane] : 0.0;
+      lower[lane] = d.first_target + moved < 0 ? upper[lane] : Real{0};
       if (d.last_target + moved < n) upper[lane] = 0.0;
     }
     return {P::load(lower), P::load(upper)};
@@ -353,7 +355,7 @@ struct VelocitySweep {
 
   /// One level, Σ_m g_m in_{j−m·stride} for the cells [first, end), given to sink.operator()<count>(j, values).
   template <class Bundle, class Sink>
-  UNDERDAMP_HD void convolve(Bundle& bundle, const LevelEntry& kernel, const double* in, int first, int end,
+  UNDERDAMP_HD void convolve(Bundle& bundle, const LevelEntry& kernel, const Real* in, int first, int end,
                              Sink&& sink) const {
     using P = typename Bundle::P;
     bundle.for_each_block(end - first, [&]<int block>(int t) {
@@ -365,12 +367,12 @@ struct VelocitySweep {
   }
 
   template <class Bundle, int block>
-  UNDERDAMP_HD void accumulate(const LevelEntry& kernel, const double* in, typename Bundle::P (&sum)[block]) const {
+  UNDERDAMP_HD void accumulate(const LevelEntry& kernel, const Real* in, typename Bundle::P (&sum)[block]) const {
     using P = typename Bundle::P;
     const int taps = 2 * kernel.half_width + 1;
     const int step = P::width << kernel.log2_stride;
-    const double* weight = table.weights + kernel.weights;
-    const double* source = in + kernel.half_width * step;
+    const Real* weight = table.weights + kernel.weights;
+    const Real* source = in + kernel.half_width * step;
     UNDERDAMP_UNROLL
     for (int b = 0; b < block; ++b) sum[b] = P::broadcast(0.0);
     int m = 0;
@@ -385,7 +387,7 @@ struct VelocitySweep {
   /// Taps of stride 1, `block` at a time: each cell is loaded once and moves on from sum to sum. Returns how many were
   /// done.
   template <class P, int block>
-  static UNDERDAMP_HD int accumulate_sliding(int taps, const double* weight, const double* source, P (&sum)[block]) {
+  static UNDERDAMP_HD int accumulate_sliding(int taps, const Real* weight, const Real* source, P (&sum)[block]) {
     P cell[block];
     UNDERDAMP_UNROLL
     for (int b = 0; b < block; ++b) cell[b] = P::load(source + b * P::width);
@@ -404,16 +406,16 @@ struct VelocitySweep {
 
   /// What a level on a coarse grid carries past the walls of the box; see LevelEntry.
   template <class Bundle>
-  UNDERDAMP_HD WallPair<typename Bundle::P> past_coarse_walls(Bundle& bundle, const LevelEntry& kernel,
-                                                              const double* in, int cells, int extent) const {
+  UNDERDAMP_HD WallPair<typename Bundle::P> past_coarse_walls(Bundle& bundle, const LevelEntry& kernel, const Real* in,
+                                                              int cells, int extent) const {
     using P = typename Bundle::P;
     const int h = kernel.half_width;
     const int shares = extent + h + wall_reach + 1;
-    const double* const lower = table.weights + kernel.weights + (2 * h + 1) * P::width;
-    const double* const upper = lower + shares * P::width;
+    const Real* const lower = table.weights + kernel.weights + (2 * h + 1) * P::width;
+    const Real* const upper = lower + shares * P::width;
     const int count = shares < cells + 2 * extent ? shares : cells + 2 * extent;
-    const double* const first = in - extent * P::width;
-    const double* const last = in + (cells + extent - 1) * P::width;
+    const Real* const first = in - extent * P::width;
+    const Real* const last = in + (cells + extent - 1) * P::width;
     return {bundle.sum(count, [&](int c) { return P::load(lower + c * P::width) * P::load(first + c * P::width); }),
             bundle.sum(count, [&](int c) { return P::load(upper + c * P::width) * P::load(last - c * P::width); })};
   }
@@ -421,11 +423,11 @@ struct VelocitySweep {
   /// Mass that a level carries past the walls: tail sums of the kernel, G_m = Σ_{m' ≥ m} g_m', times the cells within
   /// reach.
   template <class Bundle>
-  UNDERDAMP_HD WallPair<typename Bundle::P> past_walls(Bundle& bundle, const LevelEntry& kernel, const double* in,
+  UNDERDAMP_HD WallPair<typename Bundle::P> past_walls(Bundle& bundle, const LevelEntry& kernel, const Real* in,
                                                        int n) const {
     using P = typename Bundle::P;
     const int h = kernel.half_width;
-    const double* const tail = table.weights + kernel.weights + (2 * h + 1 + h) * P::width;
+    const Real* const tail = table.weights + kernel.weights + (2 * h + 1 + h) * P::width;
     const int reach = (h << kernel.log2_stride) < n ? h << kernel.log2_stride : n;
     const P all = P::load(tail - h * P::width);
     return {bundle.sum(reach,
@@ -442,17 +444,18 @@ struct VelocitySweep {
   /// Sets negative values to zero and takes what that created from the rest of the line; a line whose sum is negative
   /// becomes empty. Returns the mass (in cells) that could not be taken from anywhere.
   template <class Bundle>
-  UNDERDAMP_HD typename Bundle::P clip(Bundle& bundle, double* p, int n) const {
+  UNDERDAMP_HD typename Bundle::P clip(Bundle& bundle, Real* p, int n) const {
     using P = typename Bundle::P;
     const P zero = P::broadcast(0.0);
     const P sum = bundle.sum(n, [&](int j) { return P::load(p + j * P::width); });
     const P positive = bundle.sum(n, [&](int j) { return max(zero, P::load(p + j * P::width)); });
     const P kept = max(zero, sum);
-    double factors[P::width];
-    double totals[P::width];
+    alignas(16) Real factors[P::width];
+    alignas(16) Real totals[P::width];
     kept.store(factors);
     positive.store(totals);
-    for (int lane = 0; lane < P::width; ++lane) factors[lane] = totals[lane] > 0.0 ? factors[lane] / totals[lane] : 0.0;
+    for (int lane = 0; lane < P::width; ++lane)
+      factors[lane] = totals[lane] > 0.0 ? factors[lane] / totals[lane] : Real{0};
     const P factor = P::load(factors);
     bundle.barrier();
     bundle.for_each(n, [&](int j) { (factor * max(zero, P::load(p + j * P::width))).store(p + j * P::width); });

@@ -35,13 +35,13 @@
 #define UNDERDAMP_SHUFFLE(a, b, indices) __builtin_shuffle(a, b, indices)
 #endif
 
-/// Doubles that the widest vector register of the processor holds, as far as this file's flags allow.
+/// Bytes that the widest vector register of the processor holds, as far as this file's flags allow.
 #if defined(__AVX512F__)
-#define UNDERDAMP_HOST_VECTOR_WIDTH 8
+#define UNDERDAMP_HOST_VECTOR_BYTES 64
 #elif defined(__AVX__)
-#define UNDERDAMP_HOST_VECTOR_WIDTH 4
+#define UNDERDAMP_HOST_VECTOR_BYTES 32
 #else
-#define UNDERDAMP_HOST_VECTOR_WIDTH 2
+#define UNDERDAMP_HOST_VECTOR_BYTES 16
 #endif
 
 #if defined(__SSE2__)
@@ -64,10 +64,9 @@ UNDERDAMP_HD void add_one(unsigned long long* counter) {
 #if defined(__clang__) && !defined(__CUDACC__)
 template <class Vector, class Indices>
 UNDERDAMP_HD Vector shuffle_lanes(Vector a, Vector b, Indices indices) {
+  constexpr int width = sizeof(Vector) / sizeof(Vector{}[0]);
   Vector result;
-  for (int k = 0; k < UNDERDAMP_HOST_VECTOR_WIDTH; ++k) {
-    result[k] = indices[k] < UNDERDAMP_HOST_VECTOR_WIDTH ? a[indices[k]] : b[indices[k] - UNDERDAMP_HOST_VECTOR_WIDTH];
-  }
+  for (int k = 0; k < width; ++k) result[k] = indices[k] < width ? a[indices[k]] : b[indices[k] - width];
   return result;
 }
 #endif

@@ -52,7 +52,27 @@ double share_outside(const PhasePlane& plane, const InitialMoments& moments) {
 
 }  // namespace
 
+Precision precision_of_run(const Spec& spec) {
+  return spec.evolve ? spec.evolve->precision : Precision::float64;
+}
+
+std::vector<std::string> precision_warnings(const Spec& spec) {
+  if (precision_of_run(spec) == Precision::float64 || spec.dynamics == Dynamics::sgd || spec.evolve->step ||
+      spec.evolve->tolerance >= smallest_float32_tolerance) {
+    return {};
+  }
+  return {fmt::format(
+      "float32 cannot meet evolve.tolerance = {:.2g}: it counts as {:.2g}; use precision = \"float64\" for less",
+      spec.evolve->tolerance, smallest_float32_tolerance)};
+}
+
 Simulation::Simulation(const Spec& spec, Backend& backend, double largest_loss) : spec_(spec), backend_(backend) {
+  const Precision precision = backend_.describe().precision;
+  if (precision != precision_of_run(spec_)) {
+    throw Error(ExitCode::bad_input, fmt::format("the device computes in {}", name_of(precision)),
+                spec_.place("evolve.precision"),
+                fmt::format("set evolve.precision = \"{}\", or leave it out for float64", name_of(precision)));
+  }
   model_ = std::make_unique<Model>(spec_);
   mesh_ = std::make_unique<PhaseMesh>(make_mesh(spec_, *model_, &box_reasons_));
   tables_ = std::make_unique<Tables>(tabulate(spec_, *model_, *mesh_));

@@ -21,6 +21,11 @@ inline constexpr double fewest_cells_per_deviation = 4.0;
 inline constexpr double leak_warning = 1e-8;
 inline constexpr double leak_error = 1e-3;
 
+/// Precision that the backend of a spec must have.
+Precision precision_of_run(const Spec& spec);
+/// What the precision that the spec asks for cannot do.
+std::vector<std::string> precision_warnings(const Spec& spec);
+
 /// Everything about one plane at one output time.
 struct Frame {
   int index = 0;  ///< 0: the start

@@ -259,14 +259,6 @@ double conditional_variance(const Matrix& c) {
   return std::max(c[1][1] - c[0][1] * c[0][1] / c[0][0], 1e-6);
 }
 
-/// (‖Δ¹²_θ p‖₁ + ‖Δ¹²_v p‖₁)/‖p‖₁ of a resolved Gaussian.
-double gaussian_roughness(const Matrix& c) {
-  const double determinant = c[0][0] * c[1][1] - c[0][1] * c[0][1];
-  if (!(determinant > 0.0)) return 4096.0;
-  return std::min(4096.0, l1_per_root_mean_square * std::sqrt(factorial(12)) *
-                              (std::pow(c[1][1] / determinant, 6) + std::pow(c[0][0] / determinant, 6)));
-}
-
 /// How far back short-lived errors are looked for.
 constexpr std::size_t remembered_windows = 3;
 constexpr std::size_t remembered_steps = 12;
@@ -275,6 +267,13 @@ constexpr std::size_t remembered_steps = 12;
 constexpr double safety = 2.0;
 
 }  // namespace
+
+double gaussian_roughness(const Matrix& c) {
+  const double determinant = c[0][0] * c[1][1] - c[0][1] * c[0][1];
+  if (!(determinant > 0.0)) return 4096.0;
+  return std::min(4096.0, l1_per_root_mean_square * std::sqrt(factorial(12)) *
+                              (std::pow(c[1][1] / determinant, 6) + std::pow(c[0][0] / determinant, 6)));
+}
 
 Matrix GridError::drift_matrix(double duration) const {
   return {{{1.0, duration * width_ratio_}, {0.0, 1.0}}};

@@ -39,6 +39,9 @@ struct DerivativeForm {
   double norm(const std::array<std::array<double, 2>, 2>& covariance) const;
 };
 
+/// (‖Δ¹²_θ p‖₁ + ‖Δ¹²_v p‖₁)/‖p‖₁ of a resolved Gaussian of that covariance, in cells.
+double gaussian_roughness(const std::array<std::array<double, 2>, 2>& covariance);
+
 class GridError {
  public:
   /// `width_ratio`: h_v/h_θ, so that a drift by τ moves column j from v = 0 by τ · width_ratio · j cells.

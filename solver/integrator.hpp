@@ -22,6 +22,9 @@
 ///   SGD                   the map itself: V then X, no error in time
 namespace underdamp {
 
+/// Tolerances below this cannot be met in float32: a smaller one is treated as this one (docs/method.md, section 5).
+inline constexpr double smallest_float32_tolerance = 1e-5;
+
 struct IntegratorOptions {
   double tolerance = 1e-6;     ///< L1 error per unit of relaxation time
   std::optional<double> step;  ///< fixed Strang step
@@ -31,9 +34,10 @@ struct IntegratorOptions {
 
 /// What the integration of one plane has cost and how wrong it may be, in L1.
 struct ErrorEstimate {
-  double time = 0.0;   ///< of the step, with the share of grid and walls by which two runs of other steps differ
-  double step = 0.0;   ///< of the step alone
-  double space = 0.0;  ///< of the grid
+  double time = 0.0;      ///< of the step, with the share of grid and walls by which two runs of other steps differ
+  double step = 0.0;      ///< of the step alone
+  double space = 0.0;     ///< of the grid
+  double rounding = 0.0;  ///< of the arithmetic
 };
 
 struct IntegratorStatistics {
@@ -85,6 +89,8 @@ class Integrator {
   bool judge(double length, int levels, Attempt& attempt);
   void accept(const Attempt& attempt, Window& window);
   void measure_shape();
+  double sweep_rounding() const;
+  void add_rounding(double duration, double sweeps);
   void absorb_created(Field& field);
   void restore_mass();
   void exchange(StateList& list);
@@ -95,6 +101,7 @@ class Integrator {
   PhaseMesh mesh_;
   Tables tables_;
   IntegratorOptions options_;
+  Precision precision_ = Precision::float64;
   double time_ = 0.0;
   double reached_ = 0.0;  ///< what the last complete advance() was asked for
   std::unique_ptr<Field> density_;
@@ -110,6 +117,7 @@ class Integrator {
   std::vector<GridError> grid_error_;  ///< [plane]
   std::vector<double> roughness_;      ///< [plane] part of a step's grid error that depends on the steps, L1
   std::vector<double> interference_;   ///< [plane] roughness_ accumulated
+  std::vector<double> rounding_;       ///< [plane] mean square of the rounding error, L1
   IntegratorStatistics statistics_;
 
   /// Error of a window of `length` crossed with k levels, over its tolerance, for k = 3 … 6; largest over the planes.

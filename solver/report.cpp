@@ -92,6 +92,7 @@ Json initial_json(const InitialSpec& initial) {
 Json evolve_json(const EvolveSpec& evolve) {
   Json json{{"until", evolve.until}};
   if (evolve.steps) json["steps"] = *evolve.steps;
+  json["precision"] = name_of(evolve.precision);
   json["tolerance"] = evolve.tolerance;
   if (evolve.step) json["step"] = *evolve.step;
   if (evolve.every) {
@@ -347,7 +348,9 @@ std::string describe_plan(const Simulation& simulation) {
     const bool batch = simulation.backend().describe().kind == DeviceKind::cuda;
     const double fields = spec.dynamics == Dynamics::sgd ? 1.0 : (window.levels == 1 ? 2.0 : window.levels + 3.0);
     const double cells = static_cast<double>(shape.cells());
-    const double bytes = 8.0 * (batch ? fields * cells : cells + (fields - 1.0) * cells);
+    const double bytes = static_cast<double>(bytes_of(spec.evolve->precision)) *
+                         (batch ? fields * cells : cells + (fields - 1.0) * cells);
+    text += fmt::format("  precision      {}\n", name_of(spec.evolve->precision));
     text += fmt::format("  memory         about {:.3g} MiB for {:.0f} fields\n", bytes / 1048576.0, fields);
     text += fmt::format("  time           about {} (a rough guess)\n", duration_text(estimated_seconds(simulation)));
   }
@@ -407,9 +410,13 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
   json["time"] = last.time;
   if (planes > 1) json["plane_time"] = per_plane(planes, [&](int p) { return Json(simulation.time_of(p)); });
   json["time_error_estimate"] = per_plane(planes, [&](int p) { return Json(at(errors, p).time); });
+  json["rounding_error_estimate"] = per_plane(planes, [&](int p) { return Json(at(errors, p).rounding); });
   json["space_error_estimate"] = per_plane(planes, [&](int p) { return Json(at(errors, p).space); });
-  json["accuracy_limited_by"] =
-      per_plane(planes, [&](int p) { return Json(at(errors, p).space > at(errors, p).time ? "grid" : "step"); });
+  json["accuracy_limited_by"] = per_plane(planes, [&](int p) {
+    const ErrorEstimate& e = at(errors, p);
+    if (e.rounding > std::max(e.space, e.time)) return Json("rounding");
+    return Json(e.space > e.time ? "grid" : "step");
+  });
   json["mass"] = observable([](const Observables& o) { return o.mass; });
   json["leak"] = {{"theta_min", observable([](const Observables& o) { return o.departed.theta_min; })},
                   {"theta_max", observable([](const Observables& o) { return o.departed.theta_max; })},

@@ -49,6 +49,7 @@ class Run {
     for (int p = 0; p < simulation_.mesh().planes(); ++p) {
       add_warnings(resolution_warnings(spec, simulation_.model(), simulation_.mesh(), p));
     }
+    add_warnings(precision_warnings(spec));
     if (!has_vtk()) add_warnings({"this build has no VTK: no pictures are written"});
     if (!has_checkpoints()) add_warnings({"this build has no HDF5: no checkpoints are written"});
   }

@@ -652,7 +652,10 @@ class SpecParser {
     if (!table.present()) return;
     EvolveSpec evolve;
     read_end(table, evolve);
-    evolve.tolerance = table.number("tolerance", {1e-13, 0.1, false, false}, 1e-6);
+    evolve.precision = table.choice<Precision>(
+        "precision", {{"float64", Precision::float64}, {"float32", Precision::float32}}, Precision::float64);
+    evolve.tolerance =
+        table.number("tolerance", {1e-13, 0.1, false, false}, evolve.precision == Precision::float64 ? 1e-6 : 1e-5);
     evolve.step = table.number("step", positive);
     if (const auto frames = table.integer("frames", 1, 100'000)) evolve.frames = static_cast<int>(*frames);
     evolve.every = table.number("every", positive);
@@ -710,6 +713,11 @@ class SpecParser {
     stationary.modes = static_cast<int>(table.integer("modes", 0, 60).value_or(6));
     if (stationary.method == StationaryMethod::direct && spec_.dynamics == Dynamics::sgd) {
       table.add("method", "the SGD map has no generator to factor", "use \"arnoldi\" or \"evolve\"");
+    }
+    if (spec_.evolve && spec_.evolve->precision == Precision::float32) {
+      problems_.add(spec_.place("evolve.precision"), "evolve.precision",
+                    "stationary states and spectra need double precision, but [stationary] is given",
+                    "remove precision = \"float32\", or compute the stationary state with a spec of its own");
     }
     table.finish();
     spec_.stationary = stationary;

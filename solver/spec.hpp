@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "meshes/phase_mesh.hpp"
+#include "meshes/precision.hpp"
 #include "solver/diagnostics.hpp"
 
 /// The typed form of a spec file. Defaults are the member initialisers below; only spec.cpp knows key names.
@@ -93,11 +94,12 @@ struct InitialSpec {
 struct EvolveSpec {
   double until = 0.0;           ///< time; steps · η where `steps` was given
   std::optional<long> steps;    ///< SGD steps
-  double tolerance = 1e-6;      ///< L1 error per unit of relaxation time
+  double tolerance = 1e-6;      ///< L1 error per unit of relaxation time; 1e-5 in float32
   std::optional<double> step;   ///< fixed Strang step
   std::optional<int> frames;    ///< equally spaced outputs after the start
   std::optional<double> every;  ///< time between outputs
   bool limit_positivity = true;
+  Precision precision = Precision::float64;  ///< of the density and the sweeps
 };
 
 enum class StationaryMethod { automatic, arnoldi, direct, evolve };

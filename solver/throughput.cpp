@@ -84,6 +84,7 @@ Throughput measure_throughput(Backend& backend, const FieldShape& shape, const T
 
   Throughput result;
   result.shape = shape;
+  result.precision = backend.describe().precision;
   result.taps = velocity->taps;
   result.copy = best_seconds(backend, options.seconds, [&] { backend.copy(*field, *other); });
   const auto step =
@@ -99,8 +100,8 @@ Throughput measure_throughput(Backend& backend, const FieldShape& shape, const T
   return result;
 }
 
-std::size_t throughput_memory(const FieldShape& shape) {
-  return 3 * shape.cells() * sizeof(double);
+std::size_t throughput_memory(const FieldShape& shape, Precision precision) {
+  return 3 * shape.cells() * bytes_of(precision);
 }
 
 }  // namespace underdamp

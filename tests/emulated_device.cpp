@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <random>
 #include <stdexcept>
 #include <vector>
@@ -131,34 +132,44 @@ namespace underdamp::testing {
 namespace {
 
 /// The launches of CudaLauncher, block after block.
+template <class T>
 class EmulatedLauncher {
  public:
-  template <class T>
-  using Array = HostArray<T>;
-  static constexpr int lane_choices[] = {PairPack::width, ScalarPack::width};
+  using Real = T;
+  using Wide = WidePack<Real>;
+  using Scalar = ScalarPack<Real>;
+  template <class Element>
+  using Array = HostArray<Element>;
+  static constexpr int lane_choices[2] = {Wide::width, Scalar::width};
   static constexpr bool cascades = false;
   static constexpr unsigned threads = 64;
 
   DeviceDescription describe() const { return {DeviceKind::cuda, "emulated GPU", 1, 0}; }
   void synchronize() {}
 
-  template <class T>
-  void upload(const T* from, std::size_t count, T* to) const {
-    if (count > 0) std::memcpy(to, from, count * sizeof(T));
+  template <class Element>
+  void upload(const Element* from, std::size_t count, Element* to) const {
+    if (count > 0) std::memcpy(to, from, count * sizeof(Element));
   }
-  template <class T>
-  void download(const T* from, std::size_t count, T* to) const {
+  template <class Element>
+  void download(const Element* from, std::size_t count, Element* to) const {
     upload(from, count, to);
   }
-  void copy(const double* from, std::size_t count, double* to) const { upload(from, count, to); }
-  void zero(double* to, std::size_t count) const { std::memset(to, 0, count * sizeof(double)); }
+  template <class Element>
+  void copy(const Element* from, std::size_t count, Element* to) const {
+    upload(from, count, to);
+  }
+  template <class Element>
+  void zero(Element* to, std::size_t count) const {
+    std::memset(to, 0, count * sizeof(Element));
+  }
 
   void reserve_drift_target(std::size_t) const {}
-  double* drift_target(const HostArray<double>& cells) {
+  Real* drift_target(const HostArray<Real>& cells) {
     spare_.resize(cells.size());
     return spare_.data();
   }
-  void finish_drift(HostArray<double>& cells) { swap(cells, spare_); }
+  void finish_drift(HostArray<Real>& cells) { swap(cells, spare_); }
 
   struct Recording {};
   void replay(Recording&, const std::function<void()>& operations) const { operations(); }
@@ -186,14 +197,14 @@ class EmulatedLauncher {
 
   template <class Body>
   void for_each_bundle(const char*, int bundles, int lanes, int cells, int margin, const Body& body) const {
-    lanes == PairPack::width ? run_bundles<PairPack>(bundles, cells, margin, body)
-                             : run_bundles<ScalarPack>(bundles, cells, margin, body);
+    lanes == Wide::width ? run_bundles<Wide>(bundles, cells, margin, body)
+                         : run_bundles<Scalar>(bundles, cells, margin, body);
   }
 
   template <class Body>
-  void for_each_column_group(const char*, const ColumnSource& source, const Body& body) const {
-    source.shape.velocity_cells % PairPack::width == 0 ? run_columns<PairPack>(source, body)
-                                                       : run_columns<ScalarPack>(source, body);
+  void for_each_column_group(const char*, const ColumnSource<Real>& source, const Body& body) const {
+    source.shape.velocity_cells % Wide::width == 0 ? run_columns<Wide>(source, body)
+                                                   : run_columns<Scalar>(source, body);
   }
 
   template <class Body>
@@ -201,7 +212,7 @@ class EmulatedLauncher {
     for (int plane = 0; plane < shape.planes; ++plane) {
       for (int row = 0; row < shape.theta_cells; row += segment_rows) {
         for (int column = 0; column < shape.velocity_cells; ++column) {
-          body.template operator()<ScalarPack>(plane, column, row, std::min(row + segment_rows, shape.theta_cells), 1);
+          body.template operator()<Scalar>(plane, column, row, std::min(row + segment_rows, shape.theta_cells), 1);
         }
       }
     }
@@ -223,10 +234,10 @@ class EmulatedLauncher {
     const int stride = (cells + 2 * margin + 1) * Pack::width;
     const int size = Body::scratch_arrays * stride;
     // Shared memory holds anything at first: not-a-number shows what is read before it was written.
-    HostArray<double> memory;
+    HostArray<Real> memory;
     memory.resize(static_cast<std::size_t>(size));
     for (int b = 0; b < bundles; ++b) {
-      std::fill(memory.data(), memory.data() + size, std::nan(""));
+      std::fill(memory.data(), memory.data() + size, std::numeric_limits<Real>::quiet_NaN());
       emulated_block.run(threads, 1, [&] {
         CudaBundle<Pack> bundle(memory.data(), size, stride);
         body(bundle, b);
@@ -235,7 +246,7 @@ class EmulatedLauncher {
   }
 
   template <class Pack, class Body>
-  void run_columns(const ColumnSource& source, const Body& body) const {
+  void run_columns(const ColumnSource<Real>& source, const Body& body) const {
     const FieldShape& shape = source.shape;
     for (int plane = 0; plane < shape.planes; ++plane) {
       for (int row = 0; row < shape.theta_cells; row += CudaColumns<Pack>::strip_rows) {
@@ -247,13 +258,16 @@ class EmulatedLauncher {
     }
   }
 
-  HostArray<double> spare_;
+  HostArray<Real> spare_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_emulated_backend() {
-  return std::make_unique<BackendOps<EmulatedLauncher>>(std::make_unique<EmulatedLauncher>());
+std::unique_ptr<Backend> make_emulated_backend(Precision precision) {
+  if (precision == Precision::float32) {
+    return std::make_unique<BackendOps<EmulatedLauncher<float>>>(std::make_unique<EmulatedLauncher<float>>());
+  }
+  return std::make_unique<BackendOps<EmulatedLauncher<double>>>(std::make_unique<EmulatedLauncher<double>>());
 }
 
 }  // namespace underdamp::testing

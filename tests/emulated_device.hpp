@@ -9,6 +9,6 @@ namespace underdamp::testing {
 /// thread of a block is a coroutine that runs until a barrier. Between barriers the threads run in a random order, so
 /// that a missing barrier shows as a wrong result. It checks the logic of a GPU run where there is no GPU; it says
 /// nothing about speed.
-std::unique_ptr<Backend> make_emulated_backend();
+std::unique_ptr<Backend> make_emulated_backend(Precision precision = Precision::float64);
 
 }  // namespace underdamp::testing

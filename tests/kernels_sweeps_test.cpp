@@ -33,6 +33,10 @@ class Sweeps : public testing::DeviceTest {
     return download(in_place ? *field : *other, departed);
   }
 
+  bool is_float32() const { return backend_->describe().precision == Precision::float32; }
+  /// A tolerance for rounding in double precision, in that of the device. It has more to spare in double precision.
+  double rounding(double tolerance) const { return is_float32() ? tolerance * 0x1p25 : tolerance; }
+
   /// Only the host takes kernels of middling width apart.
   bool cascades() const { return backend_->describe().kind == DeviceKind::host; }
 
@@ -90,9 +94,9 @@ TEST_P(Sweeps, DriftByWholeCellsMovesCells) {
   Departed left;
   const auto result = drifted(mesh, values, {2.0}, Positivity::limit, &left);
   for (int i = 0; i < 16; ++i)
-    EXPECT_NEAR(result[static_cast<std::size_t>(i * 16 + 12)], i < 3 ? 0.0 : i - 2.0, 1e-14) << i;
-  EXPECT_NEAR(left.theta_max, 14.0 + 15.0 + 16.0, 1e-13);
-  EXPECT_NEAR(left.theta_min, 0.0, 1e-13);
+    EXPECT_NEAR(result[static_cast<std::size_t>(i * 16 + 12)], i < 3 ? 0.0 : i - 2.0, rounding(1e-14)) << i;
+  EXPECT_NEAR(left.theta_max, 14.0 + 15.0 + 16.0, rounding(1e-13));
+  EXPECT_NEAR(left.theta_min, 0.0, rounding(1e-13));
 }
 
 TEST_P(Sweeps, DriftEqualsTheReference) {
@@ -103,10 +107,10 @@ TEST_P(Sweeps, DriftEqualsTheReference) {
       const auto expected = testing::reference_drift(mesh, values, {duration}, limited);
       Departed left;
       const auto result = drifted(mesh, values, {duration}, limited ? Positivity::limit : Positivity::none, &left);
-      EXPECT_FIELDS_NEAR(result, expected.values, 3e-14);
-      EXPECT_NEAR(left.theta_min, expected.left_lower, 1e-12);
-      EXPECT_NEAR(left.theta_max, expected.left_upper, 1e-12);
-      EXPECT_NEAR(total(result) + left.total(), total(values), 1e-11);
+      EXPECT_FIELDS_NEAR(result, expected.values, rounding(3e-14));
+      EXPECT_NEAR(left.theta_min, expected.left_lower, rounding(1e-12));
+      EXPECT_NEAR(left.theta_max, expected.left_upper, rounding(1e-12));
+      EXPECT_NEAR(total(result) + left.total(), total(values), rounding(1e-11));
     }
   }
 }
@@ -116,7 +120,7 @@ TEST_P(Sweeps, DriftOfABatchUsesEachPlanesBox) {
   const auto values = bumpy_density(mesh, 2);
   const std::vector<double> duration{0.1, 0.02, 0.3};
   EXPECT_FIELDS_NEAR(drifted(mesh, values, duration, Positivity::limit),
-                     testing::reference_drift(mesh, values, duration, true).values, 3e-14);
+                     testing::reference_drift(mesh, values, duration, true).values, rounding(3e-14));
 }
 
 TEST_P(Sweeps, PeriodicAndReflectingWallsLoseNothing) {
@@ -127,8 +131,8 @@ TEST_P(Sweeps, PeriodicAndReflectingWallsLoseNothing) {
     for (const double duration : {0.02, 0.3, 0.9}) {
       Departed left;
       const auto result = drifted(mesh, values, {duration}, Positivity::limit, &left);
-      EXPECT_FIELDS_NEAR(result, testing::reference_drift(mesh, values, {duration}, true).values, 3e-14);
-      EXPECT_NEAR(total(result), total(values), 1e-10);
+      EXPECT_FIELDS_NEAR(result, testing::reference_drift(mesh, values, {duration}, true).values, rounding(3e-14));
+      EXPECT_NEAR(total(result), total(values), rounding(1e-10));
       EXPECT_EQ(left.total(), 0.0);
     }
   }
@@ -153,8 +157,8 @@ TEST_P(Sweeps, KickByOneCellWithoutNoise) {
     for (std::size_t j = 1; j < 43; ++j) expected[i * 43 + j] = values[i * 43 + j - 1];
     lost += values[i * 43 + 42];
   }
-  EXPECT_FIELDS_NEAR(result, expected, 1e-14);
-  EXPECT_NEAR(left.velocity_max, lost, 1e-13);
+  EXPECT_FIELDS_NEAR(result, expected, rounding(1e-14));
+  EXPECT_NEAR(left.velocity_max, lost, rounding(1e-13));
 }
 
 TEST_P(Sweeps, VelocityEqualsTheReference) {
@@ -169,11 +173,11 @@ TEST_P(Sweeps, VelocityEqualsTheReference) {
           const auto expected = testing::reference_velocity(mesh, values, law, limited, cascades());
           Departed left;
           const auto result = kicked(mesh, values, law, limited ? Positivity::limit : Positivity::none, &left);
-          EXPECT_FIELDS_NEAR(result, expected.values, 5e-14)
+          EXPECT_FIELDS_NEAR(result, expected.values, rounding(5e-14))
               << contraction << " " << deviation << " " << kick << limited;
-          EXPECT_NEAR(left.velocity_min, expected.left_lower, 5e-12);
-          EXPECT_NEAR(left.velocity_max, expected.left_upper, 5e-12);
-          EXPECT_NEAR(total(result) + left.total() - left.created, total(values), 1e-11);
+          EXPECT_NEAR(left.velocity_min, expected.left_lower, rounding(5e-12));
+          EXPECT_NEAR(left.velocity_max, expected.left_upper, rounding(5e-12));
+          EXPECT_NEAR(total(result) + left.total() - left.created, total(values), rounding(1e-11));
         }
       }
     }
@@ -239,7 +243,7 @@ TEST_P(Sweeps, VelocityOfABatch) {
   VelocityLaw law = law_of(mesh, 0.95, 1.5, 5.0);
   law.contraction = {0.95, 0.8, 0.99};
   EXPECT_FIELDS_NEAR(kicked(mesh, values, law, Positivity::limit),
-                     testing::reference_velocity(mesh, values, law, true, cascades()).values, 5e-14);
+                     testing::reference_velocity(mesh, values, law, true, cascades()).values, rounding(5e-14));
 }
 
 TEST_P(Sweeps, LimitKeepsNarrowDataNonNegative) {
@@ -254,12 +258,12 @@ TEST_P(Sweeps, LimitKeepsNarrowDataNonNegative) {
   Departed left;
   const auto tight = kicked(mesh, values, law, Positivity::limit, &left);
   EXPECT_GE(*std::min_element(tight.begin(), tight.end()), 0.0);
-  EXPECT_NEAR(total(tight) + left.total() - left.created, 1.0, 1e-14);
+  EXPECT_NEAR(total(tight) + left.total() - left.created, 1.0, rounding(1e-14));
   const auto drifted_loose = drifted(mesh, values, {0.02}, Positivity::none);
   EXPECT_LT(*std::min_element(drifted_loose.begin(), drifted_loose.end()), -1e-3);
   const auto drifted_tight = drifted(mesh, values, {0.02}, Positivity::limit);
   EXPECT_GE(*std::min_element(drifted_tight.begin(), drifted_tight.end()), 0.0);
-  EXPECT_NEAR(total(drifted_tight), 1.0, 1e-14);
+  EXPECT_NEAR(total(drifted_tight), 1.0, rounding(1e-14));
 }
 
 TEST_P(Sweeps, StrongContractionKeepsAllMoments) {
@@ -282,9 +286,9 @@ TEST_P(Sweeps, StrongContractionKeepsAllMoments) {
       second += result[k] * v * v;
     }
     mean /= mass;
-    EXPECT_NEAR(mass + left.total(), total(values), 1e-10);
-    EXPECT_NEAR(mean, 0.5 * e + 0.77, 1e-10);
-    EXPECT_NEAR(second / mass - mean * mean, e * e + 0.81, 1e-9);
+    EXPECT_NEAR(mass + left.total(), total(values), rounding(1e-10));
+    EXPECT_NEAR(mean, 0.5 * e + 0.77, is_float32() ? 2e-6 : 1e-10);
+    EXPECT_NEAR(second / mass - mean * mean, e * e + 0.81, is_float32() ? 5e-6 : 1e-9);
   }
 }
 
@@ -307,7 +311,7 @@ TEST_P(Sweeps, CascadeEqualsOneWideKernel) {
       const auto result = kicked(mesh, values, law, Positivity::limit);
       double l1 = 0.0;
       for (std::size_t k = 0; k < values.size(); ++k) l1 += std::abs(result[k] - expected[k]) / 16.0;
-      EXPECT_LT(l1, 4e-10) << "data of " << width << " cells, s = " << s;
+      EXPECT_LT(l1, is_float32() ? 1e-6 : 4e-10) << "data of " << width << " cells, s = " << s;
     }
   }
 }
@@ -353,10 +357,10 @@ TEST_P(Sweeps, ExtrapolationCombinesFiltersAndClips) {
         }
       }
     }
-    EXPECT_FIELDS_NEAR(errors, expected_error, 1e-15);
-    EXPECT_NEAR(total(result) - left.created, total(expected), 1e-11);
+    EXPECT_FIELDS_NEAR(errors, expected_error, rounding(1e-15));
+    EXPECT_NEAR(total(result) - left.created, total(expected), rounding(1e-11));
     if (positivity == Positivity::none) {
-      EXPECT_FIELDS_NEAR(result, expected, 1e-14);
+      EXPECT_FIELDS_NEAR(result, expected, rounding(1e-14));
       EXPECT_LT(*std::min_element(expected.begin(), expected.end()), 0.0);  // so that clipping has something to do
     } else {
       EXPECT_GE(*std::min_element(result.begin(), result.end()), 0.0);
@@ -386,7 +390,7 @@ TEST_P(Sweeps, ClippingAnEmptySegmentCountsWhatItCreates) {
   Departed left;
   const auto result = download(*density, &left);
   EXPECT_EQ(*std::max_element(result.begin(), result.end()), 0.0);
-  EXPECT_NEAR(left.created, 1e-3 * 83 * 43, 1e-12);
+  EXPECT_NEAR(left.created, 1e-3 * 83 * 43, rounding(1e-12));
   const std::array<double, 1> factor{0.5};
   backend_->absorb_created(*density, factor);
   EXPECT_EQ(backend_->departed(*density)[0].created, 0.0);
@@ -419,22 +423,23 @@ TEST_P(Sweeps, SumsAreThoseOfTheDensity) {
       const double current = friction[static_cast<std::size_t>(p)] * v.center(j) * x + 0.3 * slope;
       if (x > 1e-3) expected.dissipation += current * current / (0.3 * x);
     }
-    EXPECT_NEAR(lines[l].mass, expected.mass, 1e-12);
-    EXPECT_NEAR(lines[l].velocity, expected.velocity, 1e-11);
-    EXPECT_NEAR(lines[l].velocity_squared, expected.velocity_squared, 1e-10);
-    EXPECT_NEAR(lines[l].entropy, expected.entropy, 1e-12);
-    EXPECT_NEAR(lines[l].dissipation, expected.dissipation, 1e-9 * std::abs(expected.dissipation));
+    EXPECT_NEAR(lines[l].mass, expected.mass, rounding(1e-12));
+    EXPECT_NEAR(lines[l].velocity, expected.velocity, rounding(1e-11));
+    EXPECT_NEAR(lines[l].velocity_squared, expected.velocity_squared, rounding(1e-10));
+    EXPECT_NEAR(lines[l].entropy, expected.entropy, rounding(1e-12));
+    EXPECT_NEAR(lines[l].dissipation, expected.dissipation,
+                (is_float32() ? 1e-4 : 1e-9) * std::abs(expected.dissipation));
   }
   EXPECT_EQ(lines[5].minimum, -0.25);
   EXPECT_EQ(lines[5].minimum_column, 17.0);
   double column = 0.0;
   for (std::size_t i = 0; i < 37; ++i) column += values[(37 + i) * 61 + 9];
-  EXPECT_NEAR(columns[61 + 9], column, 1e-13);
+  EXPECT_NEAR(columns[61 + 9], column, rounding(1e-13));
   const std::array<const Field*, 1> one{field.get()};
   const std::array<double, 1> two{-2.0};
   double norm = 0.0;
   for (std::size_t k = 0; k < 37 * 61; ++k) norm += 2.0 * std::abs(values[k]);
-  EXPECT_NEAR(backend_->combination_norm(one, two)[0], norm, 1e-11);
+  EXPECT_NEAR(backend_->combination_norm(one, two)[0], norm, rounding(1e-11));
 }
 
 TEST_P(Sweeps, NotANumberIsFoundAndKept) {
@@ -479,22 +484,26 @@ TEST_P(Sweeps, RoughnessByHand) {
 }
 
 TEST_P(Sweeps, DevicesAgree) {
-  if (GetParam() == "host") GTEST_SKIP() << "compared with itself";
+  const std::string host = is_float32() ? "host_float32" : "host";
+  if (GetParam() == host) GTEST_SKIP() << "compared with itself";
   const auto mesh = three_planes();
   const auto values = bumpy_density(mesh, 12);
   const auto law = law_of(mesh, 0.9, 1.7, 9.0);
   const std::vector<double> duration{0.1, 0.02, 0.3};
   const auto here = kicked(mesh, drifted(mesh, values, duration, Positivity::limit), law, Positivity::limit);
-  backend_ = testing::make_device("host");
+  const bool computes_weights = is_float32();  // in single precision, where the host reads them from a table
+  backend_ = testing::make_device(host);
   const auto there = kicked(mesh, drifted(mesh, values, duration, Positivity::limit), law, Positivity::limit);
 #ifdef UNDERDAMP_STRICT_FP
-  EXPECT_FIELDS_NEAR(here, there, 0.0);  // no contraction on either side: bit for bit
+  EXPECT_FIELDS_NEAR(here, there, computes_weights ? 2e-6 : 0.0);  // no contraction on either side: bit for bit
 #else
-  EXPECT_FIELDS_NEAR(here, there, 1e-15);
+  EXPECT_FIELDS_NEAR(here, there, computes_weights ? 2e-6 : 1e-15);
 #endif
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, Sweeps, ::testing::Values("host", "emulated", "cuda"),
+INSTANTIATE_TEST_SUITE_P(Devices, Sweeps,
+                         ::testing::Values("host", "emulated", "cuda", "host_float32", "emulated_float32",
+                                           "cuda_float32"),
                          [](const auto& instance) { return instance.param; });
 
 }  // namespace

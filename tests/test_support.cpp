@@ -32,11 +32,11 @@ namespace underdamp::testing {
 
 const std::vector<TestDevice>& all_devices() {
   static const std::vector<TestDevice> devices = [] {
-    std::vector<TestDevice> list{{"host", [] { return make_host_backend(); }},
-                                 {"emulated", [] { return make_emulated_backend(); }}};
-    list.push_back({"cuda", [] {
+    std::vector<TestDevice> list{{"host", [](Precision precision) { return make_host_backend(precision); }},
+                                 {"emulated", [](Precision precision) { return make_emulated_backend(precision); }}};
+    list.push_back({"cuda", [](Precision precision) {
                       std::string explanation;
-                      return make_cuda_backend(explanation);
+                      return make_cuda_backend(precision, explanation);
                     }});
     return list;
   }();
@@ -45,7 +45,8 @@ const std::vector<TestDevice>& all_devices() {
 
 std::unique_ptr<Backend> make_device(const std::string& name) {
   for (const TestDevice& device : all_devices()) {
-    if (device.name == name) return device.make();
+    if (device.name == name) return device.make(Precision::float64);
+    if (device.name + "_float32" == name) return device.make(Precision::float32);
   }
   return nullptr;
 }

@@ -25,10 +25,11 @@ namespace underdamp::testing {
 /// A device that tests run on.
 struct TestDevice {
   std::string name;
-  std::unique_ptr<Backend> (*make)();
+  std::unique_ptr<Backend> (*make)(Precision precision);
 };
 /// host, the emulated GPU, and a real one if there is one. With UNDERDAMP_REQUIRE_GPU=1 a missing GPU fails.
 const std::vector<TestDevice>& all_devices();
+/// A device in double precision; with "_float32" after its name in single precision.
 std::unique_ptr<Backend> make_device(const std::string& name);
 
 /// Fixture of tests that run on every device, named by their parameter; what is not there is skipped visibly.

@@ -26,12 +26,16 @@ int usable_device(std::string& explanation) {
 }  // namespace
 }  // namespace underdamp
 
-extern "C" underdamp::Backend* underdamp_make_cuda_backend(std::string* explanation) {
+extern "C" underdamp::Backend* underdamp_make_cuda_backend_of(underdamp::Precision precision,
+                                                              std::string* explanation) {
   using namespace underdamp;
   const int device = usable_device(*explanation);
   if (device < 0) return nullptr;
   try {
-    return new BackendOps<CudaLauncher>(std::make_unique<CudaLauncher>(device));
+    if (precision == Precision::float32) {
+      return new BackendOps<CudaLauncher<float>>(std::make_unique<CudaLauncher<float>>(device));
+    }
+    return new BackendOps<CudaLauncher<double>>(std::make_unique<CudaLauncher<double>>(device));
   } catch (const Error& error) {
     *explanation = error.what();
     return nullptr;

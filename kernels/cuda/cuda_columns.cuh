@@ -1,6 +1,6 @@
 #pragma once
-#include "kernels/cuda/cuda_pack.cuh"
 #include "kernels/drift_sweep.hpp"
+#include "kernels/pack.hpp"
 
 namespace underdamp {
 
@@ -11,12 +11,13 @@ template <class Pack>
 class CudaColumns {
  public:
   using P = Pack;
+  using Real = typename Pack::Real;
   static constexpr int strip_rows = 32;
   static constexpr int packs = 32;  ///< of a block, along v
   static constexpr int strips = 4;  ///< of a block, along θ
 
   /// The pack from column `column` of `plane` on and the rows from `begin` on.
-  __device__ CudaColumns(const ThetaRows& rows, int plane, int column, int begin)
+  __device__ CudaColumns(const ThetaRows<Real>& rows, int plane, int column, int begin)
       : rows_(rows), plane_(plane), column_(column), begin_(begin) {}
 
   __device__ int first_column() const { return plane_ * rows_.pitch + column_; }
@@ -49,7 +50,7 @@ class CudaColumns {
     body(0, begin_, min(begin_ + strip_rows, rows_.n), staged);
   }
 
-  __device__ void store(double* field, int row, int, P value) const {
+  __device__ void store(Real* field, int row, int, P value) const {
     value.store(field + (static_cast<std::ptrdiff_t>(plane_) * rows_.n + row) * rows_.pitch + column_);
   }
 
@@ -65,22 +66,21 @@ class CudaColumns {
  private:
   /// Row r of the pack after the shift, zero where it is empty.
   __device__ P row(int r, const int (&shift)[P::width]) const {
-    if constexpr (P::width == 2) {
-      if (shift[0] != shift[1]) return {value(r + shift[0], 0), value(r + shift[1], 1)};
+    if constexpr (P::width > 1) {  // shifts ascend or descend with the column
+      if (shift[0] != shift[P::width - 1]) return P::of([&](int k) { return value(r + shift[k], k); });
     }
-    const double* const from = rows_.row(r + shift[0]);
+    const Real* const from = rows_.row(r + shift[0]);
     return from != nullptr ? P::load(from + column_) : P::broadcast(0.0);
   }
-  __device__ double value(int r, int k) const {
-    const double* const from = rows_.row(r);
-    return from != nullptr ? from[column_ + k] : 0.0;
+  __device__ Real value(int r, int k) const {
+    const Real* const from = rows_.row(r);
+    return from != nullptr ? from[column_ + k] : Real{0};
   }
 
   /// Adds what left through a wall: the rows before `end` of the shift, or from it on, and the flux.
   template <class End>
   __device__ void add_departed(P flux, const int* offset, double* left, double sign, End&& end, bool below) const {
-    double values[P::width];
-    flux.store_first(values, P::width);
+    UNDERDAMP_UNROLL
     for (int k = 0; k < P::width; ++k) {
       const int wall = end(offset[first_column() + k], rows_.n);
       const int last = below ? wall : rows_.n;
@@ -88,11 +88,11 @@ class CudaColumns {
       for (int r = below ? 0 : wall; r < last; ++r) {
         sum += rows_.plane[static_cast<std::ptrdiff_t>(r) * rows_.pitch + column_ + k];
       }
-      left[first_column() + k] += sum + sign * values[k];
+      left[first_column() + k] += sum + sign * flux.lane[k];
     }
   }
 
-  ThetaRows rows_;
+  ThetaRows<Real> rows_;
   int plane_;
   int column_;
   int begin_;

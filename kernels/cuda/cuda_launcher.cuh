@@ -31,13 +31,13 @@ __global__ void __launch_bounds__(largest_team) run_bundles(Body body, int bundl
   extern __shared__ __align__(16) double memory[];
   const int index = static_cast<int>(blockIdx.x * blockDim.y + threadIdx.y);
   if (index >= bundles) return;  // a whole team
-  CudaBundle<Pack> bundle(memory, size, stride);
+  CudaBundle<Pack> bundle(reinterpret_cast<typename Pack::Real*>(memory), size, stride);
   body(bundle, index);
 }
 
 template <class Pack, class Body>
 __global__ void __launch_bounds__(CudaColumns<Pack>::packs* CudaColumns<Pack>::strips)
-    run_columns(Body body, ColumnSource source) {
+    run_columns(Body body, ColumnSource<typename Pack::Real> source) {
   const int plane = static_cast<int>(blockIdx.z);
   const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * Pack::width;
   const int begin = static_cast<int>(blockIdx.y * blockDim.y + threadIdx.y) * CudaColumns<Pack>::strip_rows;
@@ -46,13 +46,13 @@ __global__ void __launch_bounds__(CudaColumns<Pack>::packs* CudaColumns<Pack>::s
   body(columns);
 }
 
-template <class Body>
+template <class Real, class Body>
 __global__ void run_segments(Body body, int theta_cells, int velocity_cells) {
   const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   const int begin = static_cast<int>(blockIdx.y) * segment_rows;
   if (column < velocity_cells) {
-    body.template operator()<ScalarPack>(static_cast<int>(blockIdx.z), column, begin,
-                                         min(begin + segment_rows, theta_cells), 1);
+    body.template operator()<ScalarPack<Real>>(static_cast<int>(blockIdx.z), column, begin,
+                                               min(begin + segment_rows, theta_cells), 1);
   }
 }
 
@@ -63,11 +63,15 @@ __global__ void run_values(Body body, std::size_t count) {
 }
 
 /// Loops of one GPU, all on one stream.
+template <class T>
 class CudaLauncher {
  public:
-  template <class T>
-  using Array = CudaArray<T>;
-  static constexpr int lane_choices[] = {PairPack::width, ScalarPack::width};  ///< lines of a bundle, the best first
+  using Real = T;
+  using Wide = WidePack<Real>;
+  using Scalar = ScalarPack<Real>;
+  template <class Element>
+  using Array = CudaArray<Element>;
+  static constexpr int lane_choices[2] = {Wide::width, Scalar::width};  ///< lines of a bundle, the best first
   static constexpr bool cascades = false;  ///< dilated kernels cannot keep their cells in registers
 
   explicit CudaLauncher(int device) : device_(device) {
@@ -93,33 +97,35 @@ class CudaLauncher {
   }
   void synchronize() { check(cudaStreamSynchronize(stream_), "the GPU reports a failure"); }
 
-  template <class T>
-  void upload(const T* from, std::size_t count, T* to) const {
+  template <class Element>
+  void upload(const Element* from, std::size_t count, Element* to) const {
     if (count > 0)
-      check(cudaMemcpyAsync(to, from, count * sizeof(T), cudaMemcpyHostToDevice, stream_), "copy to the GPU");
+      check(cudaMemcpyAsync(to, from, count * sizeof(Element), cudaMemcpyHostToDevice, stream_), "copy to the GPU");
   }
-  template <class T>
-  void download(const T* from, std::size_t count, T* to) const {
+  template <class Element>
+  void download(const Element* from, std::size_t count, Element* to) const {
     if (count == 0) return;
-    check(cudaMemcpyAsync(to, from, count * sizeof(T), cudaMemcpyDeviceToHost, stream_), "copy from the GPU");
+    check(cudaMemcpyAsync(to, from, count * sizeof(Element), cudaMemcpyDeviceToHost, stream_), "copy from the GPU");
     check(cudaStreamSynchronize(stream_), "the GPU reports a failure");
   }
-  void copy(const double* from, std::size_t count, double* to) const {
-    check(cudaMemcpyAsync(to, from, count * sizeof(double), cudaMemcpyDeviceToDevice, stream_), "copy on the GPU");
+  template <class Element>
+  void copy(const Element* from, std::size_t count, Element* to) const {
+    check(cudaMemcpyAsync(to, from, count * sizeof(Element), cudaMemcpyDeviceToDevice, stream_), "copy on the GPU");
   }
-  void zero(double* to, std::size_t count) const {
-    check(cudaMemsetAsync(to, 0, count * sizeof(double), stream_), "clear memory of the GPU");
+  template <class Element>
+  void zero(Element* to, std::size_t count) const {
+    check(cudaMemsetAsync(to, 0, count * sizeof(Element), stream_), "clear memory of the GPU");
   }
 
   /// A drift sweep writes into a spare field, which a velocity sweep reads or which becomes the field.
   void reserve_drift_target(std::size_t cells) {
     if (spare_.size() < cells) spare_.resize(cells);
   }
-  double* drift_target(const CudaArray<double>& cells) {
+  Real* drift_target(const CudaArray<Real>& cells) {
     reserve_drift_target(cells.size());
     return spare_.data();
   }
-  void finish_drift(CudaArray<double>& cells) {
+  void finish_drift(CudaArray<Real>& cells) {
     swap(cells, spare_);
     ++memory_changes_;
   }
@@ -182,19 +188,19 @@ class CudaLauncher {
                       std::to_string(margin) + " does not fit into the shared memory of the GPU",
                   "CUDA", "use fewer velocity cells or a smaller step, or --device host");
     }
-    if (lanes == PairPack::width) {
-      launch_bundles<PairPack>(name, bundles, cells, margin, body);
+    if (lanes == Wide::width) {
+      launch_bundles<Wide>(name, bundles, cells, margin, body);
     } else {
-      launch_bundles<ScalarPack>(name, bundles, cells, margin, body);
+      launch_bundles<Scalar>(name, bundles, cells, margin, body);
     }
   }
 
   template <class Body>
-  void for_each_column_group(const char* name, const ColumnSource& source, const Body& body) const {
-    if (source.shape.velocity_cells % PairPack::width == 0) {
-      launch_columns<PairPack>(name, source, body);
+  void for_each_column_group(const char* name, const ColumnSource<Real>& source, const Body& body) const {
+    if (source.shape.velocity_cells % Wide::width == 0) {
+      launch_columns<Wide>(name, source, body);
     } else {
-      launch_columns<ScalarPack>(name, source, body);
+      launch_columns<Scalar>(name, source, body);
     }
   }
 
@@ -203,7 +209,7 @@ class CudaLauncher {
     const dim3 grid(static_cast<unsigned>((shape.velocity_cells + 127) / 128),
                     static_cast<unsigned>((shape.theta_cells + segment_rows - 1) / segment_rows),
                     static_cast<unsigned>(shape.planes));
-    run_segments<<<grid, 128, 0, stream_>>>(body, shape.theta_cells, shape.velocity_cells);
+    run_segments<Real><<<grid, 128, 0, stream_>>>(body, shape.theta_cells, shape.velocity_cells);
     check(cudaGetLastError(), name);
   }
 
@@ -224,7 +230,7 @@ class CudaLauncher {
   static int stride_of(int lanes, int cells, int margin) { return (cells + 2 * margin + 1) * lanes; }
   static std::size_t bundle_bytes(int arrays, int lanes, int cells, int margin) {
     return static_cast<std::size_t>(arrays) * static_cast<std::size_t>(stride_of(lanes, cells, margin) + 1) *
-           sizeof(double);
+           sizeof(Real);
   }
 
   /// As many threads to a team as have a block of cells each; short lines share a block of threads.
@@ -235,7 +241,7 @@ class CudaLauncher {
     const int threads = (cells + rounds * block * 32 - 1) / (rounds * block * 32) * 32;
     const int stride = stride_of(Pack::width, cells, margin) + (Pack::width == 1 && cells % 2 == 0 ? 1 : 0);
     const int size = Body::scratch_arrays * stride;
-    const auto bytes = static_cast<std::size_t>(size) * sizeof(double);
+    const auto bytes = static_cast<std::size_t>(size) * sizeof(Real);
     const int room = static_cast<int>(properties_.sharedMemPerMultiprocessor / 2 / bytes);
     const int teams = std::clamp(std::min(128 / threads, room), 1, 4);
     const auto kernel = run_bundles<Pack, Body>;
@@ -249,7 +255,7 @@ class CudaLauncher {
   }
 
   template <class Pack, class Body>
-  void launch_columns(const char* name, const ColumnSource& source, const Body& body) const {
+  void launch_columns(const char* name, const ColumnSource<Real>& source, const Body& body) const {
     using Columns = CudaColumns<Pack>;
     const FieldShape& shape = source.shape;
     const int columns = Columns::packs * Pack::width;
@@ -295,7 +301,7 @@ class CudaLauncher {
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   cusparseHandle_t sparse_ = nullptr;
-  CudaArray<double> spare_;
+  CudaArray<Real> spare_;
 };
 
 }  // namespace underdamp

@@ -1,6 +1,5 @@
 #pragma once
 #include "kernels/moments.hpp"
-#include "kernels/pack.hpp"
 
 namespace underdamp {
 

@@ -22,19 +22,19 @@ fs::path module_path() {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cuda_backend(std::string& explanation) {
+std::unique_ptr<Backend> make_cuda_backend(Precision precision, std::string& explanation) {
   static void* const module = dlopen(module_path().c_str(), RTLD_NOW | RTLD_LOCAL);
   if (module == nullptr) {
     explanation = std::string("the CUDA module cannot be opened: ") + dlerror();
     return nullptr;
   }
-  using Entry = Backend* (*)(std::string*);
+  using Entry = Backend* (*)(Precision, std::string*);
   const auto entry = reinterpret_cast<Entry>(dlsym(module, cuda_module_entry));
   if (entry == nullptr) {
     explanation = "the CUDA module is of another version";
     return nullptr;
   }
-  return std::unique_ptr<Backend>(entry(&explanation));
+  return std::unique_ptr<Backend>(entry(precision, &explanation));
 }
 
 }  // namespace underdamp

@@ -5,12 +5,15 @@
 
 namespace underdamp {
 
-std::unique_ptr<Backend> make_host_backend() {
-  return make_host_backend(make_host_workers());
+std::unique_ptr<Backend> make_host_backend(Precision precision) {
+  return make_host_backend(make_host_workers(), precision);
 }
 
-std::unique_ptr<Backend> make_host_backend(std::unique_ptr<HostWorkers> workers) {
-  return std::make_unique<BackendOps<HostLauncher>>(std::make_unique<HostLauncher>(std::move(workers)));
+std::unique_ptr<Backend> make_host_backend(std::unique_ptr<HostWorkers> workers, Precision precision) {
+  if (precision == Precision::float32) {
+    return std::make_unique<BackendOps<HostLauncher<float>>>(std::make_unique<HostLauncher<float>>(std::move(workers)));
+  }
+  return std::make_unique<BackendOps<HostLauncher<double>>>(std::make_unique<HostLauncher<double>>(std::move(workers)));
 }
 
 }  // namespace underdamp

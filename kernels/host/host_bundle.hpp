@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/host/host_pack.hpp"
 
@@ -9,22 +10,23 @@ namespace underdamp {
 
 /// A bundle of neighbouring lines on one host thread, transposed into scratch so that one vector register holds the
 /// same cell of every line: all loads are aligned and no loop along a line has a remainder. Barriers are empty.
+template <class Real>
 class HostBundle {
  public:
-  using P = HostPack;
+  using P = HostPack<Real>;
   static constexpr int block = P::width;           ///< cells of a line that a convolution keeps in registers
   static constexpr bool writes_through = true;     ///< results go from registers to the field
   static constexpr bool computes_weights = false;  ///< of the contraction; else they come from a table
   static constexpr bool slides = false;            ///< cells of a convolution are kept in registers from tap to tap
 
-  HostBundle(double* memory, std::size_t stride) : memory_(memory), stride_(stride) {}
+  HostBundle(Real* memory, std::size_t stride) : memory_(memory), stride_(stride) {}
 
-  /// Doubles of one scratch array for lines of `cells` cells and a margin.
+  /// Numbers of one scratch array for lines of `cells` cells and a margin.
   static std::size_t scratch_size(int cells, int margin) {
     return static_cast<std::size_t>(cells + 2 * margin + 1) * P::width;
   }
 
-  UNDERDAMP_HD double* scratch(int k) const { return memory_ + static_cast<std::size_t>(k) * stride_; }
+  UNDERDAMP_HD Real* scratch(int k) const { return memory_ + static_cast<std::size_t>(k) * stride_; }
   UNDERDAMP_HD void barrier() const {}
 
   template <class Body>
@@ -53,16 +55,16 @@ class HostBundle {
   }
 
   UNDERDAMP_HD bool any_negative(P smallest) const {
-    double values[P::width];
+    Real values[P::width];
     smallest.store(values);
     bool found = false;
-    for (const double value : values) found = found || value < 0.0;
+    for (const Real value : values) found = found || value < 0.0;
     return found;
   }
 
   /// p[c] = source[c − shift] for the cells c in [−margin, n + margin), zero where the source has none. `source` is the
   /// first of `lines` consecutive lines; `shift` one number per line, null for none.
-  void stage(const double* source, int n, int lines, const int* shift, double* p, int margin) const {
+  void stage(const Real* source, int n, int lines, const int* shift, Real* p, int margin) const {
     int least = 0;
     int most = 0;
     if (shift != nullptr) {
@@ -71,7 +73,7 @@ class HostBundle {
     }
     const int begin = std::clamp(most, -margin, n + margin);  // cells that every line has
     const int end = std::max(begin, std::clamp(n + least, -margin, n + margin));
-    const double* rows[P::width];
+    const Real* rows[P::width];
     for (int lane = 0; lane < P::width; ++lane) {
       const int moved = shift != nullptr && lane < lines ? shift[lane] : 0;
       rows[lane] = source + static_cast<std::ptrdiff_t>(lane < lines ? lane : 0) * n - moved;
@@ -95,7 +97,7 @@ class HostBundle {
 
   /// Cells j … j + count − 1 of the lines at `target`.
   template <int count>
-  UNDERDAMP_HD void write(P (&values)[count], int j, int n, int lines, double* target) const {
+  UNDERDAMP_HD void write(P (&values)[count], int j, int n, int lines, Real* target) const {
     if constexpr (count == P::width) {
       if (lines == P::width) {
         transpose(values);
@@ -106,14 +108,14 @@ class HostBundle {
       }
     }
     for (int k = 0; k < count; ++k) {
-      double lanes[P::width];
+      Real lanes[P::width];
       values[k].store(lanes);
       for (int lane = 0; lane < lines; ++lane) target[static_cast<std::ptrdiff_t>(lane) * n + j + k] = lanes[lane];
     }
   }
 
   /// target lines = q.
-  void unstage(const double* q, int n, int lines, double* target) const {
+  void unstage(const Real* q, int n, int lines, Real* target) const {
     int j = 0;
     if (lines == P::width) {
       for (; j + P::width <= n; j += P::width) {
@@ -131,22 +133,21 @@ class HostBundle {
   }
 
   /// Multiplies each of the lines by its factor.
-  void scale_lines(double* target, int n, int lines, const double* factors) const {
+  void scale_lines(Real* target, int n, int lines, const Real* factors) const {
     for (int lane = 0; lane < lines; ++lane) {
-      double* const row = target + static_cast<std::ptrdiff_t>(lane) * n;
+      Real* const row = target + static_cast<std::ptrdiff_t>(lane) * n;
       if (factors[lane] == 1.0) continue;
       for (int j = 0; j < n; ++j) row[j] *= factors[lane];
     }
   }
 
   /// Adds what a shift carried beyond the margins of `stage`.
-  void add_beyond_margin(const double* source, int n, int lines, const int* shift, int margin, P& lower,
-                         P& upper) const {
+  void add_beyond_margin(const Real* source, int n, int lines, const int* shift, int margin, P& lower, P& upper) const {
     if (std::all_of(shift, shift + lines, [=](int moved) { return moved >= -margin && moved <= margin; })) return;
-    double below[P::width] = {};
-    double above[P::width] = {};
+    Real below[P::width] = {};
+    Real above[P::width] = {};
     for (int lane = 0; lane < lines; ++lane) {
-      const double* row = source + static_cast<std::ptrdiff_t>(lane) * n;
+      const Real* row = source + static_cast<std::ptrdiff_t>(lane) * n;
       const int first_kept = std::clamp(-margin - shift[lane], 0, n);
       const int last_kept = std::clamp(n + margin - shift[lane], 0, n);
       for (int j = 0; j < first_kept; ++j) below[lane] += row[j];
@@ -157,32 +158,34 @@ class HostBundle {
   }
 
   UNDERDAMP_HD void add_to_lines(double* target, P value, int lines) const {
-    if (lines == P::width) {
-      (P::load(target) + value).store(target);
-      return;
+    if constexpr (std::is_same_v<Real, double>) {
+      if (lines == P::width) {
+        (P::load(target) + value).store(target);
+        return;
+      }
     }
-    double values[P::width];
+    Real values[P::width];
     value.store(values);
     for (int lane = 0; lane < lines; ++lane) target[lane] += values[lane];
   }
 
  private:
-  static void clear(double* p, int begin, int end) {
+  static void clear(Real* p, int begin, int end) {
     if (begin < end)
       std::memset(p + static_cast<std::ptrdiff_t>(begin) * P::width, 0,
                   static_cast<std::size_t>(end - begin) * sizeof(P));
   }
 
-  void stage_edges(const double* const* rows, int n, int lines, const int* shift, double* p, int begin, int end) const {
+  void stage_edges(const Real* const* rows, int n, int lines, const int* shift, Real* p, int begin, int end) const {
     for (int c = begin; c < end; ++c) {
       for (int lane = 0; lane < P::width; ++lane) {
         const int cell = c - (shift != nullptr && lane < lines ? shift[lane] : 0);
-        p[c * P::width + lane] = lane < lines && cell >= 0 && cell < n ? rows[lane][c] : 0.0;
+        p[c * P::width + lane] = lane < lines && cell >= 0 && cell < n ? rows[lane][c] : Real{0};
       }
     }
   }
 
-  double* memory_;
+  Real* memory_;
   std::size_t stride_;
 };
 

@@ -14,21 +14,22 @@ namespace underdamp {
 /// The sweep writes where it reads. Each pack of columns goes through its panels against the direction of its shift, so
 /// that no row is overwritten before it was staged; rows that two panels share stay in scratch. A pack whose columns
 /// are carried far in both directions, and any pack between periodic or reflecting walls, is staged whole.
+template <class Real>
 class HostColumns {
  public:
-  using P = HostPack;
+  using P = HostPack<Real>;
   static constexpr int most_packs = 4;  ///< packs of a group
   static constexpr int panel_rows = 64;
   static constexpr int shared_rows = 2 * remap_reach + 1;  ///< of two neighbouring panels
 
-  /// Doubles of scratch for a group in columns of `rows` cells.
+  /// Numbers of scratch for a group in columns of `rows` cells.
   static std::size_t scratch_size(int rows) {
     const int staged = std::max(rows, most_packs * (panel_rows + shared_rows));
     return static_cast<std::size_t>(staged + shared_rows) * P::width;
   }
 
   /// `rows`: those of `plane`; the group has `packs` packs from column `column` of it on.
-  HostColumns(double* scratch, const ThetaRows& rows, int plane, int column, int packs)
+  HostColumns(Real* scratch, const ThetaRows<Real>& rows, int plane, int column, int packs)
       : scratch_(scratch),
         rows_(rows),
         column_(column),
@@ -58,14 +59,14 @@ class HostColumns {
     const int panels = (rows_.n + panel_rows - 1) / panel_rows;
     for (int panel = 0; panel < panels; ++panel) {
       for (int k = 0; k < packs_; ++k) {
-        double* const memory = scratch_ + static_cast<std::ptrdiff_t>(k) * (panel_rows + shared_rows) * P::width;
+        Real* const memory = scratch_ + static_cast<std::ptrdiff_t>(k) * (panel_rows + shared_rows) * P::width;
         sweep_panel(k * P::width, shifts[k], panel, panels, memory, body);
       }
     }
   }
 
-  UNDERDAMP_HD void store(double* field, int row, int lane, P value) const {
-    double* const target = field + (first_row_ + row) * rows_.pitch + column_ + lane;
+  UNDERDAMP_HD void store(Real* field, int row, int lane, P value) const {
+    Real* const target = field + (first_row_ + row) * rows_.pitch + column_ + lane;
     if (valid(lane) == P::width) {
       value.store(target);
     } else {
@@ -107,7 +108,7 @@ class HostColumns {
 
   /// Rows of a pack in scratch; `origin` is where row 0 would lie.
   struct Staged {
-    const double* origin;
+    const Real* origin;
 
     /// Rows first … first + count − 1, loaded where they are used.
     template <int count>
@@ -125,13 +126,13 @@ class HostColumns {
   }
 
   template <class Body>
-  void sweep_panel(int lane, const Shift& shift, int count, int panels, double* memory, Body&& body) {
+  void sweep_panel(int lane, const Shift& shift, int count, int panels, Real* memory, Body&& body) {
     const int panel = shift.descends() ? panels - 1 - count : count;
     const int begin = panel * panel_rows;
     const int end = std::min(begin + panel_rows, rows_.n);
     int first = begin - remap_reach;
     int last = end + remap_reach + 1;
-    constexpr std::size_t shared = sizeof(double) * shared_rows * P::width;
+    constexpr std::size_t shared = sizeof(Real) * shared_rows * P::width;
     if (count > 0 && shift.descends()) {
       last -= shared_rows;
       std::memcpy(memory + static_cast<std::ptrdiff_t>(end - begin) * P::width, memory, shared);
@@ -144,7 +145,7 @@ class HostColumns {
   }
 
   template <class Body>
-  UNDERDAMP_HD void run(int lane, int begin, int end, const double* memory, Body&& body) const {
+  UNDERDAMP_HD void run(int lane, int begin, int end, const Real* memory, Body&& body) const {
     body(lane, begin, end, Staged{memory - static_cast<std::ptrdiff_t>(begin - remap_reach) * P::width});
   }
 
@@ -153,12 +154,12 @@ class HostColumns {
     return left < P::width ? left : P::width;
   }
 
-  const double* source(int row, int lane) const {
+  const Real* source(int row, int lane) const {
     return rows_.plane + static_cast<std::ptrdiff_t>(row) * rows_.pitch + column_ + lane;
   }
 
   /// Rows [first, last) to `to`: where every column has its source inside the box by packs, elsewhere one by one.
-  void stage(int lane, const Shift& shift, int first, int last, double* to) const {
+  void stage(int lane, const Shift& shift, int first, int last, Real* to) const {
     const int begin = std::clamp(-shift.least, first, last);
     const int end = std::clamp(rows_.n - shift.most, begin, last);
     stage_beyond_walls(lane, shift, first, begin, to);
@@ -166,7 +167,7 @@ class HostColumns {
     stage_beyond_walls(lane, shift, end, last, to + static_cast<std::ptrdiff_t>(end - first) * P::width);
   }
 
-  void stage_beyond_walls(int lane, const Shift& shift, int begin, int end, double* to) const {
+  void stage_beyond_walls(int lane, const Shift& shift, int begin, int end, Real* to) const {
     std::memset(to, 0, static_cast<std::size_t>(end - begin) * sizeof(P));
     const bool open = !rows_.periodic && rows_.below == nullptr;
     // Beyond open walls only columns of different shift have anything to read.
@@ -174,26 +175,26 @@ class HostColumns {
     const int last = open ? std::clamp(rows_.n - shift.least, first, end) : end;
     for (int row = first; row < last; ++row) {
       for (int k = 0; k < shift.count; ++k) {
-        const double* const from = rows_.row(row + shift.of[k]);
+        const Real* const from = rows_.row(row + shift.of[k]);
         if (from != nullptr) to[(row - begin) * P::width + k] = from[column_ + lane + k];
       }
     }
   }
 
   /// Neighbouring columns mostly share their shift, so that whole packs are copied, or two blended.
-  void stage_inside(int lane, const Shift& shift, int begin, int end, double* to) const {
+  void stage_inside(int lane, const Shift& shift, int begin, int end, Real* to) const {
     const std::ptrdiff_t pitch = rows_.pitch;
-    const double* one = source(begin + shift.of[0], lane);
-    const double* other = source(begin + shift.of[shift.count - 1], lane);
+    const Real* one = source(begin + shift.of[0], lane);
+    const Real* other = source(begin + shift.of[shift.count - 1], lane);
     if (shift.first_other == shift.count) {
       for (int row = begin; row < end; ++row, to += P::width, one += pitch) P::load(one).store(to);
     } else if (shift.two) {
-      const P::Mask mask = P::lanes(0, shift.first_other);
+      const typename P::Mask mask = P::lanes(0, shift.first_other);
       for (int row = begin; row < end; ++row, to += P::width, one += pitch, other += pitch) {
         P::select(mask, P::load(one), P::load(other)).store(to);
       }
     } else {
-      const double* from[P::width];
+      const Real* from[P::width];
       for (int k = 0; k < P::width; ++k) {
         const int column = k < shift.count ? k : 0;
         from[k] = source(begin + shift.of[column], lane) + column;
@@ -210,7 +211,9 @@ class HostColumns {
       P packed = P::broadcast(0.0);
       if (shift.count == P::width) {
         for (int r = begin; r < end; ++r) packed = packed + P::load(source(r, lane));
-        packed.store(sum + lane);
+        Real sums[P::width];
+        packed.store(sums);
+        std::copy(sums, sums + P::width, sum + lane);
       } else {
         for (int r = begin; r < end; ++r) {
           for (int k = 0; k < shift.count; ++k) sum[lane + k] += source(r, lane)[k];
@@ -229,13 +232,13 @@ class HostColumns {
   }
 
   void add(int lane, const double* departed, P flux, double sign, double* left) const {
-    double values[P::width];
+    Real values[P::width];
     flux.store(values);
     for (int k = 0; k < valid(lane); ++k) left[first_column_ + lane + k] += departed[lane + k] + sign * values[k];
   }
 
-  double* scratch_;
-  ThetaRows rows_;
+  Real* scratch_;
+  ThetaRows<Real> rows_;
   int column_;
   int first_column_;
   int packs_;

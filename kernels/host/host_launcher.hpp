@@ -18,13 +18,16 @@
 namespace underdamp {
 
 /// Loops of the host: every worker takes a contiguous share of the lines and has its own scratch.
+template <class T>
 class HostLauncher {
  public:
-  template <class T>
-  using Array = HostArray<T>;
+  using Real = T;
+  using Pack = HostPack<Real>;
+  template <class Element>
+  using Array = HostArray<Element>;
 
-  static constexpr int lane_choices[] = {HostPack::width};  ///< lines of a bundle
-  static constexpr bool cascades = true;                    ///< dilated kernels cost less than wide ones
+  static constexpr int lane_choices[1] = {Pack::width};  ///< lines of a bundle
+  static constexpr bool cascades = true;                 ///< dilated kernels cost less than wide ones
 
   explicit HostLauncher(std::unique_ptr<HostWorkers> workers)
       : workers_(std::move(workers)), scratch_(static_cast<std::size_t>(workers_->count())) {}
@@ -34,28 +37,30 @@ class HostLauncher {
   }
   void synchronize() {}
 
-  template <class T>
-  void upload(const T* from, std::size_t count, T* to) const {
-    if (count > 0) std::memcpy(to, from, count * sizeof(T));
+  template <class Element>
+  void upload(const Element* from, std::size_t count, Element* to) const {
+    if (count > 0) std::memcpy(to, from, count * sizeof(Element));
   }
-  template <class T>
-  void download(const T* from, std::size_t count, T* to) const {
+  template <class Element>
+  void download(const Element* from, std::size_t count, Element* to) const {
     upload(from, count, to);
   }
-  void copy(const double* from, std::size_t count, double* to) const {
+  template <class Element>
+  void copy(const Element* from, std::size_t count, Element* to) const {
     share("copy", static_cast<long>(count), [=](int, long begin, long end) {
-      std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin) * sizeof(double));
+      std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin) * sizeof(Element));
     });
   }
-  void zero(double* to, std::size_t count) const {
+  template <class Element>
+  void zero(Element* to, std::size_t count) const {
     share("zero", static_cast<long>(count), [=](int, long begin, long end) {
-      std::memset(to + begin, 0, static_cast<std::size_t>(end - begin) * sizeof(double));
+      std::memset(to + begin, 0, static_cast<std::size_t>(end - begin) * sizeof(Element));
     });
   }
 
   void reserve_drift_target(std::size_t) const {}
-  double* drift_target(HostArray<double>& cells) const { return cells.data(); }
-  void finish_drift(HostArray<double>&) const {}
+  Real* drift_target(HostArray<Real>& cells) const { return cells.data(); }
+  void finish_drift(HostArray<Real>&) const {}
 
   struct Recording {};
   void replay(Recording&, const std::function<void()>& operations) const { operations(); }
@@ -78,26 +83,26 @@ class HostLauncher {
 
   template <class Body>
   void for_each_bundle(const char* name, int bundles, int, int cells, int margin, const Body& body) {
-    const std::size_t stride = HostBundle::scratch_size(cells, margin);
+    const std::size_t stride = HostBundle<Real>::scratch_size(cells, margin);
     reserve_scratch(Body::scratch_arrays * stride);
     share(name, bundles, [&](int worker, long begin, long end) {
-      HostBundle bundle(scratch_[static_cast<std::size_t>(worker)].data(), stride);
+      HostBundle<Real> bundle(scratch_[static_cast<std::size_t>(worker)].data(), stride);
       for (long b = begin; b < end; ++b) body(bundle, static_cast<int>(b));
     });
   }
 
   template <class Body>
-  void for_each_column_group(const char* name, const ColumnSource& source, const Body& body) {
+  void for_each_column_group(const char* name, const ColumnSource<Real>& source, const Body& body) {
     const FieldShape& shape = source.shape;
-    reserve_scratch(HostColumns::scratch_size(shape.theta_cells));
-    const int all_packs = (shape.velocity_cells + HostPack::width - 1) / HostPack::width;
-    const int packs = std::clamp(all_packs * shape.planes / (4 * workers_->count()), 1, HostColumns::most_packs);
+    reserve_scratch(HostColumns<Real>::scratch_size(shape.theta_cells));
+    const int all_packs = (shape.velocity_cells + Pack::width - 1) / Pack::width;
+    const int packs = std::clamp(all_packs * shape.planes / (4 * workers_->count()), 1, HostColumns<Real>::most_packs);
     const int groups = (all_packs + packs - 1) / packs;
     share(name, static_cast<long>(shape.planes) * groups, [&](int worker, long begin, long end) {
       for (long g = begin; g < end; ++g) {
         const int plane = static_cast<int>(g / groups);
-        HostColumns columns(scratch_[static_cast<std::size_t>(worker)].data(), source.rows_of(plane), plane,
-                            static_cast<int>(g % groups) * packs * HostPack::width, packs);
+        HostColumns<Real> columns(scratch_[static_cast<std::size_t>(worker)].data(), source.rows_of(plane), plane,
+                                  static_cast<int>(g % groups) * packs * Pack::width, packs);
         body(columns);
       }
     });
@@ -105,7 +110,7 @@ class HostLauncher {
 
   template <class Body>
   void for_each_segment(const char* name, const FieldShape& shape, const Body& body) const {
-    const int groups = (shape.velocity_cells + HostPack::width - 1) / HostPack::width;
+    const int groups = (shape.velocity_cells + Pack::width - 1) / Pack::width;
     const int segments = (shape.theta_cells + segment_rows - 1) / segment_rows;
     share(name, static_cast<long>(shape.planes) * segments, [&](int, long begin, long end) {
       for (long s = begin; s < end; ++s) {
@@ -113,9 +118,9 @@ class HostLauncher {
         const int row = static_cast<int>(s % segments) * segment_rows;
         const int stop = row + segment_rows < shape.theta_cells ? row + segment_rows : shape.theta_cells;
         for (int g = 0; g < groups; ++g) {
-          const int column = g * HostPack::width;
-          body.template operator()<HostPack>(plane, column, row, stop,
-                                             std::min(shape.velocity_cells - column, HostPack::width));
+          const int column = g * Pack::width;
+          body.template operator()<Pack>(plane, column, row, stop,
+                                         std::min(shape.velocity_cells - column, Pack::width));
         }
       }
     });
@@ -149,14 +154,14 @@ class HostLauncher {
     });
   }
 
-  void reserve_scratch(std::size_t doubles) {
-    for (HostArray<double>& scratch : scratch_) {
-      if (scratch.size() < doubles) scratch.resize(doubles);
+  void reserve_scratch(std::size_t count) {
+    for (HostArray<Real>& scratch : scratch_) {
+      if (scratch.size() < count) scratch.resize(count);
     }
   }
 
   std::unique_ptr<HostWorkers> workers_;
-  std::vector<HostArray<double>> scratch_;
+  std::vector<HostArray<Real>> scratch_;
 };
 
 }  // namespace underdamp
