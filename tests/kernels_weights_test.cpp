@@ -9,6 +9,7 @@
 #include "kernels/drift_table.hpp"
 #include "kernels/gaussian_weights.hpp"
 #include "kernels/remap.hpp"
+#include "kernels/rounding.hpp"
 #include "kernels/velocity_table.hpp"
 #include "meshes/error.hpp"
 
@@ -253,6 +254,34 @@ TEST(VelocityTable, KickIsSplitBeforeTheContraction) {
     mean += m * table.weights[static_cast<std::size_t>(level.weights + m + level.half_width)];
   }
   EXPECT_NEAR(mean, 0.1, 1e-12);
+}
+
+TEST(Rounding, AStencilKeepsItsSumInSinglePrecision) {
+  // Rounded one by one, the weights of a kernel add up to 1 within some 2⁻²⁵; with what each loses given to the next,
+  // to within the rounding of the last and smallest. Two stencils side by side, as lines in a table.
+  const std::vector<KickLaw> laws{{0.3, 9.0}, {-0.2, 4.0}};
+  const auto level = convolution_with(laws, false).levels.front();
+  const int count = 2 * level.half_width + 1;
+  const std::vector<float> one_by_one = rounded<float>(level.weights);
+  std::vector<float> stencil(level.weights.size());
+  for (const int lane : {0, 1}) {
+    round_stencil(level.weights.data() + lane, count, 2, stencil.data() + lane);
+    double sum = 0.0, exact = 0.0, careless = 0.0;
+    for (int k = 0; k < count; ++k) {
+      const auto at = static_cast<std::size_t>(2 * k + lane);
+      sum += stencil[at];
+      exact += level.weights[at];
+      careless += one_by_one[at];
+      const double before = k > 0 ? level.weights[at - 2] : 0.0;
+      EXPECT_NEAR(stencil[at], level.weights[at], 0x1p-24 * (level.weights[at] + before));
+      EXPECT_GE(stencil[at], 0.0F);
+    }
+    EXPECT_NEAR(sum, exact, 1e-13);
+    EXPECT_GT(std::abs(careless - exact), 1e-10);
+  }
+  std::vector<double> same(level.weights.size());
+  round_stencil(level.weights.data(), 2 * count, 1, same.data());
+  EXPECT_EQ(same, level.weights);
 }
 
 TEST(VelocityTable, RefusesWhatItCannotDo) {

@@ -64,20 +64,23 @@ const std::string small_spec =
     "[0.1, 0.0]\n"
     "[evolve]\nuntil = 2.0\nframes = 4\n[output]\nprecision = \"float64\"\n";
 
-TEST(Program, BenchMeasuresEachSweep) {
+void expect_bench_measures_each_sweep(const std::string& precision, double bytes_per_number) {
   const TemporaryDirectory folder;
-  const Result r =
-      underdamp(folder.path(), "bench --device host --sizes 32,48 --batches 2 --seconds 0.001 --json bench.json");
+  const Result r = underdamp(
+      folder.path(),
+      "bench --device host --sizes 32,48 --batches 2 --seconds 0.001 --json bench.json --precision " + precision);
   EXPECT_EQ(r.code, 0) << r.output;
   EXPECT_CONTAINS(r.output, "  32x32 ");
   EXPECT_CONTAINS(r.output, "2 of 128x128");
   const auto device = json_of(folder.path() / "bench.json")["devices"][0];
+  EXPECT_EQ(device["precision"], precision);
   ASSERT_EQ(device["rows"].size(), 3U);
   for (const auto& row : device["rows"]) {
     const double cells = row["planes"].get<double>() * row["cells"][0].get<double>() * row["cells"][1].get<double>();
-    EXPECT_EQ(row["field_bytes"].get<double>(), 8.0 * cells);
+    EXPECT_EQ(row["field_bytes"].get<double>(), bytes_per_number * cells);
     const double copy = row["copy"]["bytes_per_second"].get<double>();
-    for (const auto& [sweep, bytes] : {std::pair{"copy", 16.0}, {"drift", 16.0}, {"velocity", 16.0}, {"step", 32.0}}) {
+    for (const auto& [sweep, passes] : {std::pair{"copy", 1.0}, {"drift", 1.0}, {"velocity", 1.0}, {"step", 2.0}}) {
+      const double bytes = 2.0 * passes * bytes_per_number;
       const double seconds = row[sweep]["seconds"].get<double>();
       EXPECT_GT(seconds, 0.0) << sweep;
       EXPECT_NEAR(row[sweep]["cells_per_second"].get<double>() * seconds / cells, 1.0, 1e-9) << sweep;
@@ -87,6 +90,13 @@ TEST(Program, BenchMeasuresEachSweep) {
           << sweep;
     }
   }
+}
+
+TEST(Program, BenchMeasuresEachSweep) {
+  expect_bench_measures_each_sweep("float64", 8.0);
+  expect_bench_measures_each_sweep("float32", 4.0);
+  const TemporaryDirectory folder;
+  EXPECT_EQ(underdamp(folder.path(), "bench --precision double").code, 2);
   EXPECT_EQ(underdamp(folder.path(), "bench --sizes 4").code, 2);
   EXPECT_EQ(underdamp(folder.path(), "bench --device host --sizes 32 --json none/bench.json --seconds 0.001").code, 5);
 }
@@ -195,6 +205,48 @@ TEST(Program, ARepeatedRunIsByteIdentical) {
     if (!has_vtk() && contains(file, "density")) continue;
     EXPECT_EQ(text_of(folder.path() / "a" / file), text_of(folder.path() / "b" / file)) << file;
   }
+}
+
+TEST(Program, SinglePrecisionIsAChoiceWithAStatedError) {
+  const TemporaryDirectory folder;
+  const auto write = [&](const std::string& name, const std::string& evolve, const std::string& more) {
+    std::string text = small_spec;
+    text.replace(text.find("frames = 4\n"), 11, "frames = 4\n" + evolve);
+    std::ofstream(folder.path() / name) << text + more;
+  };
+  write("double.toml", "tolerance = 1e-5\n", "directory = \"double\"\n");
+  write("single.toml", "precision = \"float32\"\n", "directory = \"single\"\n");
+  EXPECT_EQ(underdamp(folder.path(), "run double.toml --device host").code, 0);
+  const Result run = underdamp(folder.path(), "run single.toml --device host");
+  EXPECT_EQ(run.code, 0) << run.output;
+  EXPECT_FALSE(contains(run.output, "float32")) << run.output;
+  const auto single = json_of(folder.path() / "single" / "summary.json");
+  const auto reference = json_of(folder.path() / "double" / "summary.json");
+  EXPECT_EQ(single["spec"]["evolve"]["precision"], "float32");
+  EXPECT_EQ(single["spec"]["evolve"]["tolerance"], 1e-5);
+  EXPECT_EQ(reference["spec"]["evolve"]["precision"], "float64");
+  EXPECT_GT(single["rounding_error_estimate"].get<double>(), 1e-8);
+  EXPECT_LT(single["rounding_error_estimate"].get<double>(), 1e-5);
+  EXPECT_LT(reference["rounding_error_estimate"].get<double>(), 1e-13);
+  for (const int a : {0, 1}) {
+    const double expected = reference["covariance"][a][a].get<double>();
+    EXPECT_NEAR(single["covariance"][a][a].get<double>(), expected, 1e-4 * expected);
+  }
+  EXPECT_NE(text_of(folder.path() / "single" / "history.csv"), text_of(folder.path() / "double" / "history.csv"));
+
+  const Result check = underdamp(folder.path(), "check single.toml");
+  EXPECT_EQ(check.code, 0) << check.output;
+  EXPECT_CONTAINS(check.output, "precision      float32");
+  write("fine.toml", "precision = \"float32\"\ntolerance = 1e-8\n", "");
+  EXPECT_CONTAINS(underdamp(folder.path(), "check fine.toml").output,
+                  "warning: float32 cannot meet evolve.tolerance = 1e-08");
+  const Result verify = underdamp(folder.path(), "verify single.toml");
+  EXPECT_EQ(verify.code, 2);
+  EXPECT_CONTAINS(verify.output, "evolve.precision");
+  write("stationary.toml", "precision = \"float32\"\n", "[stationary]\n");
+  const Result stationary = underdamp(folder.path(), "run stationary.toml --device host");
+  EXPECT_EQ(stationary.code, 2);
+  EXPECT_CONTAINS(stationary.output, "evolve.precision: stationary states and spectra need double precision");
 }
 
 TEST(Program, AShorterRunRemovesPicturesOfALongerOne) {

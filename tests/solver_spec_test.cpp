@@ -344,6 +344,18 @@ TEST(Spec, NumbersThatAreNotFiniteAreCalledSo) {
                   "initial.mean: found 1e+200");
 }
 
+TEST(Spec, PrecisionOfTheDensity) {
+  const std::string evolve = valid + "[evolve]\nuntil = 1\n";
+  EXPECT_EQ(parse_spec(evolve, "t.toml").evolve->precision, Precision::float64);
+  EXPECT_EQ(parse_spec(evolve, "t.toml").evolve->tolerance, 1e-6);
+  const Spec single = parse_spec(evolve + "precision = \"float32\"\n", "t.toml");
+  EXPECT_EQ(single.evolve->precision, Precision::float32);
+  EXPECT_EQ(single.evolve->tolerance, 1e-5);
+  EXPECT_CONTAINS(problems_of(evolve + "precision = \"half\"\n"), "evolve.precision");
+  EXPECT_CONTAINS(problems_of(evolve + "precision = \"float32\"\n[stationary]\n"),
+                  "evolve.precision: stationary states and spectra need double precision");
+}
+
 TEST(Spec, AStartBesideTheBoxIsRefused) {
   const std::string grid = valid + "[grid]\ntheta = [-1, 1]\nvelocity = [-2, 2]\n[initial]\nkind = ";
   EXPECT_CONTAINS(problems_of(grid + "\"uniform\"\ntheta = [100, 101]\n"),

@@ -65,6 +65,43 @@ TEST(Validation, OU1ReachesTheStatedErrors) {
   EXPECT_LE(measure(with_cells(spec, 128)).l1, 2e-9);
 }
 
+TEST(Validation, SinglePrecisionHasTheStatedErrors) {
+  // docs/method.md, section 5: rounding costs 1e-6 with windows and 1e-7 with fixed steps; the estimate holds it.
+  const auto in_single = [](Spec spec) {
+    spec.evolve->precision = Precision::float32;
+    const auto backend = make_host_backend(Precision::float32);
+    return measure(spec, *backend);
+  };
+  const auto difference = [](const Measured& a, const Measured& b, const Spec& spec) {
+    const Model model(spec);
+    double sum = 0.0;
+    for (std::size_t k = 0; k < a.outcome.density.size(); ++k)
+      sum += std::abs(a.outcome.density[k] - b.outcome.density[k]);
+    return sum * make_mesh(spec, model, nullptr).plane(0).cell_area();
+  };
+  const Spec windows = with_tolerance(case_spec("ou-1"), 1e-5);
+  Spec steps = case_spec("ou-1");
+  steps.evolve->step = 0.03;
+  Spec map = case_spec("sgd");
+  for (const auto& [spec, level] : {std::pair{windows, 2e-6}, {steps, 3e-7}, {map, 3e-7}}) {
+    const Measured exact = measure(spec);
+    const Measured rounded = in_single(spec);
+    const double rounding = difference(rounded, exact, spec);
+    const double estimate = rounded.outcome.errors[0].rounding;
+    EXPECT_LE(rounding, level);
+    EXPECT_LE(rounded.l1, exact.l1 + level);
+    EXPECT_GE(estimate, 0.5 * rounding);
+    EXPECT_LE(estimate, 10.0 * rounding);
+    EXPECT_GE(rounding, 1e-8);  // it was single precision
+    EXPECT_NEAR(rounded.outcome.frame.observables[0].mass + rounded.outcome.frame.observables[0].departed.total(), 1.0,
+                2e-7);
+  }
+  const auto backend = make_host_backend();
+  Spec wrong = windows;
+  wrong.evolve->precision = Precision::float32;
+  EXPECT_THROW(Simulation(wrong, *backend), Error);  // a spec and a backend of different precision
+}
+
 TEST(Validation, OU1OrderInSpace) {
   // Far above second order: from 48² to 64² and to 96² the error falls with at least the eighth power of the cells.
   const Spec spec = with_tolerance(case_spec("ou-1"), 1e-8);
