@@ -36,8 +36,8 @@ void print_evolution(const Json& s, bool was_interrupted) {
              duration_text(s["solver_seconds"].get<double>()), s["cell_steps_per_second"].get<double>() / 1e6);
   if (s["planes"].get<int>() > 1) return;
   fmt::print("  mean           {}\n  covariance     {}\n", s["mean"].dump(), s["covariance"].dump());
-  fmt::print("  error          step {}, grid {} (L1, estimated)\n", s["time_error_estimate"].dump(),
-             s["space_error_estimate"].dump());
+  fmt::print("  error          step {}, grid {}, rounding {} (L1, estimated)\n", s["time_error_estimate"].dump(),
+             s["space_error_estimate"].dump(), s["rounding_error_estimate"].dump());
 }
 
 void print_stationary(const Json& s) {

@@ -10,6 +10,7 @@ namespace underdamp {
 
 /// Mass that may be neither in the box nor counted at a wall.
 inline constexpr double unaccounted_error = 1e-9;
+inline constexpr double unaccounted_error_float32 = 1e-5;
 /// Mass that values below 0 may hold: where the limiter forbids them, and without it.
 inline constexpr double negative_error_limited = 1e-9;
 inline constexpr double negative_error_unlimited = 1e-3;

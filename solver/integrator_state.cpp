@@ -43,6 +43,7 @@ void Integrator::exchange(StateList& list) {
   list(spread_);
   list(roughness_);
   list(interference_);
+  list(rounding_);
   list(statistics_.strang_steps);
   list(statistics_.windows);
   list(statistics_.rejected);
@@ -89,7 +90,7 @@ void Integrator::restore(const StateReader& from, const std::string& prefix) {
     damaged_state(prefix + "numbers is of another extrapolation");
   const auto planes = static_cast<std::size_t>(mesh_.planes());
   for (const std::size_t count : {initial_mass_.size(), spread_.size(), roughness_.size(), interference_.size(),
-                                  errors_.size(), shape_.size(), grid_error_.size()}) {
+                                  rounding_.size(), errors_.size(), shape_.size(), grid_error_.size()}) {
     if (count != planes) damaged_state(prefix + "numbers is of another number of planes");
   }
   restore_field(backend_, from, prefix + "density", *density_);
