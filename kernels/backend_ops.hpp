@@ -53,35 +53,6 @@ struct ColumnSource {
   }
 };
 
-/// The stencils of the tables in the precision of the sweeps.
-template <class Real>
-std::vector<Real> rounded_stencils(const DriftTable& table) {
-  std::vector<Real> weights(table.weights.size());
-  for (int column = 0; column < table.weight_stride; ++column) {
-    round_stencil(table.weights.data() + column, remap_cells, table.weight_stride, weights.data() + column);
-  }
-  return weights;
-}
-template <class Real>
-std::vector<Real> rounded_stencils(const ContractionTable& table) {
-  std::vector<Real> weights(table.weights.size());
-  for (std::size_t first = 0; first < weights.size(); first += remap_cells) {
-    round_stencil(table.weights.data() + first, remap_cells, 1, weights.data() + first);
-  }
-  return weights;
-}
-template <class Real>
-std::vector<Real> rounded_stencils(const VelocityTable& table) {
-  std::vector<Real> weights = rounded<Real>(table.weights);
-  for (const LevelEntry& level : table.levels) {
-    for (int lane = 0; lane < table.lanes; ++lane) {
-      round_stencil(table.weights.data() + level.weights + lane, 2 * level.half_width + 1, table.lanes,
-                    weights.data() + level.weights + lane);
-    }
-  }
-  return weights;
-}
-
 template <class Launcher>
 class BackendOps final : public Backend {
  public:
