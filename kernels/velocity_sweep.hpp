@@ -209,7 +209,7 @@ struct VelocitySweep {
   UNDERDAMP_HD void settle(Bundle& bundle, typename Bundle::P sum, typename Bundle::P positive, int n, int lines,
                            int line) const {
     using P = typename Bundle::P;
-    constexpr Real rounding = sizeof(Real) == sizeof(double) ? Real(1e-14) : Real(5e-6);
+    constexpr Real rounding = sizeof(Real) == sizeof(double) ? Real(1e-14) : Real(5e-7);
     Real sums[P::width];
     Real created[P::width];
     Real factors[P::width];
