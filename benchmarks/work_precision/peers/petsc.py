@@ -81,7 +81,7 @@ def solve(order: int, problem, settings: dict) -> Solution:
 
 def settings(order: int, problem) -> list[dict]:
     explicit = {
-        ("ou-1", 2): ((64, 1e-2), (128, 1e-2), (160, 1e-2), (192, 1e-2), (192, 1e-3), (256, 1e-3), (384, 1e-3), (512, 1e-3), (544, 1e-4), (576, 1e-4)),
+        ("ou-1", 2): ((64, 1e-2), (128, 1e-2), (160, 1e-2), (192, 1e-2), (192, 1e-3), (256, 1e-3), (384, 1e-3), (512, 1e-3), (552, 1e-4), ((640, 512), 1e-4)),
         ("ou-1", 4): ((48, 1e-3), (56, 1e-3), (64, 1e-3), (80, 1e-5), (88, 1e-5), (128, 1e-5), (144, 1e-6), (160, 1e-6), (256, 1e-7), (384, 1e-7), (448, 1e-8)),
         ("narrow", 2): ((128, 1e-2), (192, 1e-2), (256, 1e-2), (384, 1e-3), (512, 1e-3), (768, 1e-3)),
         ("narrow", 4): ((96, 1e-3), (128, 1e-3), (192, 1e-3), (256, 1e-4), (320, 1e-5), (384, 1e-5), (512, 1e-6)),
@@ -93,7 +93,7 @@ def settings(order: int, problem) -> list[dict]:
         ("narrow", 4): ((128, 100), (192, 200), (256, 400)),
     }[problem.name, order]
     found = [
-        {"cells": [n, n], "scheme": "rk", "tableau": tableau, "tolerance": tolerance}
+        {"cells": list(n) if isinstance(n, tuple) else [n, n], "scheme": "rk", "tableau": tableau, "tolerance": tolerance}
         for n, tolerance in explicit
         for tableau in ("3bs", "5dp")
     ]
