@@ -14,8 +14,8 @@ namespace underdamp {
 int verify_command(const VerifyArguments& arguments) {
   const Spec spec = read_spec(arguments.spec);
   if (precision_of_run(spec) != Precision::float64) {
-    throw Error(ExitCode::bad_input, "verify judges by errors far below the rounding of float32",
-                spec.place("evolve.precision"), "remove precision = \"float32\"");
+    refuse(spec, "evolve.precision", "verify judges by errors far below the rounding of float32",
+           "remove precision = \"float32\"");
   }
   const ChosenBackend chosen = make_backend(arguments.device);
   const std::string device = chosen.backend->describe().name;
