@@ -168,6 +168,7 @@ TEST_P(Sweeps, VelocityEqualsTheReference) {
     for (const double deviation : {0.1, 0.9, 2.0, 6.0, 9.0, 37.0}) {
       for (const double kick : {0.5, 40.0, -300.0}) {
         if (deviation > 6.0 && kick != 40.0) continue;  // on coarser grids the reference takes its time
+        if (is_float32() && kick != 40.0 && (deviation != 2.0 || contraction != 0.7)) continue;  // the bodies are one
         for (const bool limited : {true, false}) {
           const auto law = law_of(mesh, contraction, deviation, kick);
           const auto expected = testing::reference_velocity(mesh, values, law, limited, cascades());

@@ -242,7 +242,7 @@ TEST(Program, SinglePrecisionIsAChoiceWithAStatedError) {
                   "warning: float32 cannot meet evolve.tolerance = 1e-08");
   const Result verify = underdamp(folder.path(), "verify single.toml");
   EXPECT_EQ(verify.code, 2);
-  EXPECT_CONTAINS(verify.output, "evolve.precision");
+  EXPECT_CONTAINS(verify.output, "verify judges by errors far below the rounding of float32");
   write("stationary.toml", "precision = \"float32\"\n", "[stationary]\n");
   const Result stationary = underdamp(folder.path(), "run stationary.toml --device host");
   EXPECT_EQ(stationary.code, 2);
