@@ -312,6 +312,7 @@ TEST(Program, TooSmallABoxFailsWithTheStateSaved) {
   EXPECT_CONTAINS(r.output, "left the box through theta_m");
   EXPECT_CONTAINS(r.output, "widen it to about");
   EXPECT_EQ(json_of(folder.path() / "result/summary.json")["state"], "failed");
+  NEEDS_CHECKPOINTS();
   EXPECT_CONTAINS(r.output, "the state was saved in result/failed.h5");
   EXPECT_EQ(open_checkpoint(folder.path() / "result/failed.h5")->numbers("evolution/group_1/density").size(),
             48U * 48U);
@@ -373,6 +374,7 @@ int interrupt_under_way(const fs::path& folder) {
 }
 
 TEST(Program, InterruptSavesAndLeavesCompleteFiles) {
+  NEEDS_CHECKPOINTS();
   const TemporaryDirectory folder;
   std::string text = small_spec;
   text.replace(text.find("cells = [48, 48]"), 16, "cells = [256, 256]");
@@ -394,6 +396,7 @@ TEST(Program, InterruptSavesAndLeavesCompleteFiles) {
 }
 
 TEST(Program, AnInterruptedBatchSavesEveryPlaneAtItsTime) {
+  NEEDS_CHECKPOINTS();
   const TemporaryDirectory folder;
   fs::copy(examples / "diabetes.csv", folder.path() / "diabetes.csv");
   std::ofstream(folder.path() / "s.toml")

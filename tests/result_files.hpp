@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "solver/checkpoint.hpp"
+
 namespace underdamp::testing {
 
 std::string text_of(const std::filesystem::path& file);
@@ -13,6 +15,10 @@ bool contains(const std::string& text, const std::string& part);
 
 #define EXPECT_CONTAINS(text, part) \
   EXPECT_TRUE(::underdamp::testing::contains(text, part)) << "\"" << (part) << "\" is not in:\n" << (text)
+
+/// For tests of what only a build with HDF5 can do.
+#define NEEDS_CHECKPOINTS() \
+  if (!has_checkpoints()) GTEST_SKIP() << "built without HDF5"
 
 /// A summary without what a clock has measured: everything under `timing`, and what its `keys` name.
 nlohmann::json without_clock(nlohmann::json summary);

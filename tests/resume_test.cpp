@@ -299,6 +299,7 @@ RunResult run_until(const Spec& spec, const fs::path& output, long operations, B
 }
 
 TEST(ResumedRun, AfterInterruptsAnywhere) {
+  NEEDS_CHECKPOINTS();
   const TemporaryDirectory folder;
   const Spec spec = testing::spec_from(whole_run);
   long operations = 0;
@@ -324,6 +325,7 @@ TEST(ResumedRun, AfterInterruptsAnywhere) {
 }
 
 TEST(ResumedRun, CheckpointsAtEveryPollChangeNothing) {
+  NEEDS_CHECKPOINTS();
   const TemporaryDirectory folder;
   const auto files_of = [&](const std::string& name, const std::string& every) {
     const Spec spec = testing::spec_from(whole_run + "[checkpoint]\nevery_seconds = " + every + "\n");
@@ -420,6 +422,7 @@ std::string error_of(const std::function<void()>& action, ExitCode expected) {
 class Refusal : public ::testing::Test {
  protected:
   void SetUp() override {
+    NEEDS_CHECKPOINTS();
     std::ofstream(folder_.path() / "data.csv") << data;
     run_until(spec("1e-5"), out(), 60, Beginning::fresh);
     ASSERT_TRUE(fs::exists(out() / "checkpoint.h5"));
@@ -528,6 +531,7 @@ TEST_F(Refusal, DamagedCheckpoints) {
 // -------------------------------------------------------------------------------------------------------------------
 
 TEST(Checkpoint, ComesBack) {
+  NEEDS_CHECKPOINTS();
   const TemporaryDirectory folder;
   const fs::path path = folder.path() / "checkpoint.h5";
   const std::vector<double> values{1.0, -0.0, std::numeric_limits<double>::infinity(), 5e-324, 0.1, 3.0};
@@ -556,6 +560,7 @@ TEST(Checkpoint, ComesBack) {
 }
 
 TEST(Checkpoint, AnotherFormatIsRefusedWithItsNumber) {
+  NEEDS_CHECKPOINTS();
   const TemporaryDirectory folder;
   const fs::path path = folder.path() / "checkpoint.h5";
   write_checkpoint(path, [](StateWriter& to) { to.text("words", "x"); });
@@ -622,6 +627,7 @@ std::vector<std::string> resume_command(const std::string& name, const std::stri
 class Killed : public ::testing::TestWithParam<int> {};
 
 TEST_P(Killed, RunsEndAlike) {
+  NEEDS_CHECKPOINTS();
   const KilledRun kind = killed_runs()[static_cast<std::size_t>(GetParam())];
   const TemporaryDirectory folder;
   std::ofstream(folder.path() / "data.csv") << data;

@@ -24,7 +24,7 @@ __global__ void run_lines(Body body) {
 }
 
 /// The registers of a multiprocessor are enough for so many threads of a velocity sweep.
-inline constexpr int largest_team = 480;
+inline constexpr int largest_team = 384;
 
 template <class Pack, class Body>
 __global__ void __launch_bounds__(largest_team) run_bundles(Body body, int bundles, int size, int stride) {
