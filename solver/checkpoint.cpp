@@ -69,16 +69,17 @@ void prepare_library() {
 constexpr std::size_t block_size = 512;
 constexpr const char* mark = "underdamp checkpoint";
 
-/// FNV-1a of everything behind the block.
-std::uint64_t checksum(std::istream& stream) {
+/// The line for the rest of an open file: its size and its FNV-1a. Both come from the stream: under the name there may
+/// by now be a newer checkpoint.
+std::string seal_line(int format, std::istream& stream) {
   std::uint64_t hash = fnv_start;
+  std::uintmax_t size = 0;
   std::vector<char> buffer(std::size_t{1} << 20);
-  while (stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || stream.gcount() > 0)
-    hash = fnv1a({buffer.data(), static_cast<std::size_t>(stream.gcount())}, hash);
-  return hash;
-}
-
-std::string seal_line(int format, std::uintmax_t size, std::uint64_t hash) {
+  while (stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || stream.gcount() > 0) {
+    const auto count = static_cast<std::size_t>(stream.gcount());
+    hash = fnv1a({buffer.data(), count}, hash);
+    size += count;
+  }
   return fmt::format("{} {} {} {:016x}\n", mark, format, size, hash);
 }
 
@@ -86,10 +87,9 @@ void seal(const fs::path& temporary, const std::string& path) {
   errno = 0;
   std::fstream stream(temporary, std::ios::binary | std::ios::in | std::ios::out);
   stream.seekg(block_size);
-  const std::uint64_t hash = checksum(stream);
+  const std::string line = seal_line(checkpoint_format, stream);
   stream.clear();
   stream.seekp(0);
-  const std::string line = seal_line(checkpoint_format, fs::file_size(temporary) - block_size, hash);
   stream.write(line.data(), static_cast<std::streamsize>(line.size()));
   stream.close();
   if (!stream) fail("cannot finish the checkpoint", path);
@@ -117,7 +117,7 @@ void check_seal(const fs::path& path) {
         fmt::format("the checkpoint has format {}, this program writes and reads format {}", format, checkpoint_format),
         path.string(), "continue with the program that wrote it, or " + cure);
   }
-  if (line != seal_line(format, fs::file_size(path) - block_size, checksum(stream)))
+  if (line != seal_line(format, stream))
     throw Error(ExitCode::input_output, "the checkpoint is damaged: its checksum is another", path.string(), cure);
 }
 
@@ -180,8 +180,9 @@ class FileReader final : public StateReader {
  public:
   explicit FileReader(const fs::path& path)
       : path_(path.string()),
-        size_(fs::file_size(path)),
-        file_(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, "open the file", path_) {}
+        file_(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, "open the file", path_) {
+    require(H5Fget_filesize(file_, &size_), "read the size of the file", path_);
+  }
 
   bool has(const std::string& name) const override {
     for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
@@ -225,8 +226,8 @@ class FileReader final : public StateReader {
   [[noreturn]] void too_large(const std::string& name) const { damaged_state(name + " is larger than the file"); }
 
   std::string path_;
-  std::uintmax_t size_;
   Handle file_;
+  hsize_t size_ = 0;
 };
 
 }  // namespace

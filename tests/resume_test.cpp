@@ -4,6 +4,9 @@
 #include <cstring>
 #include <fstream>
 #include <random>
+#include <thread>
+
+#include <fmt/format.h>
 
 #include "hooked_backend.hpp"
 #include "memory_state.hpp"
@@ -568,6 +571,34 @@ TEST(Checkpoint, AnotherFormatIsRefusedWithItsNumber) {
   bytes.replace(bytes.find(" 1 "), 3, " 7 ");
   std::ofstream(path, std::ios::binary) << bytes;
   EXPECT_CONTAINS(error_of([&] { open_checkpoint(path); }, ExitCode::input_output), "the checkpoint has format 7");
+}
+
+TEST(Checkpoint, CanBeReadWhileTheRunReplacesIt) {
+  NEEDS_CHECKPOINTS();
+  const TemporaryDirectory folder;
+  const fs::path path = folder.path() / "checkpoint.h5";
+  std::vector<fs::path> generations;  // of different sizes
+  for (const std::size_t count : {100000U, 200000U}) {
+    generations.push_back(folder.path() / fmt::format("{}.h5", count));
+    write_checkpoint(generations.back(),
+                     [&](StateWriter& to) { to.numbers("values", std::vector<double>(count, 1.0)); });
+  }
+  fs::create_hard_link(generations[0], path);
+  std::atomic<bool> done = false;
+  std::thread run([&] {
+    for (std::size_t i = 1; !done; ++i) {
+      const fs::path temporary = folder.path() / "next.h5";
+      fs::create_hard_link(generations[i % 2], temporary);
+      fs::rename(temporary, path);
+    }
+  });
+  try {
+    for (int i = 0; i < 200; ++i) EXPECT_EQ(open_checkpoint(path)->numbers("values").at(99999), 1.0);
+  } catch (const Error& error) {
+    ADD_FAILURE() << error.what();
+  }
+  done = true;
+  run.join();
 }
 
 TEST(StateList, GoesBothWays) {
