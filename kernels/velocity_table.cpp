@@ -1,14 +1,13 @@
 #include "kernels/velocity_table.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <map>
 #include <string>
 #include <utility>
 
-#include "kernels/coarse_grid.hpp"
 #include "kernels/gaussian_weights.hpp"
+#include "kernels/kernel_store.hpp"
 #include "kernels/remap.hpp"
 #include "meshes/error.hpp"
 
@@ -97,101 +96,6 @@ void add_contractions(VelocityTable& table, const PhaseMesh& mesh, const Velocit
   }
 }
 
-/// Appends the kernels of bundles to a VelocityTable.
-class KernelStore {
- public:
-  KernelStore(VelocityTable& table, int cells) : table_(table), cells_(cells) {}
-
-  void add_bundle(const std::vector<KickLaw>& laws) {
-    if (!table_.bundles.empty() && laws == last_laws_) {
-      table_.bundles.push_back(table_.bundles.back());
-      return;
-    }
-    const bool alike =
-        std::all_of(laws.begin(), laws.end(), [&](const KickLaw& l) { return l.variance == laws[0].variance; });
-    // A deposit leaves spikes, not resolved data: no cascade after it.
-    const Convolution convolution = convolution_with(laws, table_.cascade && !table_.deposits);
-    // The stencils of a deposit and the half-band filter have negative weights, whatever the kernel.
-    BundleEntry bundle{static_cast<int>(table_.levels.size()), 0,
-                       table_.deposits || convolution.restrictions > 0 ? 1 : 0, convolution.restrictions};
-    for (const KernelLevel& level : convolution.levels) {
-      if (std::any_of(level.weights.begin(), level.weights.end(), [](double w) { return w < 0.0; })) {
-        bundle.may_undershoot = 1;
-      }
-      const int position = bundle.restrictions > 0 ? store_coarse(level, bundle.restrictions) : store(level, alike);
-      table_.levels.push_back({position, level.half_width, std::countr_zero(static_cast<unsigned>(level.stride))});
-      ++bundle.levels;
-      const int reach = level.half_width * level.stride;
-      table_.margin = std::max(table_.margin, reach);
-      if (bundle.restrictions > 0) {
-        table_.margin = std::max(table_.margin, largest_extent + std::max(reach, restriction_margin));
-      }
-    }
-    table_.bundles.push_back(bundle);
-    last_laws_ = laws;
-  }
-
- private:
-  /// Position of the weights. Where all lanes have one variance, levels after the first are the same for all such
-  /// bundles.
-  int store(const KernelLevel& level, bool alike) {
-    const bool shareable = alike && level.stride > 1;
-    const std::pair<int, double> key{level.stride, level.weights[level.weights.size() / 2]};
-    if (shareable) {
-      const auto known = shared_.find(key);
-      if (known != shared_.end()) return known->second;
-    }
-    const auto lanes = static_cast<std::size_t>(table_.lanes);
-    const int position = static_cast<int>(table_.weights.size());
-    table_.weights.insert(table_.weights.end(), level.weights.begin(), level.weights.end());
-    std::vector<double> tail(level.weights.size() + lanes, 0.0);
-    for (std::size_t m = level.weights.size(); m-- > 0;) tail[m] = tail[m + lanes] + level.weights[m];
-    table_.weights.insert(table_.weights.end(), tail.begin(), tail.end());
-    if (shareable) shared_[key] = position;
-    return position;
-  }
-
-  /// Position of the weights of a level on a coarse grid.
-  int store_coarse(const KernelLevel& level, int restrictions) {
-    const auto lanes = static_cast<std::size_t>(table_.lanes);
-    const int position = static_cast<int>(table_.weights.size());
-    table_.weights.insert(table_.weights.end(), level.weights.begin(), level.weights.end());
-    const int extent = coarse_extent(restrictions);
-    const auto share = [&](const std::vector<double>& beyond, int distance) {
-      return beyond[static_cast<std::size_t>(std::clamp(distance + wall_reach, 0, 2 * wall_reach))];
-    };
-    const auto& [below, above] = walls(restrictions);
-    const int count = extent + level.half_width + wall_reach + 1;
-    for (const bool upper : {false, true}) {
-      for (int c = 0; c < count; ++c) {
-        const int distance = upper ? extent - 1 - c : c - extent;  // of the cell from the wall cell
-        std::vector<double> sum(lanes, 0.0);
-        for (int m = -level.half_width; m <= level.half_width; ++m) {
-          const double beyond = share(upper ? above : below, distance + m);
-          const double* const weight = level.weights.data() + static_cast<std::size_t>(m + level.half_width) * lanes;
-          for (std::size_t lane = 0; lane < lanes; ++lane) sum[lane] += weight[lane] * beyond;
-        }
-        table_.weights.insert(table_.weights.end(), sum.begin(), sum.end());
-      }
-    }
-    return position;
-  }
-
-  const std::pair<std::vector<double>, std::vector<double>>& walls(int restrictions) {
-    auto& entry = walls_[restrictions];
-    if (entry.first.empty()) {
-      entry = {beyond_wall(0, restrictions).below, beyond_wall(cells_, restrictions).above};
-    }
-    return entry;
-  }
-
-  VelocityTable& table_;
-  int cells_;
-  std::map<int, std::pair<std::vector<double>, std::vector<double>>> walls_;
-  std::vector<KickLaw> last_laws_;
-  std::map<std::pair<int, double>, int> shared_;
-};
-
 /// Splits the kick of a line into whole cells and the rest, which the convolution takes.
 double split_kick(VelocityTable& table, double kick, double contraction, int n) {
   // Before a contraction a kick of c counts as c/e.
@@ -225,7 +129,7 @@ VelocityTable make_velocity_table(const PhaseMesh& mesh, const VelocityLaw& law,
   table.deposits = *std::min_element(law.contraction.begin(), law.contraction.end()) < deposit_below;
   table.margin = remap_reach + 2;
   add_contractions(table, mesh, law);
-  KernelStore store(table, mesh.velocity_cells());
+  KernelStore store(table, mesh.velocity_cells(), mesh.theta_cells());
   std::vector<KickLaw> laws(static_cast<std::size_t>(lanes));
   for (int plane = 0; plane < mesh.planes(); ++plane) {
     const double width = mesh.plane(plane).velocity.width();

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numeric>
@@ -8,6 +9,7 @@
 
 #include "kernels/drift_table.hpp"
 #include "kernels/gaussian_weights.hpp"
+#include "kernels/kernel_store.hpp"
 #include "kernels/remap.hpp"
 #include "kernels/rounding.hpp"
 #include "kernels/velocity_table.hpp"
@@ -254,6 +256,72 @@ TEST(VelocityTable, KickIsSplitBeforeTheContraction) {
     mean += m * table.weights[static_cast<std::size_t>(level.weights + m + level.half_width)];
   }
   EXPECT_NEAR(mean, 0.1, 1e-12);
+}
+
+TEST(KernelFamily, IsTheKernelOfEveryMean) {
+  for (const double deviation : {1.4, 1.7, 2.6, 4.0, 6.99, 7.0, 19.0, 250.0}) {
+    KickLaw law{0.0, deviation * deviation, 0.3, -0.02};
+    for (const bool cascade : {false, true}) {
+      const KernelFamily family(law, cascade);
+      for (const double mean : {-0.5, -0.1234, 0.0, 1e-16, 0.37, 0.5}) {
+        law.mean = mean;
+        const Convolution direct = convolution_with(std::vector<KickLaw>{law}, cascade);
+        const Convolution& at_points = family.at_points();
+        ASSERT_EQ(at_points.restrictions, direct.restrictions);
+        ASSERT_EQ(at_points.levels.size(), direct.levels.size());
+        const std::vector<double> shares = family.shares(mean);
+        for (std::size_t k = 0; k < direct.levels.size(); ++k) {
+          const KernelLevel& level = direct.levels[k];
+          ASSERT_EQ(at_points.levels[k].half_width, level.half_width);
+          const double peak = *std::max_element(level.weights.begin(), level.weights.end());
+          for (std::size_t m = 0; m < level.weights.size(); ++m) {
+            double weight = 0.0;
+            for (std::size_t q = 0; q < shares.size(); ++q)
+              weight += shares[q] * at_points.levels[k].weights[m * shares.size() + q];
+            EXPECT_NEAR(weight, level.weights[m], 2e-15 * peak) << deviation << " " << mean;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(KernelFamily, NeedsAllItsPoints) {  // every second of them gives another kernel
+  const KickLaw law{0.0, 2.25, 0.0, 0.0};
+  const KernelFamily family(law, false);
+  const std::vector<double> shares = family.shares(0.3);
+  const KernelLevel& level = family.at_points().levels[0];
+  double all = 0.0;
+  double half = 0.0;
+  double share_of_half = 0.0;
+  for (std::size_t q = 0; q < shares.size(); ++q) {
+    const double part = shares[q] * level.weights[static_cast<std::size_t>(level.half_width) * shares.size() + q];
+    all += part;
+    if (q % 2 == 0) half += part;
+    if (q % 2 == 0) share_of_half += shares[q];
+  }
+  EXPECT_GT(std::abs(half / share_of_half / all - 1.0), 1e-6);
+}
+
+TEST(VelocityTable, ManyLinesShareAFamily) {
+  // The same kicks in planes of 64 lines, which interpolate between kernels, and of 16, which do not.
+  for (const double deviation : {2.0, 4.5, 9.0, 40.0}) {
+    const VelocityLaw law{{0.9, 0.9, 0.9, 0.9}, {}, std::vector<double>(64, deviation * deviation)};
+    VelocityLaw many = law;
+    for (int line = 0; line < 64; ++line) many.kick.push_back(0.37 * line - 11.0);
+    many.contraction.resize(1);
+    VelocityLaw few = many;
+    few.contraction = law.contraction;
+    const Axis velocity{-128.0, 128.0, 256};
+    const PhasePlane small{{0.0, 1.0, 16}, velocity};
+    const VelocityTable family = make_velocity_table(PhaseMesh({{{0.0, 1.0, 64}, velocity}}), many, 8);
+    const VelocityTable direct = make_velocity_table(PhaseMesh({small, small, small, small}), few, 8);
+    EXPECT_EQ(family.shift, direct.shift);
+    EXPECT_EQ(family.margin, direct.margin);
+    ASSERT_EQ(family.weights.size(), direct.weights.size());
+    for (std::size_t k = 0; k < direct.weights.size(); ++k)
+      EXPECT_NEAR(family.weights[k], direct.weights[k], 4e-15 * std::max(1.0, std::abs(direct.weights[k])));
+  }
 }
 
 TEST(Rounding, AStencilKeepsItsSumInSinglePrecision) {
