@@ -1,4 +1,5 @@
 #include <atomic>
+#include <cmath>
 #include <csignal>
 #include <map>
 
@@ -62,6 +63,25 @@ void print_stationary(const Json& s) {
   if (!text.empty()) fmt::print("  eigenvalues    {}\n", text);
 }
 
+void print_displacement(const Json& d) {
+  for (const Json& warning : d["warnings"]) fmt::print("warning: {}\n", warning.get<std::string>());
+  const auto number = [](const Json& value) { return fmt::format("{:.6g}", value.get<double>()); };
+  fmt::print("displacement of {} modes in {}: {} problems solved, {} windows\n", d["modes"].dump(),
+             duration_text(d["seconds"].get<double>()), d["problems_solved"].dump(), d["windows"].dump());
+  fmt::print("  at the end     {} at t = {}, local exponent {}\n", number(d["displacement"]), number(d["time"]),
+             number(d["exponent"]));
+  if (d.contains("fit")) {
+    fmt::print("  exponent       {:.4f} +- {:.4f} for t from {} to {}\n", d["fit"]["exponent"].get<double>(),
+               d["fit"]["uncertainty"].get<double>(), number(d["fit"]["window"][0]), number(d["fit"]["window"][1]));
+  }
+  if (d.contains("step_energy")) {
+    const Json& e = d["step_energy"];
+    fmt::print("  step length    sqrt(E |step|^2) = {:.6g}, excess loss {}, by the step length {}\n",
+               std::sqrt(e["step_length_squared"].get<double>()), number(e["excess_loss"]),
+               number(e["predicted_excess_loss"]));
+  }
+}
+
 void print_result(const RunResult& result, const RunArguments& arguments) {
   if (result.was_finished) {
     fmt::print("the run in {} is finished: there is nothing to continue\n", result.directory.string());
@@ -76,13 +96,17 @@ void print_result(const RunResult& result, const RunArguments& arguments) {
                e["integrator"].get<std::string>(), duration_text(e["seconds"].get<double>()), e["l1"].get<double>(),
                e["l1_expected"].get<double>(), e["p_value"].get<double>());
   }
+  if (s.contains("displacement")) print_displacement(s["displacement"]);
   fmt::print("results in {}\n", result.directory.string());
-  if (has_vtk()) {
+  if (!s["spec"].contains("evolve") && !s["spec"].contains("stationary")) {
+    fmt::print("pictures: underdamp plot {}\n", result.directory.string());
+  } else if (has_vtk()) {
     fmt::print("open in ParaView: {}\n", result.main_file.string());
   } else {
     fmt::print("no pictures were written: this build has no VTK\n");
   }
-  if (result.was_interrupted && has_checkpoints()) {
+  const bool has_state = s["spec"].contains("evolve") || s["spec"].contains("stationary");
+  if (result.was_interrupted && has_state && has_checkpoints()) {
     static const std::map<DeviceChoice, const char*> devices{
         {DeviceChoice::automatic, ""}, {DeviceChoice::cuda, " --device cuda"}, {DeviceChoice::host, " --device host"}};
     fmt::print("continue with: underdamp run {}{}{} --resume\n", arguments.spec,

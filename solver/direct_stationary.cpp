@@ -4,78 +4,16 @@
 #include <cmath>
 
 #include <Spectra/GenEigsSolver.h>
-#include <Eigen/Sparse>
 
-#include "kernels/backend.hpp"
 #include "meshes/error.hpp"
-#include "solver/nested_dissection.hpp"
-#include "solver/sparse_factors.hpp"
+#include "solver/factored_generator.hpp"
 #include "solver/spectrum.hpp"
 
 namespace underdamp {
 namespace {
 
-using Matrix = SparseFactors::Matrix;
-using Rows = Eigen::SparseMatrix<double, Eigen::RowMajor, int>;
-using Permutation = Eigen::PermutationMatrix<Eigen::Dynamic, Eigen::Dynamic, int>;
-using Vector = Eigen::VectorXd;
-
-/// The generator with rows and columns in the order of elimination.
-class OrderedGenerator {
- public:
-  OrderedGenerator(const PhaseMesh& mesh, const Tables& tables)
-      : csr_(assemble_generator(mesh.plane(0), mesh.boundary(), tables.friction[0], tables.force, tables.diffusion)) {
-    const auto order = nested_dissection(mesh.theta_cells(), mesh.velocity_cells(), generator_theta_reach,
-                                         generator_velocity_reach, mesh.boundary() == ThetaBoundary::periodic);
-    place_.resize(static_cast<Eigen::Index>(order.size()));
-    for (std::size_t k = 0; k < order.size(); ++k) place_.indices()[order[k]] = static_cast<int>(k);
-    const Eigen::Map<const Rows> rows(csr_.rows(), csr_.rows(), static_cast<Eigen::Index>(csr_.value.size()),
-                                      csr_.row_begin.data(), csr_.column.data(), csr_.value.data());
-    matrix_ = place_ * Matrix(rows) * place_.transpose();
-  }
-  const Matrix& matrix() const { return matrix_; }
-  Vector ordered(const std::vector<double>& values) const {
-    return place_ * Eigen::Map<const Vector>(values.data(), static_cast<Eigen::Index>(values.size()));
-  }
-  Eigen::VectorXcd unordered(const Eigen::VectorXcd& vector) const { return place_.transpose() * vector; }
-  Vector unordered(const Vector& vector) const { return place_.transpose() * vector; }
-
- private:
-  SparseMatrix csr_;
-  Permutation place_;
-  Matrix matrix_;
-};
-
-/// (L_h − σ)⁻¹ by its LU factors.
-class ShiftedInverse {
- public:
-  using Scalar = double;
-
-  ShiftedInverse(const Matrix& generator, double shift, const std::function<void()>& poll)
-      : rows_(generator.rows()), poll_(poll) {
-    Matrix identity(generator.rows(), generator.cols());
-    identity.setIdentity();
-    factors_ = factor(generator - shift * identity);
-    if (!factors_) {
-      throw Error(ExitCode::numerical, "the sparse LU factorisation of the generator failed", {},
-                  "use fewer cells, or stationary.method = \"arnoldi\"");
-    }
-  }
-  Eigen::Index rows() const { return rows_; }
-  Eigen::Index cols() const { return rows_; }
-  Vector solve(const Vector& right) const {
-    poll_();
-    ++solves_;
-    return factors_->solve(right);
-  }
-  long solves() const { return solves_; }
-
- private:
-  Eigen::Index rows_;
-  std::unique_ptr<SparseFactors> factors_;
-  const std::function<void()>& poll_;
-  mutable long solves_ = 0;
-};
+using Matrix = OrderedGenerator::Matrix;
+using Vector = OrderedGenerator::Vector;
 
 /// The inverse on the perturbations of a density, whose integral is 0: the stationary state, which would drown all
 /// else, is taken out.

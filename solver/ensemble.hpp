@@ -67,4 +67,21 @@ std::vector<ParticleSample> run_ensemble(Backend& backend, const Model& model, c
                                          std::span<const double> times, const std::function<void(double)>& poll,
                                          EnsembleProgress* progress = nullptr);
 
+/// A mean over particles and its standard error.
+struct Estimate {
+  double value = 0.0;
+  double error = 0.0;
+};
+
+/// How far particles have come from where they were at time 0.
+struct TravelSample {
+  Estimate displacement;  ///< E (θ(t) − θ(0))²
+  Estimate velocity;      ///< E v(0) v(t)
+};
+
+/// The same ensemble, followed one by one: after `settle` steps (of options.step, or of the map) time 0 begins.
+std::vector<TravelSample> run_travel(Backend& backend, const Model& model, const PhaseMesh& mesh, int p,
+                                     const ParticleStart& start, const EnsembleOptions& options, long settle,
+                                     std::span<const double> times, const std::function<void(double)>& poll);
+
 }  // namespace underdamp

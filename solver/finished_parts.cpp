@@ -90,6 +90,7 @@ void FinishedParts::save(StateWriter& to) const {
     to.text(stationary_name(p, "warnings"), fmt::format("{}", fmt::join(state.warnings, "\n")));
   }
   save_list(ensemble, to, "finished/ensemble");
+  to.text("finished/displacement", displacement.dump());
 }
 
 void FinishedParts::restore(const StateReader& from) {
@@ -106,6 +107,8 @@ void FinishedParts::restore(const StateReader& from) {
     }
   }
   restore_list(ensemble, from, "finished/ensemble");
+  displacement = Json::parse(from.text("finished/displacement"), nullptr, false);
+  if (displacement.is_discarded()) damaged_state("the displacement cannot be read");
 }
 
 }  // namespace underdamp

@@ -11,6 +11,7 @@ namespace underdamp {
 struct FinishedParts {
   std::vector<StationaryResult> stationary;
   std::vector<EnsembleResult> ensemble;
+  Json displacement;  ///< its entry in the summary; null: not done
 
   void save(StateWriter& to) const;
   void restore(const StateReader& from);

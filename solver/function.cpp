@@ -55,10 +55,11 @@ class Quadratic final : public Function {
 /// muParser keeps the variable by address, so that evaluation changes it: hence mutable, and one object per thread.
 class Expression final : public Function {
  public:
-  explicit Expression(const std::string& formula) : formula_(formula) {
+  Expression(const std::string& formula, std::optional<double> eigenvalue) : formula_(formula) {
     refuse_assignment();
     try {
       parser_.DefineVar("x", &x_);
+      if (eigenvalue) parser_.DefineConst("h", *eigenvalue);
       parser_.SetExpr(formula);
       static_cast<void>(parser_.Eval());
     } catch (const mu::Parser::exception_type& error) {
@@ -98,8 +99,10 @@ class Expression final : public Function {
     const bool is_name = !token.empty() && (std::isalpha(static_cast<unsigned char>(token[0])) != 0 || token[0] == '_');
     const std::string nearest = is_name ? nearest_name(token, names) : "";
     const bool unknown = std::find(names.begin(), names.end(), token) == names.end();
-    return (nearest.empty() || !unknown ? "" : "did you mean " + nearest + "? ") +
-           "use x, numbers, + - * / ^, and functions such as sin, exp, log, sqrt, abs, tanh";
+    const bool has_h = parser_.GetConst().count("h") > 0;
+    return (nearest.empty() || !unknown ? "" : "did you mean " + nearest + "? ") + "use x, " +
+           (has_h ? "the eigenvalue h, " : "") +
+           "numbers, + - * / ^, and functions such as sin, exp, log, sqrt, abs, tanh";
   }
 
   std::string formula_;
@@ -202,8 +205,8 @@ std::unique_ptr<Function> make_quadratic(double hessian, double minimum) {
   return std::make_unique<Quadratic>(hessian, minimum);
 }
 
-std::unique_ptr<Function> make_expression(const std::string& formula) {
-  return std::make_unique<Expression>(formula);
+std::unique_ptr<Function> make_expression(const std::string& formula, std::optional<double> eigenvalue) {
+  return std::make_unique<Expression>(formula, eigenvalue);
 }
 
 std::unique_ptr<Function> make_spline(std::vector<double> abscissas, std::vector<double> ordinates,

@@ -35,8 +35,9 @@ std::unique_ptr<Function> make_polynomial(std::vector<double> coefficients);
 /// h (θ − m)² / 2.
 std::unique_ptr<Function> make_quadratic(double hessian, double minimum);
 
-/// A formula in x, evaluated by muParser. Throws SpecError with the position in the formula if it is not one.
-std::unique_ptr<Function> make_expression(const std::string& formula);
+/// A formula in x, evaluated by muParser; given an `eigenvalue`, also in h, which stands for it. Throws SpecError with
+/// the position in the formula if it is not one.
+std::unique_ptr<Function> make_expression(const std::string& formula, std::optional<double> eigenvalue = std::nullopt);
 
 /// Cubic spline (not-a-knot) through points with strictly increasing abscissas, at least four of them.
 std::unique_ptr<Function> make_spline(std::vector<double> abscissas, std::vector<double> ordinates,

@@ -8,6 +8,7 @@
 #include "solver/dataset.hpp"
 #include "solver/function.hpp"
 #include "solver/initial_state.hpp"
+#include "solver/mode_spectrum.hpp"
 #include "solver/model.hpp"
 
 namespace underdamp {
@@ -20,7 +21,9 @@ class InputReader {
   void read() {
     LossSpec& loss = spec_.loss;
     NoiseSpec& noise = spec_.noise;
-    if (loss.kind == LossKind::expression) loss.function = formula("loss.formula", loss.formula);
+    if (loss.kind == LossKind::spectrum && !loss.file.empty()) spectrum();
+    if (loss.kind == LossKind::expression || loss.kind == LossKind::spectrum)
+      loss.function = formula("loss.formula", loss.formula);
     if (loss.kind == LossKind::table) loss.function = columns("loss.file", loss.file, loss.columns);
     if (loss.kind == LossKind::dataset) loss.data = dataset();
     if (noise.kind == NoiseKind::expression) noise.function = formula("noise.formula", noise.formula);
@@ -57,10 +60,21 @@ class InputReader {
   std::shared_ptr<const Function> formula(const std::string& key, const std::string& text) {
     std::shared_ptr<Function> function;
     if (text.empty()) return function;
-    gather(key, [&] { function = make_expression(text); });
+    // In a spectrum each plane makes its own, with its eigenvalue; here the formula is only looked at.
+    std::optional<double> eigenvalue;
+    if (spec_.loss.kind == LossKind::spectrum)
+      eigenvalue = spec_.loss.eigenvalues.empty() ? 1.0 : spec_.loss.eigenvalues.front();
+    gather(key, [&] { function = make_expression(text, eigenvalue); });
     const Interval window = search_window(spec_);
     if (function) function->set_length(0.1 * (window.upper - window.lower));
     return function;
+  }
+
+  void spectrum() {
+    LossSpec& loss = spec_.loss;
+    const CsvTable* table = csv("loss.file", loss.file);
+    if (table == nullptr) return;
+    gather("loss.file", [&] { read_eigenvalues(*table, loss); });
   }
 
   std::shared_ptr<const Function> columns(const std::string& key, const std::string& file,

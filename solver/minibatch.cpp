@@ -153,17 +153,9 @@ class Experiment {
     start(number, theta, v);
     Batches batches(options_, number, static_cast<long>(features_.rows()), batch_);
     RunAverages averages{Eigen::VectorXd::Zero(d), Eigen::VectorXd::Zero(d)};
-    Eigen::VectorXd gradient(d);
-    const double share = 1.0 / static_cast<double>(batch_);
     const double n = static_cast<double>(options_.measure);
     for (long step = 0; step < options_.settle + options_.measure; ++step) {
-      gradient.setZero();
-      batches.for_each_row(step, [&](std::uint32_t row) {
-        const auto x = features_.row(static_cast<Eigen::Index>(row));
-        gradient += (x.dot(theta) - target_[static_cast<Eigen::Index>(row)]) * x.transpose();
-      });
-      v = model_.momentum() * v - share * gradient - model_.weight_decay() * theta;
-      theta += model_.learning_rate() * v;
+      take_step(batches, step, theta, v);
       if (step < options_.settle) continue;
       const Eigen::VectorXd u = vectors_.transpose() * theta - data_.minimiser;
       averages.first += u / n;
@@ -172,7 +164,40 @@ class Experiment {
     return averages;
   }
 
+  /// Squares of the way along each plane's mode, and their sum as the last column, after increasing numbers of steps.
+  Eigen::MatrixXd travel(std::uint64_t number, bool cold_start, const std::vector<long>& steps) const {
+    const int planes = model_.planes();
+    Eigen::VectorXd theta = vectors_ * data_.minimiser;
+    Eigen::VectorXd v = Eigen::VectorXd::Zero(theta.size());
+    if (!cold_start) start(number, theta, v);
+    Batches batches(options_, number, static_cast<long>(features_.rows()), batch_);
+    const long settle = cold_start ? 0 : options_.settle;
+    for (long step = 0; step < settle; ++step) take_step(batches, step, theta, v);
+    const Eigen::VectorXd origin = theta;
+    Eigen::MatrixXd squares(static_cast<Eigen::Index>(steps.size()), planes + 1);
+    long step = settle;
+    for (std::size_t k = 0; k < steps.size(); ++k) {
+      for (; step < settle + steps[k]; ++step) take_step(batches, step, theta, v);
+      const Eigen::VectorXd u = vectors_.transpose() * (theta - origin);
+      const auto row = static_cast<Eigen::Index>(k);
+      for (int p = 0; p < planes; ++p) squares(row, p) = std::pow(u[model_.plane(p).mode - 1], 2);
+      squares(row, planes) = squares.row(row).head(planes).sum();
+    }
+    return squares;
+  }
+
  private:
+  void take_step(Batches& batches, long step, Eigen::VectorXd& theta, Eigen::VectorXd& v) const {
+    Eigen::VectorXd gradient = Eigen::VectorXd::Zero(theta.size());
+    batches.for_each_row(step, [&](std::uint32_t row) {
+      const auto x = features_.row(static_cast<Eigen::Index>(row));
+      gradient += (x.dot(theta) - target_[static_cast<Eigen::Index>(row)]) * x.transpose();
+    });
+    const double share = 1.0 / static_cast<double>(batch_);
+    v = model_.momentum() * v - share * gradient - model_.weight_decay() * theta;
+    theta += model_.learning_rate() * v;
+  }
+
   /// The stationary Gaussian of the model in every mode that it holds; the others begin at their minimum.
   void start(std::uint64_t run, Eigen::VectorXd& theta, Eigen::VectorXd& v) const {
     Eigen::VectorXd u = data_.minimiser;
@@ -199,14 +224,14 @@ class Experiment {
 };
 
 /// All runs, spread over threads; every run has its own place in the result.
-std::vector<RunAverages> run_all(const Experiment& experiment, const MinibatchOptions& options,
-                                 const std::function<void(double)>& poll) {
-  std::vector<RunAverages> results(static_cast<std::size_t>(options.runs));
+template <class Result, class Run>
+std::vector<Result> run_all(const Run& run, const MinibatchOptions& options, const std::function<void(double)>& poll) {
+  std::vector<Result> results(static_cast<std::size_t>(options.runs));
   std::atomic<std::size_t> next{0};
   std::atomic<bool> stop{false};
   const auto work = [&](bool reports) {
     for (std::size_t r = next++; r < results.size() && !stop; r = next++) {
-      results[r] = experiment.run(r);
+      results[r] = run(static_cast<std::uint64_t>(r));
       if (reports)
         poll(static_cast<double>(std::min(next.load(), results.size())) / static_cast<double>(results.size()));
     }
@@ -251,6 +276,32 @@ double growth_of_noise(const Projected& data, Eigen::Index l) {
 }
 
 }  // namespace
+
+MinibatchTravel run_minibatch_travel(const Model& model, const MinibatchOptions& options, bool cold_start,
+                                     const std::vector<long>& steps, const std::function<void(double)>& poll) {
+  dataset_of(model);
+  if (options.runs < 2 || options.settle < 0) throw Error(ExitCode::bad_input, "minibatch SGD needs at least two runs");
+  const Experiment experiment(model, options);
+  const auto runs =
+      run_all<Eigen::MatrixXd>([&](std::uint64_t r) { return experiment.travel(r, cold_start, steps); }, options, poll);
+  const auto n = static_cast<double>(runs.size());
+  const auto estimate = [&](std::size_t k, int column) {
+    double mean = 0.0, square = 0.0;
+    for (const Eigen::MatrixXd& run : runs) {
+      const double value = run(static_cast<Eigen::Index>(k), column);
+      mean += value / n;
+      square += value * value / n;
+    }
+    return Estimate{mean, std::sqrt(std::max(0.0, square - mean * mean) / (n - 1.0))};
+  };
+  MinibatchTravel travel;
+  travel.modes.resize(static_cast<std::size_t>(model.planes()));
+  for (std::size_t k = 0; k < steps.size(); ++k) {
+    for (int p = 0; p < model.planes(); ++p) travel.modes[static_cast<std::size_t>(p)].push_back(estimate(k, p));
+    travel.total.push_back(estimate(k, model.planes()));
+  }
+  return travel;
+}
 
 Eigen::MatrixXd minibatch_covariance(const Model& model) {
   dataset_of(model);
@@ -308,7 +359,8 @@ MinibatchResult run_minibatch(const Model& model, const MinibatchOptions& option
   result.options = options;
   result.batch = batch_of(model, options.sampling);
   result.steps_per_epoch = static_cast<long>(dataset.features().rows()) / result.batch;
-  const auto runs = run_all(Experiment(model, options), options, poll);
+  const Experiment experiment(model, options);
+  const auto runs = run_all<RunAverages>([&](std::uint64_t r) { return experiment.run(r); }, options, poll);
   const Projected data = project(model);
   const Eigen::MatrixXd predicted = minibatch_covariance(model);
   const auto n = static_cast<double>(runs.size());

@@ -5,6 +5,7 @@
 
 #include <Eigen/Dense>
 
+#include "solver/ensemble.hpp"
 #include "solver/model.hpp"
 #include "solver/spec.hpp"
 
@@ -49,6 +50,16 @@ struct MinibatchResult {
 /// done.
 MinibatchResult run_minibatch(const Model& model, const MinibatchOptions& options,
                               const std::function<void(double)>& poll);
+
+/// Displacements of minibatch SGD: E |θ_{k+n} − θ_k|² along the modes of the model's planes and over all of them, for
+/// increasing numbers of steps n. Runs begin from the Gaussian that the model calls stationary and settle for
+/// options.settle steps first; from a cold start (at the minimiser, v = 0) they do not. `poll` as above.
+struct MinibatchTravel {
+  std::vector<std::vector<Estimate>> modes;  ///< [plane][n]
+  std::vector<Estimate> total;               ///< [n]
+};
+MinibatchTravel run_minibatch_travel(const Model& model, const MinibatchOptions& options, bool cold_start,
+                                     const std::vector<long>& steps, const std::function<void(double)>& poll);
 
 /// Exact stationary second moments E (θ − θ*)(θ − θ*)ᵀ of minibatch SGD with replacement, in the coordinates of the
 /// modes, eq. 65; not finite if there are none.

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "solver/diagnostics.hpp"
+#include "solver/mode_spectrum.hpp"
 
 namespace underdamp {
 namespace {
@@ -89,12 +90,14 @@ Model::Model(const Spec& spec)
   }
   if (spec.loss.kind == LossKind::dataset) {
     add_dataset_planes(spec);
+  } else if (spec.loss.kind == LossKind::spectrum) {
+    add_spectrum_planes(spec);
   } else {
     add_single_plane(spec);
   }
   for (int p = 0; p < planes(); ++p) {
     require_noise(spec, p);
-    if (spec.loss.kind != LossKind::quadratic && spec.loss.kind != LossKind::dataset) replace_flat_curvature(spec, p);
+    if (!spec.has_parabolas()) replace_flat_curvature(spec, p);
     require_scales(spec, p);
   }
   if (dynamics_ == Dynamics::sgd) require_stable_map(spec);
@@ -115,6 +118,7 @@ void Model::add_single_plane(const Spec& spec) {
       plane.loss = loss.function;
       break;
     case LossKind::dataset:
+    case LossKind::spectrum:
       break;
   }
   locate_minimum(spec, plane);
@@ -157,6 +161,7 @@ void Model::add_dataset_planes(const Spec& spec) {
     PlaneModel plane;
     plane.name = fmt::format("mode_{:02d}", number);
     plane.mode = number;
+    plane.eigenvalue = mode.eigenvalue;
     plane.loss = make_quadratic(mode.eigenvalue, mode.minimum);
     plane.curvature = mode.eigenvalue + weight_decay_;
     plane.minimum = mode.eigenvalue * mode.minimum / plane.curvature;
@@ -165,7 +170,42 @@ void Model::add_dataset_planes(const Spec& spec) {
   }
 }
 
-std::shared_ptr<const Function> Model::make_noise(const Spec& spec, double hessian) const {
+/// Formulas are made anew for every plane, with its eigenvalue.
+void Model::add_spectrum_planes(const Spec& spec) {
+  require_eigenvalues(spec);
+  const Interval window = search_window(spec);
+  const auto digits = std::max<std::size_t>(2, std::to_string(spec.loss.eigenvalues.size()).size());
+  for (std::size_t l = 0; l < spec.loss.eigenvalues.size(); ++l) {
+    PlaneModel plane;
+    plane.mode = static_cast<int>(l) + 1;
+    plane.name = fmt::format("mode_{:0{}d}", plane.mode, digits);
+    plane.eigenvalue = spec.loss.eigenvalues[l];
+    plane.weight = spec.loss.weights[l];
+    double hessian = plane.eigenvalue;
+    if (spec.loss.formula.empty()) {
+      plane.loss = make_quadratic(plane.eigenvalue, 0.0);
+    } else {
+      auto formula = make_expression(spec.loss.formula, plane.eigenvalue);
+      formula->set_length(0.1 * (window.upper - window.lower));
+      plane.loss = std::move(formula);
+      locate_minimum(spec, plane);
+      hessian = plane.loss->second_derivative(plane.minimum);
+    }
+    plane.curvature = hessian + weight_decay_;
+    if (!std::isfinite(hessian)) {
+      refuse(spec, spec.loss_key(),
+             fmt::format("the curvature of the loss of {} at its minimum x = {:.6g} is not finite", plane.name,
+                         plane.minimum),
+             "use a loss that is smooth around its minimum");
+    }
+    plane.noise = make_noise(spec, hessian, plane.eigenvalue);
+    require_common_range(spec, plane);
+    planes_.push_back(std::move(plane));
+  }
+}
+
+std::shared_ptr<const Function> Model::make_noise(const Spec& spec, double hessian,
+                                                  std::optional<double> eigenvalue) const {
   const NoiseSpec& noise = spec.noise;
   switch (noise.kind) {
     case NoiseKind::hessian:
@@ -175,6 +215,8 @@ std::shared_ptr<const Function> Model::make_noise(const Spec& spec, double hessi
     case NoiseKind::constant:
       return constant(noise.covariance);
     case NoiseKind::expression:
+      if (eigenvalue) return make_expression(noise.formula, eigenvalue);
+      return noise.function;
     case NoiseKind::table:
       return noise.function;
     case NoiseKind::temperature:

@@ -10,10 +10,12 @@
 /// The stochastic process of a spec (docs/method.md, section 1): dθ = v dt, dv = −k L'_λ dt − γ v dt + √(2 D) dW.
 namespace underdamp {
 
-/// One plane (θ, v): one parameter, or one Hessian mode of a dataset.
+/// One plane (θ, v): one parameter, or one Hessian mode of a dataset or a spectrum.
 struct PlaneModel {
   std::string name;                       ///< "mode_03", empty for the only plane
   int mode = 0;                           ///< number of the Hessian mode, 0 if there is none
+  double eigenvalue = 0.0;                ///< ρ of the mode
+  double weight = 1.0;                    ///< number of parameters that the plane stands for
   std::shared_ptr<const Function> loss;   ///< L, without weight decay
   std::shared_ptr<const Function> noise;  ///< Σ(θ) of one example; D(θ) under [langevin]
   double minimum = 0.0;                   ///< minimiser θ* of L_λ
@@ -76,7 +78,9 @@ class Model {
  private:
   void add_single_plane(const Spec& spec);
   void add_dataset_planes(const Spec& spec);
-  std::shared_ptr<const Function> make_noise(const Spec& spec, double hessian) const;
+  void add_spectrum_planes(const Spec& spec);
+  std::shared_ptr<const Function> make_noise(const Spec& spec, double hessian,
+                                             std::optional<double> eigenvalue = std::nullopt) const;
   void locate_minimum(const Spec& spec, PlaneModel& plane) const;
   void replace_flat_curvature(const Spec& spec, int p);
   std::optional<double> gibbs_curvature(int p, const GridSpec& grid) const;

@@ -32,7 +32,8 @@ void remove_earlier_files(const fs::path& folder) {
   if (!holds_a_run(folder)) return;
   static const std::regex ours(
       "density_[0-9]{4,}\\.vti|density\\.pvd|stationary\\.vti|stationary_marginals\\.csv|spectrum\\.csv|ensemble\\.csv|"
-      "history\\.csv|marginals\\.csv|generator\\.mtx|summary\\.json|checkpoint\\.h5|failed\\.h5");
+      "history\\.csv|marginals\\.csv|generator\\.mtx|summary\\.json|checkpoint\\.h5|failed\\.h5|"
+      "displacement\\.csv|correlation\\.csv|modes\\.csv|displacement_ensemble\\.csv");
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
     if (entry.is_regular_file(code) && std::regex_match(entry.path().filename().string(), ours))
@@ -169,6 +170,11 @@ std::string spectrum_table(const std::vector<SpectralLine>& spectrum, double rel
 
 }  // namespace
 
+void remove_earlier_run(const fs::path& directory) {
+  remove_earlier_planes(directory);
+  remove_earlier_files(directory);
+}
+
 RunOutput::RunOutput(const Simulation& simulation, fs::path directory)
     : simulation_(simulation), directory_(std::move(directory)) {
   make_folder(directory_);
@@ -189,8 +195,7 @@ RunOutput::RunOutput(const Simulation& simulation, fs::path directory)
 }
 
 void RunOutput::clear() {
-  remove_earlier_planes(directory_);
-  remove_earlier_files(directory_);
+  remove_earlier_run(directory_);
   for (const PlaneFiles& files : planes_) make_folder(files.folder);
 }
 

@@ -13,6 +13,9 @@
 
 namespace underdamp {
 
+/// Removes the files of an earlier run in a directory, and of its planes.
+void remove_earlier_run(const std::filesystem::path& directory);
+
 /// The output directory of a run (docs/user-guide.md lists the files). Every file is complete at every moment; a batch
 /// has one sub-directory for each plane and the whole at the top.
 class RunOutput {

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <vector>
 
 #include "kernels/backend.hpp"
 #include "solver/window.hpp"
@@ -27,6 +28,8 @@ class Propagator {
   void window_defect(const Field& field, Field& defect);
   /// Its L1 norm.
   double window_error(const Field& field);
+  /// The same for each plane of a batch, without the cell area.
+  std::vector<double> window_errors(const Field& field);
 
  private:
   void cross(const Field& field);
@@ -35,7 +38,7 @@ class Propagator {
     double share;
     double norm;
   };
-  Column last_column();
+  Column last_column(std::size_t plane);
 
   Backend& backend_;
   const PhaseMesh& mesh_;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -25,6 +26,27 @@ Json interval_json(const std::optional<Interval>& interval) {
   return Json::array({interval->lower, interval->upper});
 }
 
+Json spectrum_json(const LossSpec& loss) {
+  Json json{{"kind", "spectrum"}};
+  if (!loss.formula.empty()) json["formula"] = loss.formula;
+  if (loss.law) {
+    json["law"] = "power";
+    json["alpha"] = loss.law->alpha;
+    json["min"] = loss.law->smallest;
+    json["max"] = loss.law->largest;
+    json["count"] = loss.law->count;
+    json["parameters"] = loss.law->parameters;
+  } else if (!loss.file.empty()) {
+    json["file"] = loss.file;
+    json["column"] = loss.column;
+    if (!loss.weight_column.empty()) json["weight_column"] = loss.weight_column;
+  } else {
+    json["eigenvalues"] = loss.eigenvalues;
+    json["weights"] = loss.weights;
+  }
+  return json;
+}
+
 Json loss_json(const LossSpec& loss) {
   switch (loss.kind) {
     case LossKind::quadratic:
@@ -35,6 +57,8 @@ Json loss_json(const LossSpec& loss) {
       return {{"kind", "expression"}, {"formula", loss.formula}};
     case LossKind::table:
       return {{"kind", "table"}, {"file", loss.file}, {"columns", loss.columns}};
+    case LossKind::spectrum:
+      return spectrum_json(loss);
     case LossKind::dataset:
       break;
   }
@@ -212,6 +236,19 @@ Json ensemble_json(const std::vector<EnsembleResult>& results) {
            })}};
 }
 
+Json displacement_json(const DisplacementSpec& displacement) {
+  static const std::map<DisplacementStart, const char*> names{{DisplacementStart::stationary, "stationary"},
+                                                              {DisplacementStart::cold, "cold"},
+                                                              {DisplacementStart::initial, "initial"}};
+  Json json{{"start", names.at(displacement.start)}, {"until", displacement.until}};
+  if (displacement.steps) json["steps"] = *displacement.steps;
+  if (displacement.from) json["from"] = *displacement.from;
+  json["points"] = displacement.points;
+  json["tolerance"] = displacement.tolerance;
+  if (displacement.fit) json["fit"] = interval_json(displacement.fit);
+  return json;
+}
+
 const char* boundary_name(ThetaBoundary boundary) {
   switch (boundary) {
     case ThetaBoundary::open:
@@ -228,8 +265,8 @@ const char* boundary_name(ThetaBoundary boundary) {
 constexpr double nominal_rate = 1.5e8;
 
 /// Entries of summary.json that differ from run to run.
-constexpr std::array measured_by_a_clock{"/solver_seconds", "/wall_seconds", "/cell_steps_per_second",
-                                         "/stationary/seconds", "/ensemble/seconds"};
+constexpr std::array measured_by_a_clock{"/solver_seconds",     "/wall_seconds",     "/cell_steps_per_second",
+                                         "/stationary/seconds", "/ensemble/seconds", "/displacement/seconds"};
 
 double estimated_seconds(const Simulation& simulation) {
   const auto windows = simulation.first_windows();
@@ -253,9 +290,7 @@ std::string describe_plane(const Simulation& simulation, int p) {
   const Resolution r = resolution(plane, model.stationary_covariance(p));
   std::string text;
   if (!model.plane(p).name.empty()) {
-    text += fmt::format(
-        "\n{} (Hessian eigenvalue {:.6g})\n", model.plane(p).name,
-        simulation.model().dataset()->modes()[static_cast<std::size_t>(model.plane(p).mode) - 1].eigenvalue);
+    text += fmt::format("\n{} (Hessian eigenvalue {:.6g})\n", model.plane(p).name, model.plane(p).eigenvalue);
   }
   text += fmt::format(
       "  minimum        theta = {:.6g}, curvature {:.6g}{}\n", model.plane(p).minimum, model.plane(p).curvature,
@@ -307,6 +342,7 @@ Json resolved_spec(const Spec& spec) {
     json["ensemble"]["runs"] = spec.ensemble->runs;
   }
   json["checkpoint"] = {{"every_seconds", spec.checkpoint.every_seconds}};
+  if (spec.displacement) json["displacement"] = displacement_json(*spec.displacement);
   json["output"] = output_json(spec.output);
   return json;
 }
@@ -430,13 +466,18 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
   json["entropy_production"] = observable([](const Observables& o) { return o.entropy_production; });
   if (!run.stationary.empty()) json["stationary"] = stationary_json(run.stationary);
   if (!run.ensemble.empty()) json["ensemble"] = ensemble_json(run.ensemble);
+  if (!run.displacement.is_null()) json["displacement"] = run.displacement;
   json["warnings"] = run.warnings;
   json["timing"] = run.timing;
+  name_clock_keys(json);
+  return json;
+}
+
+void name_clock_keys(Json& json) {
   Json& keys = json["timing"]["keys"] = Json::array();
   for (const char* key : measured_by_a_clock) {
     if (json.contains(Json::json_pointer(key))) keys.push_back(key);
   }
-  return json;
 }
 
 Json plane_summary(const Json& whole, int plane) {
@@ -445,6 +486,7 @@ Json plane_summary(const Json& whole, int plane) {
     return value.is_array() && value.size() == planes ? value[static_cast<std::size_t>(plane)] : value;
   };
   Json json = whole;
+  json.erase("displacement");  // it is that of all planes together
   for (auto& [key, value] : json.items()) {
     if (key == "spec" || key == "warnings" || key == "timing") continue;
     if (value.is_object()) {

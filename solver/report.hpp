@@ -38,11 +38,15 @@ struct RunSummary {
   std::vector<std::string> warnings;
   std::vector<StationaryResult> stationary;  ///< [plane], empty if not asked for
   std::vector<EnsembleResult> ensemble;      ///< [plane], empty if not asked for
+  Json displacement;                         ///< null if not asked for, or not there yet
   std::string state = "finished";            ///< finished, interrupted or failed
   std::string spec_hash;
   Json timing = Json::object();  ///< when it ran; with `keys` added, the names of all that a clock has measured
 };
 Json summary(const Simulation& simulation, const Frame& last, const RunSummary& run);
+
+/// Lists under timing/keys what in a summary a clock has measured.
+void name_clock_keys(Json& summary);
 
 /// The entries of one plane alone, for its sub-directory.
 Json plane_summary(const Json& whole, int plane);

@@ -10,6 +10,7 @@
 
 #include "meshes/error.hpp"
 #include "solver/checkpoint.hpp"
+#include "solver/displacement_run.hpp"
 #include "solver/ensemble.hpp"
 #include "solver/evolve.hpp"
 #include "solver/finished_parts.hpp"
@@ -104,6 +105,7 @@ class Run {
       tell(fmt::format("warning: {} was removed while the run went on", picture.string()));
     if (state == "finished") remove("checkpoint.h5");
     if (state == "failed") {
+      if (names_its_cure_) throw Error(ExitCode::numerical, unconverged_);
       throw Error(
           ExitCode::numerical, unconverged_, simulation_.spec().place("stationary"),
           "loosen stationary.tolerance, ask for fewer modes, use more cells, or another method; what was found is in " +
@@ -139,6 +141,7 @@ class Run {
       for (int p = 0; p < planes && spec.output.has(OutputField::generator); ++p) output_->write_generator(p);
       for (int p = 0; p < planes && spec.stationary; ++p) take_stationary(p);
       for (int p = 0; p < planes && spec.ensemble && spec.evolve; ++p) take_ensemble(p);
+      if (spec.displacement) take_displacement();
     } catch (const Interrupted&) {
       drop_incomplete();
       return false;
@@ -146,6 +149,7 @@ class Run {
       if (error.code() != ExitCode::numerical) throw;
       drop_incomplete();
       unconverged_ = error.what();
+      names_its_cure_ = true;
       add_warnings({unconverged_});
     }
     return true;
@@ -207,6 +211,14 @@ class Run {
     result.options = ensemble_options(simulation_.spec(), simulation_.model(), simulation_.mesh(), p);
     finished_.ensemble.push_back(std::move(result));
     particles_ = {};
+  }
+
+  void take_displacement() {
+    finished_.displacement = std::move(kept_.displacement);
+    if (!finished_.displacement.is_null()) return;
+    Displacement displacement(simulation_.spec(), simulation_.backend());
+    finished_.displacement =
+        carry_out_displacement(displacement, simulation_.backend(), directory_, options_.quiet, [this] { pulse(); });
   }
 
   /// Particles from the same start to the same end.
@@ -352,8 +364,8 @@ class Run {
   }
 
   Json summary(const std::string& state) const {
-    RunSummary run{wall_seconds(),           warnings_, finished_.stationary, finished_.ensemble, state,
-                   identity_hash(identity_), {}};
+    RunSummary run{wall_seconds(),         warnings_, finished_.stationary,     finished_.ensemble,
+                   finished_.displacement, state,     identity_hash(identity_), {}};
     run.timing = {{"started", started_}, {"ended", now_text()}, {"resumed_at", resumed_at_}};
     return underdamp::summary(simulation_, last_, run);
   }
@@ -385,13 +397,15 @@ class Run {
   FinishedParts finished_;
   EnsembleProgress particles_;  ///< of the plane that is under way
   std::string unconverged_;     ///< what did not converge, as a message
+  bool names_its_cure_ = false;
 };
 
 }  // namespace
 
 RunResult run(const Spec& spec, Backend& backend, const RunOptions& options) {
-  if (!spec.evolve && !spec.stationary) {
-    throw Error(ExitCode::bad_input, "there is nothing to do: neither [evolve] nor [stationary]", spec.file + ":1:1",
+  if (!spec.evolve && !spec.stationary && !spec.displacement) {
+    throw Error(ExitCode::bad_input, "there is nothing to do: neither [evolve], [stationary] nor [displacement]",
+                spec.file + ":1:1",
                 "add [evolve] with until = … or steps = …, or a table [stationary], which may be empty");
   }
   const std::filesystem::path directory =
@@ -405,6 +419,8 @@ RunResult run(const Spec& spec, Backend& backend, const RunOptions& options) {
     result.was_finished = true;
     return result;
   }
+  if (!spec.evolve && !spec.stationary)
+    return run_displacement(spec, backend, options, directory, identity_hash(identity), now_text);
   return Run(spec, backend, options, directory, identity).execute(std::move(beginning.checkpoint));
 }
 

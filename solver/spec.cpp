@@ -13,6 +13,7 @@
 #include <toml++/toml.h>
 
 #include "solver/inputs.hpp"
+#include "solver/mode_spectrum.hpp"
 
 namespace underdamp {
 namespace {
@@ -311,7 +312,7 @@ class SpecParser {
     spec_.dynamics = root_.choice<Dynamics>("dynamics", {{"langevin", Dynamics::langevin}, {"sgd", Dynamics::sgd}},
                                             Dynamics::langevin);
     for (const char* name : {"optimizer", "langevin", "loss", "noise", "grid", "initial", "evolve", "stationary",
-                             "ensemble", "checkpoint", "output"}) {
+                             "ensemble", "displacement", "checkpoint", "output"}) {
       const toml::node* node = root_.find(name);
       if (node != nullptr && node->as_table() == nullptr) root_.bad(*node, name, std::string("a table [") + name + "]");
     }
@@ -325,6 +326,7 @@ class SpecParser {
     read_evolve();
     read_stationary();
     read_ensemble();
+    read_displacement();
     read_checkpoint();
     read_output();
     read_inputs(spec_, problems_);
@@ -439,8 +441,10 @@ class SpecParser {
          {"polynomial", LossKind::polynomial},
          {"expression", LossKind::expression},
          {"table", LossKind::table},
-         {"dataset", LossKind::dataset}},
-        {"hessian", "minimum", "coefficients", "formula", "file", "columns", "target", "standardize", "modes"});
+         {"dataset", LossKind::dataset},
+         {"spectrum", LossKind::spectrum}},
+        {"hessian", "minimum", "coefficients", "formula", "file", "columns", "target", "standardize", "modes",
+         "eigenvalues", "weights", "law", "column", "weight_column", "alpha", "min", "max", "count", "parameters"});
     loss_is_known_ = kind.has_value();
     if (kind) {
       spec_.loss.kind = *kind;
@@ -477,7 +481,65 @@ class SpecParser {
         loss.standardize = table.boolean("standardize", true);
         read_modes(table);
         break;
+      case LossKind::spectrum:
+        read_spectrum(table);
+        break;
     }
+  }
+
+  void read_spectrum(TableReader& table) {
+    LossSpec& loss = spec_.loss;
+    loss.formula = table.text("formula").value_or("");
+    const std::string remedy =
+        "give exactly one: eigenvalues = [rho1, rho2, …], file = a CSV file, or law = \"power\" with alpha, min, max, "
+        "count";
+    const int sources = (table.has("eigenvalues") ? 1 : 0) + (table.has("file") ? 1 : 0) + (table.has("law") ? 1 : 0);
+    if (sources == 0) table.missing({"eigenvalues", "file", "law"}, "nothing gives the eigenvalues", remedy);
+    if (sources > 1) {
+      table.add(table.has("eigenvalues") ? "eigenvalues" : "file", "more than one key gives the eigenvalues", remedy);
+    }
+    if (table.has("eigenvalues")) read_eigenvalues(table);
+    if (table.has("file")) {
+      loss.file = resolved(table.text("file").value_or(""));
+      loss.column = table.text("column").value_or(loss.column);
+      loss.weight_column = table.text("weight_column").value_or("");
+    }
+    if (table.has("law")) read_law(table);
+  }
+
+  void read_eigenvalues(TableReader& table) {
+    LossSpec& loss = spec_.loss;
+    loss.eigenvalues = table.numbers("eigenvalues", 1, any, "a list of numbers, the eigenvalues of the Hessian");
+    if (loss.eigenvalues.size() > most_modes) {
+      table.add("eigenvalues", fmt::format("more than {} eigenvalues", most_modes), "bin them, and give weights");
+    }
+    loss.weights = table.numbers("weights", 1, positive, "a list of numbers > 0, one for each eigenvalue");
+    if (loss.weights.empty()) loss.weights.assign(loss.eigenvalues.size(), 1.0);
+    if (loss.weights.size() != loss.eigenvalues.size() && !table.failed("eigenvalues")) {
+      table.add("weights", fmt::format("{} weights for {} eigenvalues", loss.weights.size(), loss.eigenvalues.size()),
+                "give one weight for each eigenvalue");
+    }
+  }
+
+  void read_law(TableReader& table) {
+    enum class Law { power };
+    table.choice<Law>("law", {{"power", Law::power}}, Law::power);
+    PowerLaw law;
+    const auto alpha = table.required_number("alpha", {-10.0, 10.0, false, false});
+    const auto smallest = table.required_number("min", positive);
+    const auto largest = table.required_number("max", positive);
+    if (!table.has("count")) table.missing("count", "how many eigenvalues");
+    const auto count = table.integer("count", 2, static_cast<long>(most_modes));
+    const auto parameters = table.number("parameters", positive);
+    if (!alpha || !smallest || !largest || !count) return;
+    if (!(*largest > *smallest)) {
+      return table.add("max", fmt::format("max = {} is not above min = {}", *largest, *smallest), "use min < max");
+    }
+    law = {*alpha, *smallest, *largest, static_cast<int>(*count), parameters.value_or(static_cast<double>(*count))};
+    spec_.loss.law = law;
+    const auto modes = power_law_modes(law);
+    spec_.loss.eigenvalues = modes.eigenvalues;
+    spec_.loss.weights = modes.weights;
   }
 
   void read_noise() {
@@ -781,6 +843,46 @@ class SpecParser {
     spec_.ensemble = ensemble;
   }
 
+  void read_displacement() {
+    TableReader table = section("displacement");
+    if (!table.present()) return;
+    DisplacementSpec displacement;
+    displacement.start = table.choice<DisplacementStart>("start",
+                                                         {{"stationary", DisplacementStart::stationary},
+                                                          {"cold", DisplacementStart::cold},
+                                                          {"initial", DisplacementStart::initial}},
+                                                         DisplacementStart::stationary);
+    EvolveSpec end;
+    read_end(table, end);
+    displacement.until = end.until;
+    displacement.steps = end.steps;
+    displacement.from = table.number("from", positive);
+    displacement.points = static_cast<int>(table.integer("points", 2, 10'000).value_or(displacement.points));
+    displacement.tolerance = table.number("tolerance", {1e-10, 0.1, false, false}, displacement.tolerance);
+    displacement.fit = table.interval("fit");
+    const bool has_end = displacement.until > 0.0;
+    if (displacement.from && has_end && !(*displacement.from < displacement.until)) {
+      table.add("from", fmt::format("it is not before the end, t = {}", displacement.until), "use a smaller time");
+    }
+    if (const auto& fit = displacement.fit; fit && has_end && !(fit->lower > 0.0 && fit->upper <= displacement.until)) {
+      table.add(
+          "fit",
+          fmt::format("[{}, {}] is not between 0 and the end, t = {}", fit->lower, fit->upper, displacement.until),
+          "give two times of the run");
+    }
+    if (spec_.grid.boundary != ThetaBoundary::open) {
+      table.add("start", "a displacement needs an axis without walls, but grid.theta_boundary is not \"open\"",
+                "remove [displacement], or theta_boundary");
+    }
+    if (spec_.evolve && spec_.evolve->precision == Precision::float32) {
+      problems_.add(spec_.place("evolve.precision"), "evolve.precision",
+                    "displacements need double precision, but [displacement] is given",
+                    "remove precision = \"float32\", or compute the displacement with a spec of its own");
+    }
+    table.finish();
+    spec_.displacement = displacement;
+  }
+
   void read_checkpoint() {
     TableReader table = section("checkpoint");
     spec_.checkpoint.every_seconds = table.number("every_seconds", {0.0, 1e9, false, false}, 600.0);
@@ -843,6 +945,9 @@ std::string Spec::loss_key() const {
       return "loss.coefficients";
     case LossKind::expression:
       return "loss.formula";
+    case LossKind::spectrum:
+      if (!loss.formula.empty()) return "loss.formula";
+      return loss.law ? "loss.law" : loss.file.empty() ? "loss.eigenvalues" : "loss.file";
     case LossKind::table:
     case LossKind::dataset:
       break;

@@ -35,19 +35,34 @@ struct LangevinSpec {
   std::optional<double> temperature;  ///< D = friction · temperature; absent if [noise] gives D
 };
 
-enum class LossKind { quadratic, polynomial, expression, table, dataset };
+enum class LossKind { quadratic, polynomial, expression, table, dataset, spectrum };
+
+/// Spectrum by a law: `count` eigenvalues, equally spaced in ln ρ from `largest` down to `smallest`, that stand for
+/// `parameters` parameters with the density g(ρ) ∝ ρ^−α.
+struct PowerLaw {
+  double alpha = 1.5;
+  double smallest = 0.0;
+  double largest = 0.0;
+  int count = 0;
+  double parameters = 0.0;
+};
 
 struct LossSpec {
   LossKind kind = LossKind::quadratic;
   double hessian = 1.0;
   double minimum = 0.0;
   std::vector<double> coefficients;  ///< polynomial: c0, c1, …
-  std::string formula;               ///< expression in x
-  std::string file;                  ///< table, dataset: path, resolved against the folder of the spec
+  std::string formula;               ///< expression in x; spectrum: in x and the eigenvalue h, empty for a parabola
+  std::string file;                  ///< table, dataset, spectrum: path, resolved against the folder of the spec
   std::array<std::string, 2> columns{"theta", "loss"};
   std::string target;  ///< dataset: column to be predicted
   bool standardize = true;
   std::vector<int> modes;                      ///< dataset: Hessian modes from 1, largest eigenvalue first; empty: all
+  std::vector<double> eigenvalues;             ///< spectrum: ρ of each mode, whatever they come from
+  std::vector<double> weights;                 ///< spectrum: how many parameters each of them stands for
+  std::optional<PowerLaw> law;                 ///< spectrum by a law
+  std::string column = "eigenvalue";           ///< spectrum from a file
+  std::string weight_column;                   ///< the same; empty: every weight is 1
   std::shared_ptr<const Function> function;    ///< expression, table: what formula or file hold
   std::shared_ptr<const RegressionData> data;  ///< dataset: what the file holds
 };
@@ -124,6 +139,19 @@ struct EnsembleSpec {
   long runs = 2'000;                                              ///< independent runs of minibatch SGD
 };
 
+enum class DisplacementStart { stationary, cold, initial };
+
+/// [displacement]: how far the parameters travel.
+struct DisplacementSpec {
+  DisplacementStart start = DisplacementStart::stationary;
+  double until = 0.0;           ///< last time; steps · η where `steps` was given
+  std::optional<long> steps;    ///< SGD steps
+  std::optional<double> from;   ///< first time; absent: a thousandth of the fastest rate's inverse, one step for "sgd"
+  int points = 121;             ///< times, equally spaced in ln t
+  double tolerance = 1e-6;      ///< relative error of the displacement, from the step and between solved modes
+  std::optional<Interval> fit;  ///< times between which the exponent is fitted
+};
+
 enum class OutputField {
   density,
   current,
@@ -161,6 +189,7 @@ struct Spec {
   std::optional<EvolveSpec> evolve;
   std::optional<StationarySpec> stationary;
   std::optional<EnsembleSpec> ensemble;
+  std::optional<DisplacementSpec> displacement;
   CheckpointSpec checkpoint;
   OutputSpec output;
   std::map<std::string, std::string> where;  ///< dotted key → file:line:column
@@ -168,8 +197,11 @@ struct Spec {
   /// Is Σ (under [langevin] D) the same everywhere?
   bool has_constant_noise() const { return noise.kind != NoiseKind::expression && noise.kind != NoiseKind::table; }
   /// Quadratic loss and constant noise: a Gaussian stays one.
-  bool is_linear() const {
-    return (loss.kind == LossKind::quadratic || loss.kind == LossKind::dataset) && has_constant_noise();
+  bool is_linear() const { return has_parabolas() && has_constant_noise(); }
+  /// Is the loss a parabola in every plane?
+  bool has_parabolas() const {
+    return loss.kind == LossKind::quadratic || loss.kind == LossKind::dataset ||
+           (loss.kind == LossKind::spectrum && loss.formula.empty());
   }
 
   /// Place of a key for messages: its own, else that of its table, else the file.

@@ -34,7 +34,9 @@ StationaryState solve_stationary(Backend& backend, const Model& model, int p, co
 
 /// Density of the linearised process at the cell centres.
 std::vector<double> linearised_density(const Model& model, int p, const PhaseMesh& mesh);
-/// The same times low polynomials: a start that holds all slow modes.
+/// exp(−(v²/2 + k L_λ)/T) at the cell centres, normalised over the cells: stationary where the noise is constant.
+std::vector<double> gibbs_density(const Model& model, int p, const PhasePlane& plane);
+/// The linearised one times low polynomials: a start that holds all slow modes.
 std::vector<double> arnoldi_start(const Model& model, int p, const PhaseMesh& mesh);
 
 }  // namespace underdamp

@@ -301,30 +301,47 @@ RunResult run_until(const Spec& spec, const fs::path& output, long operations, B
   return run(spec, backend, options);
 }
 
-TEST(ResumedRun, AfterInterruptsAnywhere) {
-  NEEDS_CHECKPOINTS();
+/// Interrupts a run at `count` places, goes on, and compares all files with those of a run that was left alone;
+/// `resumes`: how often a continued run says that it was.
+void expect_interrupts_change_nothing(const std::string& text, int count, std::size_t resumes) {
   const TemporaryDirectory folder;
-  const Spec spec = testing::spec_from(whole_run);
+  const Spec spec = testing::spec_from(text);
   long operations = 0;
   testing::HookedBackend backend(testing::make_device("host"),
-                                 [&](const std::string&, long count, Field*) { operations = count; });
+                                 [&](const std::string&, long number, Field*) { operations = number; });
   RunOptions options;
   options.output = folder.path() / "whole";
   options.quiet = true;
   run(spec, backend, options);
   EXPECT_FALSE(fs::exists(folder.path() / "whole/checkpoint.h5"));
   std::mt19937 random(7);
-  for (int k = 0; k < 12; ++k) {
+  int interrupted = 0;
+  for (int k = 0; k < count; ++k) {
     const fs::path out = folder.path() / ("part" + std::to_string(k));
     const long at = static_cast<long>(random() % static_cast<unsigned long>(operations));
     const RunResult first = run_until(spec, out, at, Beginning::fresh);
     EXPECT_TRUE(testing::half_written_files(out).empty());
     if (!first.was_interrupted) continue;  // after the last poll
+    ++interrupted;
     EXPECT_EQ(first.summary["state"], "interrupted");
     const RunResult last = run_until(spec, out, -1, Beginning::resume);
-    EXPECT_EQ(last.summary["timing"]["resumed_at"].size(), 1U);
+    EXPECT_EQ(last.summary["timing"]["resumed_at"].size(), resumes);
     EXPECT_EQ(testing::differing_files(folder.path() / "whole", out), std::vector<std::string>{}) << at;
   }
+  EXPECT_GT(2 * interrupted, count);
+}
+
+TEST(ResumedRun, AfterInterruptsAnywhere) {
+  NEEDS_CHECKPOINTS();
+  expect_interrupts_change_nothing(whole_run, 12, 1);
+}
+
+TEST(ResumedRun, ADisplacementIsComputedAgain) {
+  NEEDS_CHECKPOINTS();
+  const std::string way = "[displacement]\nuntil = 20.0\npoints = 20\n";
+  expect_interrupts_change_nothing(
+      optimizer + quadratic + small + off_center + "[evolve]\nuntil = 1.0\nframes = 2\n" + way, 4, 1);
+  expect_interrupts_change_nothing(optimizer + quadratic + small + way, 2, 0);  // alone it has no state
 }
 
 TEST(ResumedRun, CheckpointsAtEveryPollChangeNothing) {

@@ -1,0 +1,17 @@
+#pragma once
+#include "solver/correlation_flow.hpp"
+#include "solver/initial_state.hpp"
+
+/// Displacement from a start at rest in the minimum: a point that no grid resolves (docs/method.md, section 15). The
+/// density is followed through boxes that grow with it, from when it is a ten-thousandth of its final width on.
+namespace underdamp {
+
+/// Plane p of a model; `box` is that of the stationary state, in the units of the user.
+FlowResult propagate_cold_start(Backend& backend, const Model& model, int p, const PhasePlane& box,
+                                const FlowOptions& options);
+
+/// Values of a density at the cell centres of another box, by polynomials of eleventh degree along each axis; 0 outside
+/// the old one.
+std::vector<double> regridded(const std::vector<double>& values, const PhasePlane& from, const PhasePlane& to);
+
+}  // namespace underdamp

@@ -1,0 +1,41 @@
+#include "solver/factored_generator.hpp"
+
+#include "meshes/error.hpp"
+#include "solver/nested_dissection.hpp"
+
+namespace underdamp {
+
+OrderedGenerator::OrderedGenerator(const PhaseMesh& mesh, const Tables& tables)
+    : csr_(assemble_generator(mesh.plane(0), mesh.boundary(), tables.friction[0], tables.force, tables.diffusion)) {
+  const auto order = nested_dissection(mesh.theta_cells(), mesh.velocity_cells(), generator_theta_reach,
+                                       generator_velocity_reach, mesh.boundary() == ThetaBoundary::periodic);
+  place_.resize(static_cast<Eigen::Index>(order.size()));
+  for (std::size_t k = 0; k < order.size(); ++k) place_.indices()[order[k]] = static_cast<int>(k);
+  using Rows = Eigen::SparseMatrix<double, Eigen::RowMajor, int>;
+  const Eigen::Map<const Rows> rows(csr_.rows(), csr_.rows(), static_cast<Eigen::Index>(csr_.value.size()),
+                                    csr_.row_begin.data(), csr_.column.data(), csr_.value.data());
+  matrix_ = place_ * Matrix(rows) * place_.transpose();
+}
+
+OrderedGenerator::Vector OrderedGenerator::ordered(std::span<const double> values) const {
+  return place_ * Eigen::Map<const Vector>(values.data(), static_cast<Eigen::Index>(values.size()));
+}
+
+ShiftedInverse::ShiftedInverse(const Matrix& generator, double shift, const std::function<void()>& poll)
+    : rows_(generator.rows()), poll_(poll) {
+  Matrix identity(generator.rows(), generator.cols());
+  identity.setIdentity();
+  factors_ = factor(generator - shift * identity);
+  if (!factors_) {
+    throw Error(ExitCode::numerical, "the sparse LU factorisation of the generator failed", {},
+                "use fewer cells, or stationary.method = \"arnoldi\"");
+  }
+}
+
+OrderedGenerator::Vector ShiftedInverse::solve(const Vector& right) const {
+  poll_();
+  ++solves_;
+  return factors_->solve(right);
+}
+
+}  // namespace underdamp
