@@ -98,23 +98,6 @@ double l1_error(const PhasePlane& plane, const std::vector<double>& density, con
   return sum * plane.cell_area();
 }
 
-std::vector<double> gibbs_density(const Model& model, int p, const PhasePlane& plane) {
-  const double temperature = model.derived(p).temperature;
-  const double lowest = model.loss(p, model.plane(p).minimum);
-  std::vector<double> values;
-  double mass = 0.0;
-  for (int i = 0; i < plane.theta.cells; ++i) {
-    const double potential = model.k() * (model.loss(p, plane.theta.center(i)) - lowest);
-    for (int j = 0; j < plane.velocity.cells; ++j) {
-      const double v = plane.velocity.center(j);
-      values.push_back(std::exp(-(0.5 * v * v + potential) / temperature));
-      mass += values.back() * plane.cell_area();
-    }
-  }
-  for (double& value : values) value /= mass;
-  return values;
-}
-
 double covariance_error(const Matrix2& computed, const Matrix2& exact) {
   double worst = 0.0;
   for (std::size_t a = 0; a < 2; ++a) {

@@ -5,6 +5,7 @@
 #include "meshes/phase_mesh.hpp"
 #include "solver/initial_state.hpp"
 #include "solver/model.hpp"
+#include "solver/stationary.hpp"
 
 /// Exact answers that a computed density is compared with (docs/method.md, section 1).
 namespace underdamp {
@@ -47,9 +48,6 @@ double l1_error(const PhasePlane& plane, const std::vector<double>& density, con
 
 /// Σ |P − Q| h_θ h_v of two densities on the same cells.
 double l1_error(const PhasePlane& plane, const std::vector<double>& density, const std::vector<double>& reference);
-
-/// exp(−(v²/2 + k L_λ)/T) at the cell centres, normalised over the cells: stationary where the noise is constant.
-std::vector<double> gibbs_density(const Model& model, int p, const PhasePlane& plane);
 
 /// Largest relative deviation of the entries of a covariance, off-diagonal ones relative to the geometric mean.
 double covariance_error(const Matrix2& computed, const Matrix2& exact);

@@ -10,6 +10,7 @@
 #include "solver/minibatch.hpp"
 #include "solver/statistics.hpp"
 #include "validation/exact_answers.hpp"
+#include "validation/verify_displacement.hpp"
 
 namespace underdamp {
 namespace {
@@ -176,6 +177,10 @@ class Verifier {
     spec.grid.theta = Interval{plane.theta.lower, plane.theta.upper};
     spec.grid.velocity = Interval{plane.velocity.lower, plane.velocity.upper};
     if (spec.loss.kind == LossKind::dataset) spec.loss.modes = {simulation_->model().plane(0).mode};
+    if (spec.loss.kind == LossKind::spectrum) {
+      spec.loss.eigenvalues = {simulation_->model().plane(0).eigenvalue};
+      spec.loss.weights = {1.0};
+    }
     const double steps = std::ceil(4.0 * tables.rate[0] * spec.evolve->until);
     std::vector<std::vector<double>> density;
     for (const double factor : {1.0, 2.0, 4.0}) {
@@ -382,7 +387,12 @@ class Verifier {
 }  // namespace
 
 std::vector<Check> verify(const Spec& spec, Backend& backend, const VerifyOptions& options) {
-  return Verifier(spec, backend, options).run();
+  if (!spec.displacement) return Verifier(spec, backend, options).run();
+  std::vector<Check> checks;
+  if (spec.evolve || spec.stationary) checks = Verifier(spec, backend, options).run();
+  const auto rows = verify_displacement(spec, backend, options);
+  checks.insert(checks.end(), rows.begin(), rows.end());
+  return checks;
 }
 
 Check judged(const std::string& plane, const std::string& quantity, double computed, double reference, double error,
