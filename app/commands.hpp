@@ -34,10 +34,17 @@ struct BenchArguments {
   Precision precision = Precision::float64;
 };
 
+struct PlotArguments {
+  std::string run;     ///< output directory of a run
+  std::string folder;  ///< for the figures; empty: plots/ in it
+};
+
 int run_command(const RunArguments& arguments);
 int verify_command(const VerifyArguments& arguments);
 int check_command(const std::string& spec);
 int new_command(const std::string& name, bool list);
+/// Does not return if Python can be started: it becomes the script that makes the figures.
+int plot_command(const PlotArguments& arguments);
 int info_command();
 int bench_command(const BenchArguments& arguments);
 

@@ -79,6 +79,12 @@ int dispatch(int argc, char** argv) {
                          "compare with this file of an earlier run; write it if there is none");
   verify_app->add_flag("--quiet", verify.quiet, "no progress");
 
+  PlotArguments plot;
+  CLI::App* plot_app =
+      app.add_subcommand("plot", "figures of a run for papers, PNG and SVG (needs python3, matplotlib)");
+  plot_app->add_option("run", plot.run, "output directory of a run")->required();
+  plot_app->add_option("folder", plot.folder, "where to (default: plots/ in it)");
+
   std::string name;
   bool list = false;
   CLI::App* new_app = app.add_subcommand("new", "write a commented spec to start from");
@@ -110,6 +116,7 @@ int dispatch(int argc, char** argv) {
   if (check_app->parsed()) return check_command(spec);
   if (verify_app->parsed()) return verify_command(verify);
   if (bench_app->parsed()) return bench_command(bench);
+  if (plot_app->parsed()) return plot_command(plot);
   if (new_app->parsed()) return new_command(name, list || name.empty());
   return info_command();
 }

@@ -77,3 +77,10 @@ paraview_works() {
   say "import numpy, paraview.simple" >"$script"
   (paraview_environment && pvbatch "$script") >/dev/null 2>&1 </dev/null
 }
+
+# Whether python3 has what the figures of `underdamp plot` need.
+matplotlib_works() {
+  python3 -c 'import sys
+from importlib.util import find_spec
+sys.exit(not (find_spec("matplotlib") and find_spec("numpy")))' >/dev/null 2>&1
+}
