@@ -24,7 +24,7 @@ struct MeasureOptions {
   int most_modes = 24;  ///< of a longer spectrum some are followed, from the first to the last
   int times = 9;        ///< at most, equally spaced in ln t
   /// Steps of all particles together, unless the spec has an [ensemble] that says how many particles: times end before.
-  double particle_steps = 1.5e9;
+  double particle_steps = 3e8;
   std::function<void(const std::string& what, double share)> poll = [](const std::string&, double) {};
 };
 
