@@ -102,7 +102,7 @@ void require_names(const std::vector<std::string>& names, const std::string& pat
     if (names[c].empty()) {
       problems.add(where, "", fmt::format("column {} has no name", c + 1), "the first line must name every column");
     } else if (!seen.insert(names[c]).second) {
-      problems.add(where, "", "two columns are called \"" + names[c] + "\"", "rename one of them");
+      problems.add(where, "", "two columns are called \"" + shortened(names[c]) + "\"", "rename one of them");
     }
   }
   problems.throw_if_any();
@@ -114,8 +114,11 @@ CsvTable CsvTable::read(const std::string& path) {
   require_file(path);
   constexpr std::uintmax_t limit = std::uintmax_t{1} << 30;
   std::error_code code;
-  if (std::filesystem::file_size(path, code) > limit || code) {
-    refuse(path, "", "the file is larger than 1 GiB", "keep only the rows and columns that are used");
+  const std::uintmax_t size = std::filesystem::file_size(path, code);
+  if (code) refuse(path, "", "cannot read the file: " + code.message(), "check its permissions");
+  if (size > limit) {
+    refuse(path, "", fmt::format("the file has {} bytes, the limit is {}", size, limit),
+           "keep only the rows and columns that are used");
   }
   std::ifstream stream(path, std::ios::binary);
   std::ostringstream text;
@@ -143,7 +146,8 @@ CsvTable CsvTable::parse(const std::string& text, const std::string& path) {
       continue;
     }
     if (table.cells_.size() + fields.size() > maximum_cells) {
-      refuse(path, "", fmt::format("more than {} cells", maximum_cells), "use fewer rows");
+      refuse(path, "", fmt::format("more than {} cells, of which {} are in each row", maximum_cells, fields.size()),
+             "use fewer rows");
     }
     table.lines_.push_back(scanner.line());
     for (std::string& field : fields) table.cells_.push_back(trimmed(field));
@@ -166,7 +170,7 @@ void CsvTable::require_columns(const std::vector<std::string>& names) const {
   for (const std::string& name : names) {
     if (has(name)) continue;
     const std::string nearest = nearest_name(name, names_);
-    problems.add(path_ + ":1", "", "there is no column \"" + name + "\"",
+    problems.add(path_ + ":1", "", "there is no column \"" + shortened(name) + "\"",
                  nearest.empty() ? "columns: " + join_names(names_) : "did you mean \"" + nearest + "\"?");
   }
   problems.throw_if_any();
@@ -182,10 +186,9 @@ std::vector<std::vector<double>> CsvTable::numbers(const std::vector<std::string
     for (std::size_t k = 0; k < columns.size(); ++k) {
       const std::string& cell = cells_[r * names_.size() + columns[k]];
       if (is_number(cell, values[k][r])) continue;
-      const std::string problem =
-          cell.empty() ? "an empty cell" : "\"" + cell.substr(0, 40) + "\" is not a finite number";
-      problems.add(fmt::format("{}:{}", place(r), columns[k] + 1), "", "column \"" + names[k] + "\": " + problem,
-                   "fill it, or remove the row or the column");
+      const std::string problem = cell.empty() ? "an empty cell" : "\"" + shortened(cell) + "\" is not a finite number";
+      problems.add(fmt::format("{}:{}", place(r), columns[k] + 1), "",
+                   "column \"" + shortened(names[k]) + "\": " + problem, "fill it, or remove the row or the column");
     }
   }
   problems.throw_if_any();

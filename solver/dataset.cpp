@@ -27,9 +27,8 @@ RegressionData regression_data(const CsvTable& table, const LossSpec& loss) {
     if (name != loss.target) data.names.push_back(name);
   }
   if (data.names.empty()) refuse(table.path(), "", "there is no column besides the target", "add features");
-  constexpr std::size_t largest = 5000;
-  if (data.names.size() > largest) {
-    refuse(table.path(), "", fmt::format("{} features are too many, the limit is {}", data.names.size(), largest),
+  if (data.names.size() > most_features) {
+    refuse(table.path(), "", fmt::format("{} features are too many, the limit is {}", data.names.size(), most_features),
            "use fewer columns");
   }
   std::vector<std::string> names = data.names;

@@ -67,9 +67,12 @@ void refuse(std::string place, std::string key, std::string problem, std::string
 }
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
+  constexpr std::size_t longest = 64;  // the comparison takes time and memory of one length times the other
   std::string best;
+  if (name.size() > longest) return best;
   std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
+    if (candidate.size() > longest) continue;
     const std::size_t distance = edit_distance(name, candidate);
     if (distance < best_distance) {
       best_distance = distance;
@@ -86,11 +89,21 @@ std::string number_text(double value) {
   return text;
 }
 
+std::string shortened(const std::string& text) {
+  constexpr std::size_t longest = 60;
+  if (text.size() <= longest) return text;
+  std::size_t end = longest - 3;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;  // not inside a UTF-8 character
+  return text.substr(0, end) + "...";
+}
+
 std::string join_names(const std::vector<std::string>& names) {
+  constexpr std::size_t most = 30;
   std::string text;
   for (std::size_t k = 0; k < names.size(); ++k) {
+    if (k == most && names.size() > most + 1) return text + fmt::format(" and {} more", names.size() - most);
     if (k > 0) text += k + 1 == names.size() ? " or " : ", ";
-    text += names[k];
+    text += shortened(names[k]);
   }
   return text;
 }

@@ -52,13 +52,17 @@ class SpecError : public Error {
 /// Throws SpecError with this one problem.
 [[noreturn]] void refuse(std::string place, std::string key, std::string problem, std::string remedy);
 
-/// The candidate that a misspelt `name` most likely means (Damerau-Levenshtein distance); empty if none is close.
+/// The candidate that a misspelt `name` most likely means (Damerau-Levenshtein distance); empty if none is close,
+/// or if it is longer than 64 bytes.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
 /// A number for a message: as short as it can be, "1.0" rather than "1", and NaN without a sign.
 std::string number_text(double value);
 
-/// "a, b or c".
+/// The first 60 bytes of a text that a user wrote, for a message.
+std::string shortened(const std::string& text);
+
+/// "a, b or c"; of many names the first 30.
 std::string join_names(const std::vector<std::string>& names);
 
 }  // namespace underdamp

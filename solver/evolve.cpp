@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "meshes/error.hpp"
+#include "solver/memory.hpp"
 
 namespace underdamp {
 namespace {
@@ -75,6 +76,7 @@ Simulation::Simulation(const Spec& spec, Backend& backend, double largest_loss) 
   }
   model_ = std::make_unique<Model>(spec_);
   mesh_ = std::make_unique<PhaseMesh>(make_mesh(spec_, *model_, &box_reasons_));
+  require_memory(spec_, mesh_->shape(), backend_.describe());
   tables_ = std::make_unique<Tables>(tabulate(spec_, *model_, *mesh_));
   auto options = options_of(spec_);
   options.largest_loss = largest_loss;

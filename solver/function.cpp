@@ -56,28 +56,60 @@ class Quadratic final : public Function {
 class Expression final : public Function {
  public:
   Expression(const std::string& formula, std::optional<double> eigenvalue) : formula_(formula) {
+    require_limits();
     refuse_assignment();
     try {
       parser_.DefineVar("x", &x_);
       if (eigenvalue) parser_.DefineConst("h", *eigenvalue);
       parser_.SetExpr(formula);
+      const double start = x_;
       static_cast<void>(parser_.Eval());
+      if (x_ != start) refuse("", "", "\"" + shown() + "\" changes x", "write the right-hand side only");
     } catch (const mu::Parser::exception_type& error) {
       const auto character = std::min(static_cast<std::size_t>(error.GetPos()) + 1, formula.size());
-      refuse("", "", fmt::format("\"{}\" is not a formula: {} (at character {})", formula, error.GetMsg(), character),
+      refuse("", "", fmt::format("\"{}\" is not a formula: {} (at character {})", shown(), message(error), character),
              cure(error.GetToken()));
     }
     if (parser_.GetNumResults() != 1) {
-      refuse("", "", "\"" + formula + "\" gives several values", "write one formula, without commas");
+      refuse("", "", "\"" + shown() + "\" gives several values", "write one formula, without commas");
     }
   }
   double value(double theta) const override {
     x_ = theta;
     return parser_.Eval();
   }
-  std::string describe() const override { return "the formula \"" + formula_ + "\""; }
+  std::string describe() const override { return "the formula \"" + shown() + "\""; }
 
  private:
+  std::string shown() const { return shortened(formula_); }
+
+  /// Messages of muParser that quote the whole formula are shortened too.
+  static std::string message(const mu::Parser::exception_type& error) {
+    const std::string text = error.GetMsg();
+    return text.size() > 200 ? text.substr(0, 197) + "..." : text;
+  }
+
+  void require_limits() const {
+    if (formula_.size() > longest_formula) {
+      refuse("", "", fmt::format("the formula has {} characters, the limit is {}", formula_.size(), longest_formula),
+             "write it shorter, or give a table");
+    }
+    int depth = 0;
+    for (std::size_t k = 0; k < formula_.size(); ++k) {
+      const auto c = static_cast<unsigned char>(formula_[k]);
+      if (c == '(') ++depth;
+      if (c == ')') --depth;
+      if (depth > deepest_formula) {
+        refuse("", "",
+               fmt::format("more than {} parentheses inside one another (at character {})", deepest_formula, k + 1),
+               "write it flatter");
+      }
+      if (c < ' ' && c != '\t' && c != '\n' && c != '\r') {
+        refuse("", "", fmt::format("the formula holds a control character (at character {})", k + 1), "remove it");
+      }
+    }
+  }
+
   /// muParser would take "x = 2" as an assignment.
   void refuse_assignment() const {
     for (std::size_t k = 0; k < formula_.size(); ++k) {
@@ -85,7 +117,7 @@ class Expression final : public Function {
       const bool comparison = (k + 1 < formula_.size() && formula_[k + 1] == '=') ||
                               (k > 0 && std::string("=<>!").find(formula_[k - 1]) != std::string::npos);
       if (!comparison) {
-        refuse("", "", fmt::format("\"{}\" assigns to a variable (at character {})", formula_, k + 1),
+        refuse("", "", fmt::format("\"{}\" assigns to a variable (at character {})", shown(), k + 1),
                "write the right-hand side only");
       }
     }
@@ -219,6 +251,11 @@ std::unique_ptr<Function> make_table(const CsvTable& table, const std::array<std
   const std::vector<double>& x = values[0];
   if (x.size() < 4) {
     refuse(table.path(), "", fmt::format("a cubic spline needs four rows, there are {}", x.size()), "add rows");
+  }
+  if (x.size() > most_spline_points) {
+    refuse(table.path(), "",
+           fmt::format("a table of {} rows is too long, the limit is {}", x.size(), most_spline_points),
+           "use fewer rows: a cubic spline goes through them");
   }
   std::vector<std::size_t> order(x.size());
   std::iota(order.begin(), order.end(), std::size_t{0});

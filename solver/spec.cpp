@@ -12,8 +12,10 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include "solver/function.hpp"
 #include "solver/inputs.hpp"
 #include "solver/mode_spectrum.hpp"
+#include "solver/spec_text.hpp"
 
 namespace underdamp {
 namespace {
@@ -192,7 +194,7 @@ class TableReader {
       if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
       const std::string nearest = nearest_name(name, known_);
       if (!nearest.empty() && !has(nearest)) misspelt_.insert(nearest);
-      problems_.add(place_of(spec_.file, key.source()), dotted(name), "unknown key" + context,
+      problems_.add(place_of(spec_.file, key.source()), shortened(dotted(name)), "unknown key" + context,
                     nearest.empty() ? "remove it; valid here: " + join_names(known_) : "did you mean " + nearest + "?");
     }
     for (const auto& [keys, problem] : missing_) {
@@ -222,9 +224,8 @@ class TableReader {
   void bad(const toml::node& node, const std::string& key, const std::string& expected) {
     std::ostringstream found;
     found << toml::node_view<const toml::node>(node);
-    std::string shown = node.is_floating_point() ? number_text(*node.value_exact<double>()) : found.str();
-    if (shown.size() > 60) shown = shown.substr(0, 57) + "...";
-    add(node, key, "found " + shown, "expected " + expected);
+    const std::string shown = node.is_floating_point() ? number_text(*node.value_exact<double>()) : found.str();
+    add(node, key, "found " + shortened(shown), "expected " + expected);
   }
 
   std::optional<double> number_of(const toml::node& node, const std::string& key, const Range& range) {
@@ -261,7 +262,7 @@ class TableReader {
       if (name == *found) return value;
     }
     const std::string nearest = nearest_name(*found, names);
-    add(node, key, "\"" + *found + "\" is not one of the choices",
+    add(node, key, "\"" + shortened(*found) + "\" is not one of the choices",
         nearest.empty() ? "expected " + join_names(names)
                         : "did you mean \"" + nearest + "\"? choices: " + join_names(names));
     return std::nullopt;
@@ -339,7 +340,7 @@ class SpecParser {
     Spec spec;
     spec.file = path;
     spec.name = fs::path(path).stem().string();
-    if (spec.name.empty()) spec.name = "spec";
+    if (spec.name.empty() || spec.name == "." || spec.name == "..") spec.name = "spec";  // it names a folder
     return spec;
   }
   TableReader section(const char* name) {
@@ -417,6 +418,11 @@ class SpecParser {
       table.bad(*node, "modes", "\"all\" or a list of mode numbers from 1, such as [1, 2, 5]");
       return;
     }
+    if (array->size() > most_features) {
+      table.add(*node, "modes", fmt::format("{} modes, the limit is {}", array->size(), most_features),
+                "list fewer modes");
+      return;
+    }
     for (const toml::node& element : *array) {
       const auto mode = table.integer_of(element, "modes", 1, 1'000'000);
       if (!mode) continue;
@@ -467,6 +473,11 @@ class SpecParser {
       case LossKind::polynomial:
         if (!table.has("coefficients")) table.missing("coefficients", "[c0, c1, c2, …]");
         loss.coefficients = table.numbers("coefficients", 3, any, "at least three numbers [c0, c1, c2, …]");
+        if (loss.coefficients.size() > most_coefficients) {
+          table.add("coefficients",
+                    fmt::format("{} coefficients, the limit is {}", loss.coefficients.size(), most_coefficients),
+                    "use a polynomial of lower degree, or a table");
+        }
         break;
       case LossKind::expression:
         loss.formula = table.required_text("formula", "a formula in x such as \"(x^2-1)^2/4\"");
@@ -919,8 +930,10 @@ class SpecParser {
     table.finish();
   }
 
+  static constexpr std::size_t most_reported = 200;
+
   Spec spec_;
-  Diagnostics problems_;
+  Diagnostics problems_{most_reported};
   const toml::table& document_;
   TableReader root_;
   std::optional<double> learning_rate_;  ///< if it is good
@@ -979,6 +992,7 @@ void refuse(const Spec& spec, const std::string& key, std::string problem, std::
 }
 
 Spec parse_spec(const std::string& text, const std::string& path) {
+  require_shallow_keys(text, path);
   toml::table document;
   try {
     document = toml::parse(text, path);
@@ -1000,7 +1014,10 @@ Spec read_spec(const std::string& path) {
                 path, "give the name of a TOML file; `underdamp new` writes one");
   }
   constexpr std::uintmax_t limit = std::uintmax_t{4} << 20;
-  if (size > limit) throw Error(ExitCode::bad_input, "the spec is larger than 4 MiB", path, "is this the right file?");
+  if (size > limit) {
+    throw Error(ExitCode::bad_input, fmt::format("the spec has {} bytes, the limit is {}", size, limit), path,
+                "is this the right file?");
+  }
   std::ostringstream text;
   text << stream.rdbuf();
   return parse_spec(text.str(), path);

@@ -84,7 +84,8 @@ struct Interval {
   double upper;
 };
 
-inline constexpr int most_cells = 16384;  ///< along one axis
+inline constexpr int most_cells = 16384;            ///< along one axis
+inline constexpr std::size_t most_features = 5000;  ///< of a dataset, and so planes of a batch
 
 struct GridSpec {
   std::array<int, 2> cells{128, 128};  ///< θ, v

@@ -10,30 +10,13 @@
 #include "solver/direct_stationary.hpp"
 #include "solver/evolved_stationary.hpp"
 #include "solver/initial_state.hpp"
+#include "solver/memory.hpp"
 
 namespace underdamp {
 namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-/// Which method serves, and why.
-StationaryMethod choose(const StationarySpec& options, const FieldShape& shape, const Tables& tables,
-                        std::string& reason) {
-  if (options.method != StationaryMethod::automatic) {
-    reason = "as asked for";
-    return options.method;
-  }
-  const double basis_bytes = 8.0 * static_cast<double>(shape.cells()) * std::max(2.0 * (options.modes + 1) + 8.0, 24.0);
-  constexpr double most_bytes = 8.0e9;
-  if (basis_bytes > most_bytes) {
-    reason = fmt::format("a Krylov basis of this grid would take {:.1f} GB", basis_bytes / 1e9);
-    return StationaryMethod::evolve;
-  }
-  reason =
-      tables.dynamics == Dynamics::sgd ? "the spectrum of the map itself" : "most accurate, and gives the spectrum";
-  return StationaryMethod::arnoldi;
 }
 
 /// Eigenvalues of modes that the box cuts off are those of another process.
@@ -51,6 +34,22 @@ void add_wall_warnings(StationaryState& state, const PhaseMesh& mesh) {
 }
 
 }  // namespace
+
+StationaryMethod stationary_method(const StationarySpec& options, const FieldShape& plane, Dynamics dynamics,
+                                   std::string& reason) {
+  if (options.method != StationaryMethod::automatic) {
+    reason = "as asked for";
+    return options.method;
+  }
+  const double basis_bytes = stationary_bytes(StationaryMethod::arnoldi, options, plane);
+  constexpr double most_bytes = 8.0e9;
+  if (basis_bytes > most_bytes) {
+    reason = fmt::format("a Krylov basis of this grid would take {:.1f} GB", basis_bytes / 1e9);
+    return StationaryMethod::evolve;
+  }
+  reason = dynamics == Dynamics::sgd ? "the spectrum of the map itself" : "most accurate, and gives the spectrum";
+  return StationaryMethod::arnoldi;
+}
 
 std::vector<double> linearised_density(const Model& model, int p, const PhaseMesh& mesh) {
   const Matrix2 covariance = model.stationary_covariance(p);
@@ -103,7 +102,7 @@ StationaryState solve_stationary(Backend& backend, const Model& model, int p, co
   const auto begin = std::chrono::steady_clock::now();
   std::string reason;
   StationaryState state;
-  switch (choose(options, mesh.shape(), tables, reason)) {
+  switch (stationary_method(options, mesh.shape(), tables.dynamics, reason)) {
     case StationaryMethod::direct:
       state = solve_direct(model, p, mesh, tables, options, poll);
       state.method = "direct";
@@ -118,9 +117,15 @@ StationaryState solve_stationary(Backend& backend, const Model& model, int p, co
       break;
   }
   if (!state.converged && options.method == StationaryMethod::automatic && tables.dynamics == Dynamics::langevin) {
-    state = solve_direct(model, p, mesh, tables, options, poll);
-    state.method = "direct";
-    reason = "Arnoldi iteration did not converge";
+    const double bytes = stationary_bytes(StationaryMethod::direct, options, mesh.shape());
+    if (host_holds(bytes, backend.describe())) {
+      state = solve_direct(model, p, mesh, tables, options, poll);
+      state.method = "direct";
+      reason = "Arnoldi iteration did not converge";
+    } else {
+      state.warnings.push_back(
+          fmt::format("\"direct\", which would be next, needs {:.0f} GB of memory and was left out", bytes / 1e9));
+    }
   }
   add_wall_warnings(state, mesh);
   state.reason = reason;

@@ -32,6 +32,10 @@ StationaryState solve_stationary(Backend& backend, const Model& model, int p, co
                                  const Tables& tables, const StationarySpec& options,
                                  const std::function<void()>& poll);
 
+/// The method that serves for a plane of that many cells, and why: the one asked for, or for `automatic` the first try.
+StationaryMethod stationary_method(const StationarySpec& options, const FieldShape& plane, Dynamics dynamics,
+                                   std::string& reason);
+
 /// Density of the linearised process at the cell centres.
 std::vector<double> linearised_density(const Model& model, int p, const PhaseMesh& mesh);
 /// exp(−(v²/2 + k L_λ)/T) at the cell centres, normalised over the cells: stationary where the noise is constant.

@@ -1,5 +1,8 @@
 #include "solver/vtk_writer.hpp"
 
+#include <cmath>
+
+#include <fmt/format.h>
 #include <vtkCellData.h>
 #include <vtkDataArray.h>
 #include <vtkDoubleArray.h>
@@ -85,6 +88,15 @@ GridDensity read_vti_density(const std::string& file) {
   vtkDataArray* density = image->GetCellData()->GetArray("density");
   if (density == nullptr || density->GetNumberOfComponents() != 1) {
     refuse(file, "", "there is no cell array \"density\"", "give a .vti that an earlier run wrote");
+  }
+  const double* const spacing = image->GetSpacing();
+  const vtkIdType cells = image->GetNumberOfCells();
+  if (density->GetNumberOfTuples() != cells || !std::isfinite(image->GetOrigin()[0] + image->GetOrigin()[1]) ||
+      !(spacing[0] > 0.0 && std::isfinite(spacing[0]) && spacing[1] > 0.0 && std::isfinite(spacing[1]))) {
+    refuse(file, "",
+           fmt::format("{} densities for {} cells of {} × {}", density->GetNumberOfTuples(), cells, spacing[0],
+                       spacing[1]),
+           "give a .vti that an earlier run wrote");
   }
   int points[3];
   image->GetDimensions(points);

@@ -1,9 +1,14 @@
 #include <algorithm>
 #include <fstream>
+#include <set>
 
+#include <muParser.h>
+
+#include "kernels/make_backend.hpp"
 #include "meshes/error.hpp"
 #include "solver/csv.hpp"
 #include "solver/diagnostics.hpp"
+#include "solver/evolve.hpp"
 #include "solver/function.hpp"
 #include "test_support.hpp"
 
@@ -228,6 +233,161 @@ TEST(SpecInputs, AllBadFormulasAreReported) {
   EXPECT_CONTAINS(text, "test.toml:7:11: loss.formula: \"x^^2\" is not a formula");
   EXPECT_CONTAINS(text, "test.toml:10:11: noise.formula: \"sni(x)\" is not a formula");
   EXPECT_CONTAINS(text, "did you mean sin?");
+}
+
+/// What is wrong with a formula; empty if nothing is.
+std::string formula_problem(const std::string& formula) {
+  try {
+    static_cast<void>(make_expression(formula));
+  } catch (const SpecError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+TEST(Formulas, LimitsAreNamed) {
+  const auto nested = [](std::size_t depth) { return std::string(depth, '(') + "x" + std::string(depth, ')'); };
+  const auto terms = [](std::size_t count) {
+    std::string text = "x";
+    for (std::size_t k = 1; k < count; ++k) text += "+x";
+    return text;
+  };
+  EXPECT_EQ(formula_problem(nested(deepest_formula)), "");
+  EXPECT_CONTAINS(formula_problem(nested(deepest_formula + 1)),
+                  "more than 100 parentheses inside one another (at character 101)");
+  EXPECT_EQ(formula_problem(terms(longest_formula / 2)), "");
+  EXPECT_CONTAINS(formula_problem(terms(longest_formula / 2 + 1)),
+                  "the formula has 1025 characters, the limit is 1024");
+  EXPECT_CONTAINS(formula_problem(terms(500) + "+"), "x+x+x");
+  EXPECT_LT(formula_problem(terms(500) + "+").size(), 600U);
+  EXPECT_CONTAINS(formula_problem("x + \x1b[2Jx"), "a control character (at character 5)");
+}
+
+TEST(Formulas, OnlyMathematicsCanBeCalled) {
+  for (const char* formula : {"x = 2", "(x = 2)", "x += 1", "x ? x = 1 : x", "x === 2", "x <== 2", "y = x", "\"a\"",
+                              "strlen(\"a\")", "system(x)", "open(\"f\")", "rnd()", "x; x", "x, x", "print(x)"}) {
+    EXPECT_NE(formula_problem(formula), "") << formula;
+  }
+  for (const char* formula :
+       {"x <= 2", "x == 2", "x != 2 && x >= 1", "x < 0 ? -x : x", "sum(x, 1) + avg(x, 2) + rint(x)"})
+    EXPECT_EQ(formula_problem(formula), "") << formula;
+  // All that muParser has; a version that has more must be looked at.
+  const std::set<std::string> known{"sin",   "cos",   "tan",   "asin",  "acos", "atan", "atan2", "sinh", "cosh",
+                                    "tanh",  "asinh", "acosh", "atanh", "log",  "log2", "log10", "ln",   "exp",
+                                    "sqrt",  "cbrt",  "hypot", "pow",   "abs",  "fabs", "sign",  "rint", "trunc",
+                                    "floor", "ceil",  "round", "fmod",  "min",  "max",  "sum",   "avg",  "remainder"};
+  const mu::Parser parser;
+  for (const auto& entry : parser.GetFunDef()) EXPECT_EQ(known.count(entry.first), 1U) << entry.first;
+}
+
+TEST(SpecLimits, NumberAndLimitAreNamed) {
+  const auto list = [](int count) {
+    std::string text = "1";
+    for (int k = 2; k <= count; ++k) text += "," + std::to_string(k);
+    return "[" + text + "]";
+  };
+  const auto polynomial = [&](int count) {
+    return optimizer + "[loss]\nkind = \"polynomial\"\ncoefficients = " + list(count) + "\n" + isotropic;
+  };
+  EXPECT_NO_THROW(spec_from(polynomial(257)));
+  EXPECT_CONTAINS(problems_of(polynomial(258)), "loss.coefficients: 258 coefficients, the limit is 257");
+  EXPECT_CONTAINS(
+      problems_of(optimizer + "[loss]\nkind = \"dataset\"\nfile = \"a.csv\"\ntarget = \"y\"\nmodes = " + list(5001)),
+      "loss.modes: 5001 modes, the limit is 5000");
+  EXPECT_CONTAINS(problems_of(valid + "[grid]\ncells = [16385, 64]\n"), "found 16385");
+  EXPECT_CONTAINS(problems_of(valid + "[evolve]\nuntil = 1\nframes = 100001\n"), "found 100001");
+}
+
+TEST(SpecLimits, DeepKeysAreRefused) {
+  const auto key = [](int parts) {
+    std::string text = "a";
+    for (int k = 1; k < parts; ++k) text += " . \"a.=,\\\"\"";
+    return text;
+  };
+  EXPECT_CONTAINS(problems_of("# it's\n[" + key(33) + "]\n"), "test.toml:2: a key of more than 32 parts");
+  EXPECT_CONTAINS(problems_of("x = '''\n'a\n''' \n" + key(300'000) + " = 1\n"),
+                  "test.toml:4: a key of more than 32 parts");
+  EXPECT_CONTAINS(problems_of("[" + key(32) + "]\n"), "unknown key");
+  const std::string dots(200, '.');
+  EXPECT_NO_THROW(spec_from("title = \"" + dots + "\" # " + dots + "\n" + valid));
+  EXPECT_NO_THROW(spec_from("title = '''" + dots + "\n" + dots + "'''\n" + valid));
+}
+
+TEST(SpecLimits, LongNamesStayOutOfMessages) {
+  const std::string name(100'000, 'k');
+  const std::string text = problems_of(name + " = 1\n" + valid + "[output]\nprecision = \"" + name + "\"\n");
+  EXPECT_CONTAINS(text, "unknown key");
+  EXPECT_CONTAINS(text, "is not one of the choices");
+  EXPECT_LT(text.size(), 2000U);
+}
+
+TEST(SpecLimits, TheNameOfASpecIsNoWayOut) {
+  EXPECT_EQ(parse_spec(valid, "...toml").output.directory, "out/spec");
+  EXPECT_EQ(parse_spec(valid, "/a/b/../c.toml").output.directory, "out/c");
+}
+
+/// The exit code and the message with which a run on the host is refused before it takes memory.
+std::pair<ExitCode, std::string> refusal_of(const Spec& spec, Backend& backend) {
+  try {
+    const Simulation simulation(spec, backend);
+  } catch (const Error& error) {
+    return {error.code(), error.what()};
+  }
+  return {ExitCode::success, "accepted"};
+}
+
+/// A dataset of `features` columns that are not proportional to each other.
+void write_features(const std::filesystem::path& path, int features) {
+  std::ofstream file(path);
+  for (int k = 0; k < features; ++k) file << "f" << k << ",";
+  file << "y\n";
+  for (int n = 0; n < 2 * features + 3; ++n) {
+    for (int k = 0; k < features; ++k) file << (n % (k + 2) == 0 ? 1 : n * k % 7) << ",";
+    file << n % 3 << "\n";
+  }
+}
+
+TEST(SpecLimits, MemoryIsCountedBeforeItIsTaken) {
+  const auto chosen = make_backend(DeviceChoice::host);
+  const std::size_t memory = chosen.backend->describe().memory_bytes;
+  if (memory == 0 || memory > (std::size_t{1} << 40)) GTEST_SKIP() << "the memory of the host is not known, or huge";
+  const testing::TemporaryDirectory folder;
+  const int planes = static_cast<int>(memory >> 32) + 1;  // two fields of 2 GiB for each
+  write_features(folder.path() / "d.csv", planes);
+  const Spec spec = spec_from(optimizer + "weight_decay = 0.1\n[loss]\nkind = \"dataset\"\ntarget = \"y\"\nfile = \"" +
+                              (folder.path() / "d.csv").string() +
+                              "\"\n[grid]\ncells = [16384, 16384]\n[evolve]\nuntil = 1\nstep = 0.1\n");
+  const auto [code, text] = refusal_of(spec, *chosen.backend);
+  EXPECT_EQ(code, ExitCode::device);
+  EXPECT_CONTAINS(text, std::to_string(planes) + " planes of 16384 × 16384 cells need for 2 fields at least " +
+                            std::to_string(4096 * planes) + " MiB, ");
+  EXPECT_CONTAINS(text, " has " + std::to_string(memory >> 20) + " MiB");
+}
+
+TEST(SpecLimits, MatricesAndKrylovBasesAreCountedToo) {
+  const auto chosen = make_backend(DeviceChoice::host);
+  const std::size_t memory = chosen.backend->describe().memory_bytes;
+  const auto refused = [&](const std::string& cells, const std::string& rest) {
+    return refusal_of(spec_from(valid + "[grid]\ncells = " + cells + "\n" + rest), *chosen.backend);
+  };
+  // 16384² · 15 entries, more than 2³¹ − 1.
+  for (const char* rest :
+       {"[stationary]\nmethod = \"direct\"\n", "[stationary]\n[output]\nfields = [\"generator\"]\n"}) {
+    const auto [code, text] = refused("[16384, 16384]", rest);
+    EXPECT_EQ(code, ExitCode::bad_input);
+    EXPECT_CONTAINS(text, "the generator of 16384 × 16384 cells has 4026531840 entries, the limit is 2147483647");
+  }
+  if (memory == 0 || memory > std::size_t{50} << 30) GTEST_SKIP() << "the memory of the host is not known, or large";
+  const std::string has = std::to_string(memory >> 20) + " MiB";
+  // 24 vectors of 16384² numbers; 8192² cells of 2 · 15 · 12 + 2 · 7.75 · 13 · 8 bytes.
+  const auto arnoldi = refused("[16384, 16384]", "[stationary]\nmethod = \"arnoldi\"\n");
+  EXPECT_EQ(arnoldi.first, ExitCode::device);
+  EXPECT_CONTAINS(arnoldi.second, "\"arnoldi\" needs for 16384 × 16384 cells at least 49152 MiB");
+  EXPECT_CONTAINS(arnoldi.second, has);
+  const auto direct = refused("[8192, 8192]", "[stationary]\nmethod = \"direct\"\n");
+  EXPECT_EQ(direct.first, ExitCode::device);
+  EXPECT_CONTAINS(direct.second, "\"direct\" needs for 8192 × 8192 cells at least 126208 MiB");
+  EXPECT_CONTAINS(direct.second, has);
 }
 
 TEST(SpecInputs, BadCellsAreReportedTenAtATime) {

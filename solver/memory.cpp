@@ -1,0 +1,104 @@
+#include "solver/memory.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "kernels/backend.hpp"
+#include "meshes/error.hpp"
+#include "solver/stationary.hpp"
+#include "solver/window.hpp"
+
+namespace underdamp {
+namespace {
+
+/// Entries in a row of the generator, and what the matrix takes for each.
+constexpr double row_entries = 2 * (generator_theta_reach + generator_velocity_reach) + 1;
+constexpr double entry_bytes = sizeof(double) + sizeof(int);
+
+/// Entries per cell of one triangular factor after nested dissection, 31/4 log₂ n (A. George, SIAM J. Numer. Anal. 10,
+/// 1973, five-point stencil; ours is wider), and no more than a band has.
+double factor_entries(const FieldShape& plane) {
+  const double shorter = std::min(plane.theta_cells, plane.velocity_cells);
+  return std::min(shorter, 7.75 * std::log2(shorter));
+}
+
+[[noreturn]] void refuse_size(const std::string& what, double bytes, const DeviceDescription& device,
+                              const std::string& place, const std::string& remedy) {
+  constexpr double mebibyte = 1 << 20;
+  throw Error(ExitCode::device,
+              fmt::format("{} at least {:.0f} MiB, {} has {} MiB", what, std::ceil(bytes / mebibyte), device.name,
+                          device.memory_bytes >> 20),
+              place, remedy);
+}
+
+/// The number of fields is the least that this kind of evolution needs.
+void require_densities(const Spec& spec, const FieldShape& shape, const DeviceDescription& device) {
+  int fields = 1;
+  if (spec.evolve && spec.dynamics == Dynamics::langevin) fields = spec.evolve->step ? 2 : 1 + fewest_levels;
+  const double bytes = static_cast<double>(fields) * static_cast<double>(shape.cells()) *
+                       static_cast<double>(bytes_of(device.precision));
+  if (device.memory_bytes == 0 || bytes <= static_cast<double>(device.memory_bytes)) return;
+  refuse_size(fmt::format("{} plane{} of {} × {} cells need for {} field{}", shape.planes, shape.planes == 1 ? "" : "s",
+                          shape.theta_cells, shape.velocity_cells, fields, fields == 1 ? "" : "s"),
+              bytes, device, spec.place("grid.cells"), "use fewer cells or planes, or another device");
+}
+
+/// The generator as a matrix has indices of 32 bits.
+void require_generator(const Spec& spec, const FieldShape& plane, const DeviceDescription& device,
+                       const std::string& key) {
+  const double entries = row_entries * static_cast<double>(plane.cells());
+  constexpr double most = std::numeric_limits<int>::max();
+  if (entries > most) {
+    throw Error(ExitCode::bad_input,
+                fmt::format("{}: the generator of {} × {} cells has {:.0f} entries, the limit is {:.0f}", key,
+                            plane.theta_cells, plane.velocity_cells, entries, most),
+                spec.place(key), "use fewer cells");
+  }
+  if (!host_holds(entries * entry_bytes, device))
+    refuse_size(key + ": the generator needs", entries * entry_bytes, device, spec.place(key), "use fewer cells");
+}
+
+void require_stationary(const Spec& spec, const FieldShape& plane, const DeviceDescription& device) {
+  std::string reason;
+  const StationaryMethod method = stationary_method(*spec.stationary, plane, spec.dynamics, reason);
+  if (method == StationaryMethod::direct) require_generator(spec, plane, device, "stationary.method");
+  const double bytes = stationary_bytes(method, *spec.stationary, plane);
+  if (host_holds(bytes, device)) return;
+  refuse_size(
+      fmt::format("stationary.method: \"{}\" needs for {} × {} cells",
+                  method == StationaryMethod::direct ? "direct" : "arnoldi", plane.theta_cells, plane.velocity_cells),
+      bytes, device, spec.place("stationary.method"),
+      "use fewer cells, or method = \"evolve\", which needs the least memory");
+}
+
+}  // namespace
+
+double stationary_bytes(StationaryMethod method, const StationarySpec& options, const FieldShape& plane) {
+  const auto cells = static_cast<double>(plane.cells());
+  switch (method) {
+    case StationaryMethod::arnoldi:
+      return sizeof(double) * cells * std::max(2.0 * (options.modes + 1) + 8.0, 24.0);
+    case StationaryMethod::direct:  // by rows, in the order of elimination, L and U
+      return cells * (2.0 * row_entries * entry_bytes + 2.0 * factor_entries(plane) * sizeof(double));
+    default:
+      return 2.0 * sizeof(double) * cells;
+  }
+}
+
+bool host_holds(double bytes, const DeviceDescription& device) {
+  const bool is_known = device.kind == DeviceKind::host && device.memory_bytes > 0;
+  return !is_known || bytes <= static_cast<double>(device.memory_bytes);
+}
+
+void require_memory(const Spec& spec, const FieldShape& shape, const DeviceDescription& device) {
+  require_densities(spec, shape, device);
+  FieldShape plane = shape;
+  plane.planes = 1;  // one after the other
+  if (spec.stationary) require_stationary(spec, plane, device);
+  if (spec.output.has(OutputField::generator)) require_generator(spec, plane, device, "output.fields");
+}
+
+}  // namespace underdamp

@@ -1,0 +1,20 @@
+#pragma once
+#include "kernels/backend.hpp"
+#include "solver/spec.hpp"
+
+/// What a run surely needs of the memory, counted before any is taken: a system that promises more than it has would
+/// end the program later, without a message.
+namespace underdamp {
+
+/// Bytes that a stationary method takes at the least for one plane: the Krylov basis of `arnoldi`, matrix and factors
+/// of `direct`, two densities of `evolve`. Not for `automatic`.
+double stationary_bytes(StationaryMethod method, const StationarySpec& options, const FieldShape& plane);
+
+/// False if the host's memory is known and smaller: not to a run on a GPU.
+bool host_holds(double bytes, const DeviceDescription& device);
+
+/// Throws Error, device or bad_input, with the numbers, if densities, stationary states or the generator as a matrix
+/// cannot fit into the memory or, the generator, into its indices.
+void require_memory(const Spec& spec, const FieldShape& shape, const DeviceDescription& device);
+
+}  // namespace underdamp

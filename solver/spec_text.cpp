@@ -1,0 +1,56 @@
+#include "solver/spec_text.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "solver/diagnostics.hpp"
+
+namespace underdamp {
+namespace {
+
+/// Position behind the string that begins at `begin`, or behind the line where a string of one line is not closed.
+std::size_t end_of_string(std::string_view text, std::size_t begin) {
+  const char quote = text[begin];
+  const std::string_view three = quote == '"' ? R"(""")" : "'''";
+  const bool is_long = text.substr(begin, 3) == three;
+  for (std::size_t k = begin + (is_long ? 3 : 1); k < text.size(); ++k) {
+    if (text[k] == '\\' && quote == '"') {
+      ++k;
+    } else if (!is_long && (text[k] == quote || text[k] == '\n')) {
+      return k + 1;
+    } else if (is_long && text.substr(k, 3) == three) {
+      return k + 3;
+    }
+  }
+  return text.size();
+}
+
+}  // namespace
+
+void require_shallow_keys(const std::string& text, const std::string& path) {
+  int parts = 1;
+  std::size_t line = 1;
+  for (std::size_t k = 0; k < text.size();) {
+    const char c = text[k];
+    if (c == '"' || c == '\'') {
+      const std::size_t end = end_of_string(text, k);
+      for (; k < end; ++k) line += text[k] == '\n' ? 1 : 0;
+      continue;
+    }
+    if (c == '#') {
+      k = std::min(text.find('\n', k), text.size());
+      continue;
+    }
+    if (c == '\n') ++line;
+    if (std::string_view("\n=,[]{}").find(c) != std::string_view::npos) parts = 1;
+    if (c == '.' && ++parts > most_key_parts) {
+      refuse(fmt::format("{}:{}", path, line), "",
+             fmt::format("a key of more than {} parts with dots between them", most_key_parts), "see docs/spec.md");
+    }
+    ++k;
+  }
+}
+
+}  // namespace underdamp
