@@ -196,8 +196,10 @@ class StartTube {
     double time = 0.0;
     for (long s = 0; s < longest && time < duration; ++s) {
       double rate = model_.gamma();
-      for (const Path& path : paths_)
-        rate = std::max(rate, std::sqrt(std::abs(model_.k() * model_.curvature(p_, path.z[0]))));
+      for (Path& path : paths_) {
+        path.curvature = model_.curvature(p_, path.z[0]);
+        rate = std::max(rate, std::sqrt(std::abs(model_.k() * path.curvature)));
+      }
       const double dt = std::min(0.05 / rate, duration - time);
       for (Path& path : paths_) langevin_step(path, dt);
       time += dt;
@@ -214,6 +216,7 @@ class StartTube {
   struct Path {
     Vector2 z;                      ///< θ, v
     std::array<double, 3> noise{};  ///< Var θ, Cov, Var v from noise alone
+    double curvature = 0.0;         ///< of the loss at z; a formula takes its time for it
   };
 
   Vector2 slope(const Vector2& z) const { return {z[1], model_.force(p_, z[0]) - model_.gamma() * z[1]}; }
@@ -231,7 +234,7 @@ class StartTube {
 
   /// dC/dt = −A C − C Aᵀ + 2 diag(0, D), by the midpoint rule; a concave loss counts as flat, it does not hold forever.
   void add_noise(Path& path, double dt) {
-    const double stiffness = model_.k() * std::max(model_.curvature(p_, path.z[0]), 0.0);
+    const double stiffness = model_.k() * std::max(path.curvature, 0.0);
     const double friction = model_.gamma();
     const double noise = 2.0 * model_.diffusion(p_, path.z[0]);
     const auto change = [&](const std::array<double, 3>& c) {
