@@ -220,7 +220,12 @@ class FileReader final : public StateReader {
     if (!has(name)) damaged_state(name + " is missing");
     Handle set(H5Dopen2(file_, name.c_str(), H5P_DEFAULT), H5Dclose, "open " + name, path_);
     const Handle type(H5Dget_type(set), H5Tclose, "read the type of " + name, path_);
-    if (H5Tget_class(type) != expected) damaged_state(name + " is of another type");
+    // HDF5 would convert numbers of any size that a file claims, with as much memory.
+    const bool is_double = expected != H5T_FLOAT || H5Tequal(type, H5T_IEEE_F64LE) > 0;
+    if (H5Tget_class(type) != expected || !is_double) damaged_state(name + " is of another type");
+    const Handle made(H5Dget_create_plist(set), H5Pclose, "read the layout of " + name, path_);
+    if (H5Pget_layout(made) != H5D_CONTIGUOUS || H5Pget_external_count(made) != 0)
+      damaged_state(name + " is stored in another way");
     return set;
   }
   [[noreturn]] void too_large(const std::string& name) const { damaged_state(name + " is larger than the file"); }
