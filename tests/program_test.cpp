@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include <nlohmann/json.hpp>
@@ -359,6 +360,51 @@ TEST(Program, UnwritableOutputIsAnInputOutputError) {
   const Result r = underdamp(folder.path(), "run s.toml --output file/result");
   EXPECT_EQ(r.code, 5);
   EXPECT_CONTAINS(r.output, "cannot create the folder");
+}
+
+/// Everything below a folder but what lies in `inside`, links not followed.
+std::set<std::string> entries_outside(const fs::path& folder, const fs::path& inside) {
+  std::set<std::string> names;
+  for (auto entry = fs::recursive_directory_iterator(folder); entry != fs::recursive_directory_iterator(); ++entry) {
+    if (entry->path() == inside) {
+      entry.disable_recursion_pending();
+    } else {
+      names.insert(entry->path().string());
+    }
+  }
+  return names;
+}
+
+/// Names in specs and tables, and links that someone has left, lead nowhere else.
+TEST(Program, NothingIsWrittenOutsideTheOutputDirectory) {
+  const TemporaryDirectory folder;
+  const fs::path work = folder.path() / "a" / "b";
+  const fs::path out = work / "result";
+  fs::create_directories(out);
+  std::ofstream table(work / "d.csv");
+  table << "../one,../../two/three,mode_01/../../four,..\n";
+  for (int n = 0; n < 12; ++n) table << n % 5 << "," << n * n % 7 << "," << (n + 2) * n % 11 << "," << n % 3 << "\n";
+  table.close();
+  std::ofstream(work / "...toml")
+      << "title = \"../../title\"\n[optimizer]\nlearning_rate = 0.01\nmomentum = 0.9\nbatch_size = 4\n[loss]\n"
+         "kind = \"dataset\"\nfile = \"d.csv\"\ntarget = \"..\"\n[grid]\ncells = [32, 32]\n[evolve]\nuntil = 0.1\n"
+         "frames = 2\n[stationary]\n[ensemble]\nparticles = 1000\n"
+         "[output]\nfields = [\"density\", \"modified_loss\", \"generator\"]\n";
+  std::ofstream(work / "precious") << "mine";
+  for (const char* name : {"history.csv", "summary.json", ".summary.writing.json"})
+    fs::create_symlink(work / "precious", out / name);
+  const auto before = entries_outside(folder.path(), out);
+  const Result r = underdamp(work, "run ...toml --device host --output result");
+  EXPECT_EQ(r.code, 0) << r.output;
+  EXPECT_TRUE(fs::exists(out / "mode_03" / "history.csv"));
+  EXPECT_EQ(entries_outside(folder.path(), out), before);
+  EXPECT_EQ(text_of(work / "precious"), "mine");
+  EXPECT_EQ(underdamp(work, "run ...toml --device host --quiet").code, 0);
+  for (const std::string& name : entries_outside(folder.path(), out)) {
+    if (before.count(name) > 0) continue;
+    EXPECT_CONTAINS(name, (work / "out").string());  // what is written elsewhere is seen
+  }
+  EXPECT_TRUE(fs::exists(work / "out" / "spec" / "summary.json"));
 }
 
 /// Runs s.toml into `result` until a checkpoint shows that the first plane is on its way, and interrupts it.
