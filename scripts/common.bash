@@ -84,3 +84,12 @@ matplotlib_works() {
 from importlib.util import find_spec
 sys.exit(not (find_spec("matplotlib") and find_spec("numpy")))' >/dev/null 2>&1
 }
+
+# Whether clang is there with its fuzzer and sanitizers, which are packages of their own.
+fuzzer_works() {
+  local source=$root/.cache/fuzzer-check.cpp
+  command -v clang >/dev/null && command -v clang++ >/dev/null || return
+  mkdir -p "$root/.cache"
+  say 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' >"$source"
+  clang++ -fsanitize=fuzzer,address,undefined "$source" -o "${source%.cpp}" >/dev/null 2>&1
+}
