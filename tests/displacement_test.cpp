@@ -9,6 +9,7 @@
 #include "kernels/host/host_backend.hpp"
 #include "meshes/error.hpp"
 #include "solver/cold_start.hpp"
+#include "solver/correlation_flow.hpp"
 #include "solver/displacement_ensemble.hpp"
 #include "solver/initial_state.hpp"
 #include "solver/minibatch.hpp"
@@ -52,8 +53,8 @@ Backend& host() {
   return *backend;
 }
 
-Displacement solved(const Spec& spec) {
-  Displacement displacement(spec, host());
+Displacement solved(const Spec& spec, Backend& backend = host()) {
+  Displacement displacement(spec, backend);
   displacement.solve([](double) {});
   return displacement;
 }
@@ -223,20 +224,53 @@ TEST(MomentSums, DerivativesOfCorrelationAndSpread) {
   EXPECT_NEAR(moment_sums(plane.scaled, plane.density, 0.5).square, 1.25, 1e-9);
 }
 
-TEST(MomentSums, DeviceAndHostAgree) {
+class DisplacementParts : public testing::DeviceTest {};
+
+TEST_P(DisplacementParts, MomentSumsOfAFieldAreThoseOfItsValues) {
   const Plane plane = plane_of(0.3, 48);
   const PhaseMesh mesh = plane.scaled.mesh();
-  const auto field = host().allocate(mesh.shape());
+  const auto field = backend_->allocate(mesh.shape());
   const auto values = testing::bumpy_density(mesh, 7);
-  host().upload(values, *field);
+  backend_->upload(values, *field);
   const std::vector<double> center{0.25};
-  const MomentSums device = moment_sums(host(), mesh, *field, {plane.scaled}, center)[0];
+  const MomentSums device = moment_sums(*backend_, mesh, *field, {plane.scaled}, center)[0];
   const MomentSums direct = moment_sums(plane.scaled, values, 0.25);
   const double scale = std::abs(direct.spread[3]) + std::abs(direct.position[4]) + direct.square;
   EXPECT_FIELDS_NEAR(device.position, direct.position, 1e-12 * scale);
   EXPECT_FIELDS_NEAR(device.spread, direct.spread, 1e-12 * scale);
   EXPECT_NEAR(device.potential, direct.potential, 1e-12 * scale);
 }
+
+/// On a GPU all problems go together.
+TEST_P(DisplacementParts, PlanesTogetherOrOneByOne) {
+  const std::vector<Plane> planes{plane_of(0.3, 32), plane_of(1.5, 32)};
+  std::vector<ScaledPlane> scaled;
+  std::vector<FlowStart> starts;
+  for (const Plane& plane : planes) {
+    scaled.push_back(plane.scaled);
+    starts.push_back({plane.density, true});
+  }
+  FlowOptions options;
+  options.tolerance = 1e-3;
+  options.until = 1.0;
+  options.poll = [](double) {};
+  const auto together = propagate_correlations(*backend_, scaled, starts, options);
+  ASSERT_EQ(together.size(), 2U);
+  for (std::size_t p = 0; p < 2; ++p) {
+    const auto alone = propagate_correlations(host(), {scaled[p]}, {starts[p]}, options)[0];
+    for (const double t : {0.01, 0.2, 1.0}) {
+      const auto a = together[p].curve.at(t);
+      const auto b = alone.curve.at(t);
+      EXPECT_NEAR(a.displacement / b.displacement, 1.0, 1e-4);
+      EXPECT_NEAR(a.correlation, b.correlation, 1e-4);
+      EXPECT_NEAR(a.velocity_correlation, b.velocity_correlation, 1e-3);
+    }
+  }
+  EXPECT_GT(std::abs(together[0].curve.at(1.0).displacement / together[1].curve.at(1.0).displacement - 1.0), 0.1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, DisplacementParts, ::testing::Values("host", "emulated", "cuda"),
+                         [](const auto& instance) { return instance.param; });
 
 TEST(ColdStart, RegriddingKeepsAGaussian) {
   const PhasePlane from{{-5.0, 5.0, 96}, {-6.0, 6.0, 96}};
@@ -320,10 +354,12 @@ TEST(ClosedForms, ExponentsAreSlopes) {
 
 // --- runs --------------------------------------------------------------------------------------------------------
 
-TEST(Displacement, ParabolasFromTheStationaryState) {
+class DisplacementRuns : public testing::DeviceTest {};
+
+TEST_P(DisplacementRuns, ParabolasFromTheStationaryState) {
   // Four decades of time, ballistic to relaxed, in every mode.
   const Displacement d =
-      solved(parabolas(eigenvalues_of({0.05, 0.3, 1.0, 2.0, 8.0}), "[displacement]\nuntil = 4000.0\n", 128));
+      solved(parabolas(eigenvalues_of({0.05, 0.3, 1.0, 2.0, 8.0}), "[displacement]\nuntil = 4000.0\n", 128), *backend_);
   EXPECT_GE(d.times().back() / d.times().front(), 1e4);
   const Worst worst = errors_of(d);
   EXPECT_LE(worst.displacement, 1e-6);  // 1.2e-7
@@ -339,9 +375,9 @@ TEST(Displacement, ParabolasFromTheStationaryState) {
   EXPECT_NEAR(d.mode(4, 8.0).exponent, 1.0, 0.15);  // diffusive between γt = 8 and the relaxation
 }
 
-TEST(Displacement, ParabolasFromRest) {
-  const Displacement d =
-      solved(parabolas(eigenvalues_of({0.1, 1.0, 6.0}), "[displacement]\nstart = \"cold\"\nuntil = 400.0\n", 128));
+TEST_P(DisplacementRuns, ParabolasFromRest) {
+  const Displacement d = solved(
+      parabolas(eigenvalues_of({0.1, 1.0, 6.0}), "[displacement]\nstart = \"cold\"\nuntil = 400.0\n", 128), *backend_);
   EXPECT_GE(d.times().back() / d.times().front(), 1e4);
   const Worst worst = errors_of(d);
   EXPECT_LE(worst.displacement, 2e-6);  // 4e-7
@@ -350,12 +386,13 @@ TEST(Displacement, ParabolasFromRest) {
   EXPECT_NEAR(d.mode(2, 8.0).exponent, 1.0, 0.2);
 }
 
-TEST(Displacement, AGaussianStartSwingsAndSpreads) {
+TEST_P(DisplacementRuns, AGaussianStartSwingsAndSpreads) {
   const Displacement d =
       solved(parabolas({1.0, 0.2},
                        "[initial]\nkind = \"gaussian\"\nmean = [0.3, 0.1]\ncovariance = [[0.01, 0.0], [0.0, "
                        "0.1]]\n[displacement]\nstart = \"initial\"\nuntil = 30.0\nfrom = 0.01\n",
-                       96));
+                       96),
+             *backend_);
   const Worst worst = errors_of(d);
   EXPECT_LE(worst.displacement, 1e-5);
   EXPECT_LE(worst.correlation, 1e-5);
@@ -386,11 +423,13 @@ TEST(Displacement, EqualModesAreOneProblem) {
   EXPECT_EQ(d.problems(), 2);
 }
 
-TEST(Displacement, TheMapHasItsOwnClosedForms) {
+TEST_P(DisplacementRuns, TheMapHasItsOwnClosedForms) {
   for (const char* start : {"stationary", "cold"}) {
-    const Displacement d = solved(spec_from(
-        "dynamics = \"sgd\"\n" + optimizer + "[loss]\nkind = \"spectrum\"\neigenvalues = [4.0, 0.2]\n" + noise +
-        "[grid]\ncells = [128, 128]\n[displacement]\nsteps = 300\npoints = 30\nstart = \"" + start + "\"\n"));
+    const Displacement d = solved(
+        spec_from("dynamics = \"sgd\"\n" + optimizer + "[loss]\nkind = \"spectrum\"\neigenvalues = [4.0, 0.2]\n" +
+                  noise + "[grid]\ncells = [128, 128]\n[displacement]\nsteps = 300\npoints = 30\nstart = \"" + start +
+                  "\"\n"),
+        *backend_);
     EXPECT_EQ(d.times().front(), 0.1);
     const Worst worst = errors_of(d);
     EXPECT_LE(worst.displacement, 1e-5) << start;
@@ -398,6 +437,9 @@ TEST(Displacement, TheMapHasItsOwnClosedForms) {
     EXPECT_LE(worst.velocity, 1e-4) << start;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, DisplacementRuns, ::testing::Values("host", "cuda"),
+                         [](const auto& instance) { return instance.param; });
 
 TEST(Displacement, StepLengthAndEnergy) {
   // E|δ|² = η² σ² tr H/(S (1 − β²)), weights included; E (L − L*) = (1 + β)/(4η) E|δ|².
