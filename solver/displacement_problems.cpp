@@ -11,6 +11,7 @@
 #include "solver/box.hpp"
 #include "solver/cold_start.hpp"
 #include "solver/initial_state.hpp"
+#include "solver/memory.hpp"
 #include "solver/moment_sums.hpp"
 #include "solver/stationary.hpp"
 #include "solver/tables.hpp"
@@ -33,6 +34,9 @@ class ProblemSolver {
   std::vector<SolvedProblem> solve() {
     const bool is_cold = start() == DisplacementStart::cold;
     const bool together = backend_.describe().kind == DeviceKind::cuda && !is_cold;
+    FieldShape shape = mesh_.shape();
+    if (!together) shape.planes = 1;
+    require_displacement_memory(spec_, shape, backend_.describe());
     for (int p = 0; p < planes(); ++p) {
       prepare(p);
       if (is_cold) {

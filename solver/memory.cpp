@@ -34,16 +34,20 @@ double factor_entries(const FieldShape& plane) {
               place, remedy);
 }
 
-/// The number of fields is the least that this kind of evolution needs.
-void require_densities(const Spec& spec, const FieldShape& shape, const DeviceDescription& device) {
-  int fields = 1;
-  if (spec.evolve && spec.dynamics == Dynamics::langevin) fields = spec.evolve->step ? 2 : 1 + fewest_levels;
+void require_fields(const Spec& spec, const FieldShape& shape, int fields, const DeviceDescription& device) {
   const double bytes = static_cast<double>(fields) * static_cast<double>(shape.cells()) *
                        static_cast<double>(bytes_of(device.precision));
   if (device.memory_bytes == 0 || bytes <= static_cast<double>(device.memory_bytes)) return;
   refuse_size(fmt::format("{} plane{} of {} × {} cells need for {} field{}", shape.planes, shape.planes == 1 ? "" : "s",
                           shape.theta_cells, shape.velocity_cells, fields, fields == 1 ? "" : "s"),
               bytes, device, spec.place("grid.cells"), "use fewer cells or planes, or another device");
+}
+
+/// The number of fields is the least that this kind of evolution needs.
+void require_densities(const Spec& spec, const FieldShape& shape, const DeviceDescription& device) {
+  int fields = 1;
+  if (spec.evolve && spec.dynamics == Dynamics::langevin) fields = spec.evolve->step ? 2 : 1 + fewest_levels;
+  require_fields(spec, shape, fields, device);
 }
 
 /// The generator as a matrix has indices of 32 bits.
@@ -91,6 +95,12 @@ double stationary_bytes(StationaryMethod method, const StationarySpec& options, 
 bool host_holds(double bytes, const DeviceDescription& device) {
   const bool is_known = device.kind == DeviceKind::host && device.memory_bytes > 0;
   return !is_known || bytes <= static_cast<double>(device.memory_bytes);
+}
+
+void require_displacement_memory(const Spec& spec, const FieldShape& shape, const DeviceDescription& device) {
+  // What is propagated, its copy of a window ago, and the levels of a window.
+  const int propagated = spec.displacement->start == DisplacementStart::initial ? 3 : 1;
+  require_fields(spec, shape, propagated + 1 + (spec.dynamics == Dynamics::langevin ? fewest_levels : 0), device);
 }
 
 void require_memory(const Spec& spec, const FieldShape& shape, const DeviceDescription& device) {

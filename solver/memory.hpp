@@ -17,4 +17,7 @@ bool host_holds(double bytes, const DeviceDescription& device);
 /// cannot fit into the memory or, the generator, into its indices.
 void require_memory(const Spec& spec, const FieldShape& shape, const DeviceDescription& device);
 
+/// The same for the fields of a displacement; `shape` of the planes that are propagated together.
+void require_displacement_memory(const Spec& spec, const FieldShape& shape, const DeviceDescription& device);
+
 }  // namespace underdamp

@@ -10,6 +10,7 @@
 #include "solver/diagnostics.hpp"
 #include "solver/evolve.hpp"
 #include "solver/function.hpp"
+#include "solver/memory.hpp"
 #include "test_support.hpp"
 
 namespace underdamp {
@@ -362,6 +363,30 @@ TEST(SpecLimits, MemoryIsCountedBeforeItIsTaken) {
   EXPECT_CONTAINS(text, std::to_string(planes) + " planes of 16384 × 16384 cells need for 2 fields at least " +
                             std::to_string(4096 * planes) + " MiB, ");
   EXPECT_CONTAINS(text, " has " + std::to_string(memory >> 20) + " MiB");
+}
+
+TEST(SpecLimits, FieldsOfADisplacementAreCounted) {
+  DeviceDescription device;
+  device.name = "device";
+  device.memory_bytes = std::size_t{10} << 30;
+  const FieldShape shape{4, 8192, 8192};  // 2 GiB for each field
+  const auto require = [&](const std::string& rest) {
+    require_displacement_memory(spec_from(valid + "[displacement]\nuntil = 1\n" + rest), shape, device);
+  };
+  EXPECT_NO_THROW(require(""));  // one field, its copy and three levels
+  device.memory_bytes -= 1;
+  try {
+    require("");
+    ADD_FAILURE() << "not refused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::device);
+    EXPECT_CONTAINS(error.what(),
+                    "4 planes of 8192 × 8192 cells need for 5 fields at least 10240 MiB, device has 10239");
+  }
+  device.memory_bytes = std::size_t{14} << 30;
+  EXPECT_NO_THROW(require("start = \"initial\"\n"));  // three fields
+  device.memory_bytes -= 1;
+  EXPECT_THROW(require("start = \"initial\"\n"), Error);
 }
 
 TEST(SpecLimits, MatricesAndKrylovBasesAreCountedToo) {
