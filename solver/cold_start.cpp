@@ -341,7 +341,7 @@ class ColdStart {
       own = std::max(own, work.unit * std::abs(sample->displacement[2] / sample->displacement[1]));
     const double rate = stage.is_last ? own : std::max(own, 2.0 / rest);
     if (!(rate * longest_window(work.plane, longest_angle) <= slow_change) ||
-        !(std::min(rest, 20.0 / rate) >= many_windows))
+        !(std::min(rest, 20.0 / rate) >= many_windows) || !SlowFlow::fits(work.plane, backend_.describe()))
       return false;
     const SlowTimes times = slow_times(rest, work.plane.tables.friction[0]);
     const std::function<void()> poll = [&] { options_.poll(now.time / end()); };

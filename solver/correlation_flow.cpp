@@ -223,7 +223,7 @@ class CorrelationFlow {
   double measured_error() {
     upload();
     const auto norm = norms(*position_);
-    const auto error = areas(propagator_->window_errors(*position_));
+    const auto error = propagator_->window_errors(*position_);
     double worst = 0.0;
     for (std::size_t p = 0; p < error.size(); ++p) {
       const double relative = error[p] / norm[p] * std::max(1.0, marching_time(planes_[p]));
@@ -338,6 +338,7 @@ class CorrelationFlow {
   /// The rest of plane p by the generator, at times that grow by a constant ratio. False if its space does not
   /// converge.
   bool finish_slowly(std::size_t p, long n, double rate) {
+    if (!SlowFlow::fits(planes_[p], backend_.describe())) return false;
     const double rest = end(p) / unit_[p] - static_cast<double>(n);
     const SlowTimes times = slow_times(rest, planes_[p].tables.friction[0]);
     const std::function<void()> poll = [&] { options_.poll(share(n)); };

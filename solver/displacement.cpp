@@ -285,11 +285,15 @@ DisplacementValue Displacement::mode(int l, double time) const {
 }
 
 DisplacementValue Displacement::total(double time) const {
+  return weighted_sum(*model_, [&](int l) { return mode(l, time); });
+}
+
+DisplacementValue weighted_sum(const Model& model, const std::function<DisplacementValue(int)>& mode) {
   DisplacementValue sum;
   double rate = 0.0;
-  for (int l = 0; l < modes(); ++l) {
-    const double weight = model_->plane(l).weight;
-    const DisplacementValue value = mode(l, time);
+  for (int l = 0; l < model.planes(); ++l) {
+    const double weight = model.plane(l).weight;
+    const DisplacementValue value = mode(l);
     sum.displacement += weight * value.displacement;
     rate += weight * value.displacement * value.exponent;
     sum.correlation += weight * value.correlation;

@@ -104,6 +104,9 @@ class Displacement {
   double interpolation_error_ = 0.0;
 };
 
+/// Sum over the modes of a model with their weights; `mode`(l) is the value of mode l.
+DisplacementValue weighted_sum(const Model& model, const std::function<DisplacementValue(int)>& mode);
+
 /// Least squares; `local` are the exponents at the same points.
 ExponentFit fit_exponent(const Interval& window, const std::vector<double>& log_time,
                          const std::vector<double>& log_displacement, const std::vector<double>& local);

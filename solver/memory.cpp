@@ -51,14 +51,15 @@ void require_densities(const Spec& spec, const FieldShape& shape, const DeviceDe
 }
 
 /// The generator as a matrix has indices of 32 bits.
+constexpr double most_entries = std::numeric_limits<int>::max();
+
 void require_generator(const Spec& spec, const FieldShape& plane, const DeviceDescription& device,
                        const std::string& key) {
   const double entries = row_entries * static_cast<double>(plane.cells());
-  constexpr double most = std::numeric_limits<int>::max();
-  if (entries > most) {
+  if (entries > most_entries) {
     throw Error(ExitCode::bad_input,
                 fmt::format("{}: the generator of {} × {} cells has {:.0f} entries, the limit is {:.0f}", key,
-                            plane.theta_cells, plane.velocity_cells, entries, most),
+                            plane.theta_cells, plane.velocity_cells, entries, most_entries),
                 spec.place(key), "use fewer cells");
   }
   if (!host_holds(entries * entry_bytes, device))
@@ -95,6 +96,11 @@ double stationary_bytes(StationaryMethod method, const StationarySpec& options, 
 bool host_holds(double bytes, const DeviceDescription& device) {
   const bool is_known = device.kind == DeviceKind::host && device.memory_bytes > 0;
   return !is_known || bytes <= static_cast<double>(device.memory_bytes);
+}
+
+bool generator_fits(const FieldShape& plane, const DeviceDescription& device) {
+  return row_entries * static_cast<double>(plane.cells()) <= most_entries &&
+         host_holds(stationary_bytes(StationaryMethod::direct, {}, plane), device);
 }
 
 void require_displacement_memory(const Spec& spec, const FieldShape& shape, const DeviceDescription& device) {

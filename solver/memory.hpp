@@ -13,6 +13,10 @@ double stationary_bytes(StationaryMethod method, const StationarySpec& options, 
 /// False if the host's memory is known and smaller: not to a run on a GPU.
 bool host_holds(double bytes, const DeviceDescription& device);
 
+/// False if the generator of a plane has more entries than its indices count, or it and its factors do not fit into
+/// the host's memory.
+bool generator_fits(const FieldShape& plane, const DeviceDescription& device);
+
 /// Throws Error, device or bad_input, with the numbers, if densities, stationary states or the generator as a matrix
 /// cannot fit into the memory or, the generator, into its indices.
 void require_memory(const Spec& spec, const FieldShape& shape, const DeviceDescription& device);

@@ -46,32 +46,33 @@ void Propagator::apply(Field& field) {
   }
 }
 
-Propagator::Column Propagator::last_column(std::size_t plane) {
-  const double area = mesh_.plane(static_cast<int>(plane)).cell_area();
-  const auto norm = [&](int count) {
+std::vector<Propagator::Column> Propagator::last_columns() {
+  const auto norms = [&](int count) {
     const auto weights = difference_weights(count);
-    return area * backend_.combination_norm(fields_.first_const(count),
-                                            std::span(weights).first(static_cast<std::size_t>(count)))[plane];
+    return backend_.combination_norm(fields_.first_const(count),
+                                     std::span(weights).first(static_cast<std::size_t>(count)));
   };
-  const double last = norm(levels_);
-  return {std::min(1.0, levels_ * levels_ * last / std::max(norm(levels_ - 1), 1e-300)), last};
+  const auto last = norms(levels_);
+  const auto before = norms(levels_ - 1);
+  std::vector<Column> columns;
+  for (std::size_t p = 0; p < last.size(); ++p) {
+    const double area = mesh_.plane(static_cast<int>(p)).cell_area();
+    const double norm = area * last[p];
+    columns.push_back({std::min(1.0, levels_ * levels_ * norm / std::max(area * before[p], 1e-300)), norm});
+  }
+  return columns;
 }
 
 double Propagator::window_error(const Field& field) {
-  if (tables_.dynamics == Dynamics::sgd) return 0.0;
-  cross(field);
-  const Column column = last_column(0);
-  return column.share * column.norm;
+  return window_errors(field)[0];
 }
 
 std::vector<double> Propagator::window_errors(const Field& field) {
   std::vector<double> errors(static_cast<std::size_t>(mesh_.planes()), 0.0);
   if (tables_.dynamics == Dynamics::sgd) return errors;
   cross(field);
-  for (std::size_t p = 0; p < errors.size(); ++p) {
-    const Column column = last_column(p);
-    errors[p] = column.share * column.norm / mesh_.plane(static_cast<int>(p)).cell_area();
-  }
+  const auto columns = last_columns();
+  for (std::size_t p = 0; p < errors.size(); ++p) errors[p] = columns[p].share * columns[p].norm;
   return errors;
 }
 
@@ -79,7 +80,7 @@ void Propagator::window_defect(const Field& field, Field& defect) {
   backend_.fill_zero(defect);
   if (tables_.dynamics == Dynamics::sgd) return;
   cross(field);
-  const double share = last_column(0).share;
+  const double share = last_columns()[0].share;
   const auto weights = difference_weights(levels_);
   const LevelWeights none{};
   const auto used = static_cast<std::size_t>(levels_);

@@ -28,7 +28,7 @@ class Propagator {
   void window_defect(const Field& field, Field& defect);
   /// Its L1 norm.
   double window_error(const Field& field);
-  /// The same for each plane of a batch, without the cell area.
+  /// The same for each plane of a batch.
   std::vector<double> window_errors(const Field& field);
 
  private:
@@ -38,7 +38,7 @@ class Propagator {
     double share;
     double norm;
   };
-  Column last_column(std::size_t plane);
+  std::vector<Column> last_columns();  ///< [plane]
 
   Backend& backend_;
   const PhaseMesh& mesh_;

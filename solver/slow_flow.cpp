@@ -7,6 +7,8 @@
 #include <Eigen/Eigenvalues>
 #include <unsupported/Eigen/MatrixFunctions>
 
+#include "solver/memory.hpp"
+
 namespace underdamp {
 namespace {
 
@@ -109,6 +111,10 @@ SlowTimes slow_times(double rest, double friction) {
   for (; t < 0.999 * rest; t = std::max(t + 1.0, t * ratio)) times.time.push_back(t);
   times.time.push_back(rest);
   return times;
+}
+
+bool SlowFlow::fits(const ScaledPlane& plane, const DeviceDescription& device) {
+  return generator_fits({1, plane.plane.theta.cells, plane.plane.velocity.cells}, device);
 }
 
 SlowFlow::SlowFlow(const ScaledPlane& plane, double rate, const std::function<void()>& poll)

@@ -20,6 +20,9 @@ SlowTimes slow_times(double rest, double friction);
 
 class SlowFlow {
  public:
+  /// False if the matrix and its factors would not fit into the memory of the host: then windows have to do.
+  static bool fits(const ScaledPlane& plane, const DeviceDescription& device);
+
   /// `rate`: about how fast the fields change, 1/time. Keeps references to `plane` and `poll`.
   SlowFlow(const ScaledPlane& plane, double rate, const std::function<void()>& poll);
 

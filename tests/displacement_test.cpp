@@ -308,6 +308,26 @@ TEST(SlowFlow, SlowModeOfAnOverdampedParabola) {
   EXPECT_LT(too_fast.time.size(), 150U);
 }
 
+TEST(SlowFlow, IsLeftOutWhereItsFactorsDoNotFit) {
+  const Plane plane = plane_of(8.0, 64);
+  DeviceDescription device;
+  device.memory_bytes = std::size_t{1} << 30;
+  EXPECT_TRUE(SlowFlow::fits(plane.scaled, device));
+  device.memory_bytes = std::size_t{1} << 20;  // 64² cells: 2 · 15 · 12 + 2 · 7.75 · 6 · 8 bytes each, 4.4 MB
+  EXPECT_FALSE(SlowFlow::fits(plane.scaled, device));
+}
+
+TEST(Displacement, TotalIsTheWeightedSum) {
+  const Model model(
+      spec_from(optimizer + "[loss]\nkind = \"spectrum\"\neigenvalues = [2.0, 0.5]\nweights = [1.0, 4.0]\n" + noise));
+  const std::vector<DisplacementValue> modes{{3.0, 2.0, 0.5, 0.1}, {1.0, 1.0, 0.25, -0.2}};
+  const DisplacementValue sum = weighted_sum(model, [&](int l) { return modes[static_cast<std::size_t>(l)]; });
+  EXPECT_DOUBLE_EQ(sum.displacement, 7.0);
+  EXPECT_DOUBLE_EQ(sum.exponent, 10.0 / 7.0);  // (3·2 + 4·1·1)/7
+  EXPECT_DOUBLE_EQ(sum.correlation, 1.5);
+  EXPECT_DOUBLE_EQ(sum.velocity_correlation, -0.7);
+}
+
 TEST(ExponentFit, LeastSquares) {
   // y = 0.5 x + 1, local exponents 0.4, 0.5, 0.6: root mean square deviation √(0.02/3).
   const auto fit = fit_exponent({1.0, 2.0}, {0.0, 1.0, 2.0}, {1.0, 1.5, 2.0}, {0.4, 0.5, 0.6});

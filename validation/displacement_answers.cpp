@@ -171,18 +171,7 @@ DisplacementValue exact_mode(const Displacement& displacement, int l, double tim
 }
 
 DisplacementValue exact_total(const Displacement& displacement, double time) {
-  DisplacementValue sum;
-  double rate = 0.0;
-  for (int l = 0; l < displacement.modes(); ++l) {
-    const double weight = displacement.model().plane(l).weight;
-    const DisplacementValue value = exact_mode(displacement, l, time);
-    sum.displacement += weight * value.displacement;
-    rate += weight * value.displacement * value.exponent;
-    sum.correlation += weight * value.correlation;
-    sum.velocity_correlation += weight * value.velocity_correlation;
-  }
-  sum.exponent = rate / sum.displacement;
-  return sum;
+  return weighted_sum(displacement.model(), [&](int l) { return exact_mode(displacement, l, time); });
 }
 
 }  // namespace underdamp

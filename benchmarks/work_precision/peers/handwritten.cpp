@@ -41,7 +41,8 @@ class RungeKutta4 {
   explicit RungeKutta4(const Problem& problem)
       : problem_(problem), stride_(problem.n_v + 2 * pad), v_(static_cast<std::size_t>(stride_)) {
     for (std::ptrdiff_t j = -pad; j < problem.n_v + pad; ++j) v_[static_cast<std::size_t>(j + pad)] = problem.v(j);
-    for (Field* f : {&p_, &sum_, &term_, &next_}) f->assign(static_cast<std::size_t>(stride_ * (problem.n_theta + 2 * pad)), 0.0);
+    for (Field* f : {&p_, &sum_, &term_, &next_})
+      f->assign(static_cast<std::size_t>(stride_ * (problem.n_theta + 2 * pad)), 0.0);
   }
 
   void load(const Field& density) {
@@ -142,16 +143,20 @@ class Strang {
         to[static_cast<std::size_t>(c * rows + r)] = from[static_cast<std::size_t>(r * columns + c)];
   }
 
-  // Flux to the right through the face above cell j of line i: −a (p_j + p_{j+1})/2 − D (p_{j+1} − p_j)/h, a = k h θ + γ v.
+  // Flux to the right through the face above cell j of line i: −a (p_j + p_{j+1})/2 − D (p_{j+1} − p_j)/h, a = k h θ +
+  // γ v.
   double coefficient(std::ptrdiff_t i, std::ptrdiff_t face, double sign) const {
     if (face < 0 || face >= problem_.n_v - 1) return 0.0;
-    const double speed = problem_.stiffness * problem_.theta(i) + problem_.friction * 0.5 * (problem_.v(face) + problem_.v(face + 1));
+    const double speed =
+        problem_.stiffness * problem_.theta(i) + problem_.friction * 0.5 * (problem_.v(face) + problem_.v(face + 1));
     return sign * 0.5 * speed / problem_.width_v() + problem_.diffusion / (problem_.width_v() * problem_.width_v());
   }
   // L_v p_j = gain_above p_{j+1} + gain_below p_{j−1} − (loss_above + loss_below) p_j
   double gain_above(std::ptrdiff_t i, std::ptrdiff_t j) const { return coefficient(i, j, +1.0); }
   double gain_below(std::ptrdiff_t i, std::ptrdiff_t j) const { return coefficient(i, j - 1, -1.0); }
-  double loss(std::ptrdiff_t i, std::ptrdiff_t j) const { return coefficient(i, j, -1.0) + coefficient(i, j - 1, +1.0); }
+  double loss(std::ptrdiff_t i, std::ptrdiff_t j) const {
+    return coefficient(i, j, -1.0) + coefficient(i, j - 1, +1.0);
+  }
 
   Factors factors(double step) const {
     const double s = 0.5 * step;
@@ -180,7 +185,8 @@ class Strang {
       const double offset = f.half_step * gain_below(0, j);
       const double tilt = j > 0 ? -slope : 0.0;  // gain_below is linear in θ
 #pragma GCC ivdep
-      for (std::ptrdiff_t i = 0; i < n; ++i) d[i] = (p[i] + (offset + tilt * static_cast<double>(i)) * before[i]) * pivot[i];
+      for (std::ptrdiff_t i = 0; i < n; ++i)
+        d[i] = (p[i] + (offset + tilt * static_cast<double>(i)) * before[i]) * pivot[i];
     }
     for (std::ptrdiff_t j = problem_.n_v - 1; j >= 0; --j) {
       double* __restrict p = &p_[static_cast<std::size_t>(j * n)];
@@ -196,8 +202,8 @@ class Strang {
     }
   }
 
-  // θ ← θ + τv. With y = −τv/h_θ = b + a, 0 ≤ a < 1, cell i gets C(i+1+y) − C(i+y), C the cumulative sum, interpolated by
-  // the cubic through the edges b − 1 … b + 2: constant weights of the cells b − 1 … b + 2 relative to i.
+  // θ ← θ + τv. With y = −τv/h_θ = b + a, 0 ≤ a < 1, cell i gets C(i+1+y) − C(i+y), C the cumulative sum, interpolated
+  // by the cubic through the edges b − 1 … b + 2: constant weights of the cells b − 1 … b + 2 relative to i.
   void advect(double step) {
     const std::ptrdiff_t n = problem_.n_theta;
     for (std::ptrdiff_t j = 0; j < problem_.n_v; ++j) {
@@ -216,7 +222,8 @@ class Strang {
       std::copy_n(row, n, &padded_[static_cast<std::size_t>(reach)]);
       const double* __restrict from = &padded_[static_cast<std::size_t>(reach + b)];
       double* __restrict to = row;
-      for (std::ptrdiff_t i = 0; i < n; ++i) to[i] = w[0] * from[i - 1] + w[1] * from[i] + w[2] * from[i + 1] + w[3] * from[i + 2];
+      for (std::ptrdiff_t i = 0; i < n; ++i)
+        to[i] = w[0] * from[i - 1] + w[1] * from[i] + w[2] * from[i + 1] + w[3] * from[i + 2];
     }
   }
 
@@ -225,7 +232,9 @@ class Strang {
   Factors half_, whole_;
 };
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 template <class Solver, class Run>
 void measure(const Problem& problem, Field& density, Run run) {
@@ -247,7 +256,8 @@ int main(int argc, char** argv) {
   }
   const auto whole = [&](int k) { return static_cast<std::ptrdiff_t>(std::atoll(argv[k])); };
   const auto real = [&](int k) { return std::atof(argv[k]); };
-  const Problem problem{whole(2), whole(3), whole(4), real(5), real(6), real(7), real(8), real(9), real(10), real(11), real(12)};
+  const Problem problem{whole(2), whole(3), whole(4), real(5),  real(6), real(7),
+                        real(8),  real(9),  real(10), real(11), real(12)};
   Field density(static_cast<std::size_t>(problem.n_theta * problem.n_v));
   const auto bytes = static_cast<std::streamsize>(density.size() * sizeof(double));
   if (!std::ifstream(argv[13], std::ios::binary).read(reinterpret_cast<char*>(density.data()), bytes)) return 5;
