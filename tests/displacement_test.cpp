@@ -8,6 +8,7 @@
 
 #include "kernels/host/host_backend.hpp"
 #include "meshes/error.hpp"
+#include "solver/box.hpp"
 #include "solver/cold_start.hpp"
 #include "solver/correlation_flow.hpp"
 #include "solver/displacement_ensemble.hpp"
@@ -16,6 +17,7 @@
 #include "solver/mode_spectrum.hpp"
 #include "solver/moment_sums.hpp"
 #include "solver/slow_flow.hpp"
+#include "solver/stationary.hpp"
 #include "solver/statistics.hpp"
 #include "test_support.hpp"
 #include "validation/displacement_answers.hpp"
@@ -222,6 +224,30 @@ TEST(MomentSums, DerivativesOfCorrelationAndSpread) {
   EXPECT_NEAR(p.potential, 0.5, 1e-9);
   // Seen from c = 1/2 the square is 1 + 1/4 and the derivatives of E (x − c) y do not change for a stationary density.
   EXPECT_NEAR(moment_sums(plane.scaled, plane.density, 0.5).square, 1.25, 1e-9);
+}
+
+TEST(MomentSums, FourthDerivativeOfAQuarticMode) {
+  // E x φ_4 = T E xF'' + E xFF' + γ² E xF = −T (E F' + γ²) in equilibrium, by parts twice: E xF = −T, E g' T = −E gF
+  // with g = xF'. F'' ≠ 0 is what parabolas do not have.
+  const Spec spec =
+      spec_from(optimizer + "[loss]\nkind = \"spectrum\"\neigenvalues = [1.0]\nformula = \"h*x^2/2 + 8*h*x^4\"\n" +
+                noise + "[grid]\ncells = [128, 128]\n[displacement]\nuntil = 1.0\n");
+  const Model model(spec);
+  const PhaseMesh mesh = make_mesh(spec, model);
+  const ScaledPlane s = scaled_plane(model, 0, mesh.plane(0));
+  std::vector<double> field = gibbs_density(model, 0, mesh.plane(0));
+  const double mass = moment_sums(s, field, 0.0).mass;
+  const auto columns = static_cast<std::size_t>(s.plane.velocity.cells);
+  double slope = 0.0;
+  for (std::size_t k = 0; k < field.size(); ++k) {
+    slope += field[k] * s.slope[k / columns] * s.plane.cell_area() / mass;
+    field[k] *= s.plane.theta.center(static_cast<int>(k / columns));
+  }
+  const double gamma = s.tables.friction[0];
+  const double temperature = s.tables.diffusion[0] / gamma;
+  EXPECT_LT(slope, -1.1);  // the quartic part counts
+  const double expected = -temperature * (slope + gamma * gamma);
+  EXPECT_NEAR(moment_sums(s, field, 0.0).position[4] / mass, expected, 1e-6 * std::abs(expected));
 }
 
 class DisplacementParts : public testing::DeviceTest {};
