@@ -9,6 +9,7 @@
 #include "kernels/generator_matrix.hpp"
 #include "kernels/moments.hpp"
 #include "kernels/particle_law.hpp"
+#include "kernels/theta_walls.hpp"
 #include "kernels/velocity_table.hpp"
 #include "meshes/phase_mesh.hpp"
 #include "meshes/precision.hpp"
@@ -162,7 +163,8 @@ class Backend {
 
   virtual std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field,
                                           const Dissipation& dissipation) = 0;
-  virtual std::vector<double> sum_columns(const Field& field) = 0;
+  /// Σ_i w_i p of each column, w those of theta_weights().
+  virtual std::vector<double> sum_columns(const PhaseMesh& mesh, const Field& field) = 0;
   /// [line]
   virtual std::vector<LineShape> line_shapes(const Field& field) = 0;
   virtual std::vector<Departed> departed(const Field& field) = 0;
@@ -176,8 +178,6 @@ class Backend {
   /// to = L_h from = −∇_h·J_h(from).
   virtual void apply_generator(const GeneratorPlan& plan, const Field& from, Field& to) = 0;
   virtual CurrentArrays cell_currents(const GeneratorPlan& plan, const Field& density) = 0;
-  /// J_θ of the generator on the θ-faces: [plane][e = 0 … θ_cells][j].
-  virtual std::vector<double> theta_face_currents(const GeneratorPlan& plan, const Field& density) = 0;
   /// A sparse matrix whose size is the number of cells of the fields it is to multiply (cuSPARSE on a GPU). In float32
   /// it throws Error (bad_input).
   virtual std::unique_ptr<MatrixPlan> plan_matrix(const SparseMatrix& matrix) = 0;
@@ -185,10 +185,10 @@ class Backend {
 
   /// Memory for up to `capacity` particles, 16 bytes each. Throws Error (device) if the device has not enough.
   virtual std::unique_ptr<Ensemble> allocate_ensemble(std::size_t capacity) = 0;
-  /// `table` holds what the law calls F and D. `theta` and `boundary`: the axis whose walls particles meet; open ones
+  /// `table` holds what the law calls F and D. `theta` and `walls`: the axis whose walls particles meet; open ones
   /// are passed through.
   virtual std::unique_ptr<ParticlePlan> plan_particles(const ParticleLaw& law, const ParticleTable& table,
-                                                       const Axis& theta, ThetaBoundary boundary) = 0;
+                                                       const Axis& theta, const ThetaWalls& walls) = 0;
   /// The ensemble becomes the particles of `range` at their start. Not more than its capacity.
   virtual void sample_gaussian(Ensemble& ensemble, const ParticleRange& range, const GaussianStart& start) = 0;
   virtual void sample_grid(Ensemble& ensemble, const ParticleRange& range, const PhasePlane& plane,

@@ -17,6 +17,8 @@
 #include "kernels/particles.hpp"
 #include "kernels/rounding.hpp"
 #include "kernels/velocity_sweep.hpp"
+#include "kernels/wall_stencils.hpp"
+#include "kernels/wall_sweep.hpp"
 #include "meshes/error.hpp"
 
 /// Every operation of the contract, once. A Launcher supplies memory and loops of one device:
@@ -83,7 +85,7 @@ class BackendOps final : public Backend {
                    Field& density, Positivity positivity) override;
   void absorb_created(Field& field, std::span<const double> factor) override;
   std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) override;
-  std::vector<double> sum_columns(const Field& field) override;
+  std::vector<double> sum_columns(const PhaseMesh& mesh, const Field& field) override;
   std::vector<LineShape> line_shapes(const Field& field) override;
   std::vector<Departed> departed(const Field& field) override;
   std::vector<double> departed_parts(const Field& field) override;
@@ -92,12 +94,11 @@ class BackendOps final : public Backend {
                                                 const GeneratorCoefficients& coefficients) override;
   void apply_generator(const GeneratorPlan& plan, const Field& from, Field& to) override;
   CurrentArrays cell_currents(const GeneratorPlan& plan, const Field& density) override;
-  std::vector<double> theta_face_currents(const GeneratorPlan& plan, const Field& density) override;
   std::unique_ptr<MatrixPlan> plan_matrix(const SparseMatrix& matrix) override;
   void multiply(const MatrixPlan& matrix, const Field& from, Field& to) override;
   std::unique_ptr<Ensemble> allocate_ensemble(std::size_t capacity) override;
   std::unique_ptr<ParticlePlan> plan_particles(const ParticleLaw& law, const ParticleTable& table, const Axis& theta,
-                                               ThetaBoundary boundary) override;
+                                               const ThetaWalls& walls) override;
   void sample_gaussian(Ensemble& ensemble, const ParticleRange& range, const GaussianStart& start) override;
   void sample_grid(Ensemble& ensemble, const ParticleRange& range, const PhasePlane& plane,
                    const GridStart& start) override;
@@ -146,11 +147,40 @@ class BackendOps final : public Backend {
     Array<int> offset;
     Array<Real> weights;
     int weight_stride = 0;
-    ThetaBoundary boundary = ThetaBoundary::open;
-    int halo_rows = 0;  ///< rows beyond each wall that must be filled before the sweep; 0 if none
+    int repeats = 1;  ///< sweeps that make up the drift
+    ThetaWalls walls;
+    int halo_rows = 0;  ///< rows beyond mirroring walls that must be filled before the sweep; 0 if none
     mutable Array<Real> halo_below;
     mutable Array<Real> halo_above;
     DriftView<Real> view() const { return {offset.data(), weights.data(), weight_stride}; }
+
+    // Beside walls on which a force acts; see WallView.
+    WallTable wall_sizes;  ///< without its matrices
+    Array<int> outgoing_rows;
+    Array<double> wall_matrices;  ///< incoming, outgoing, crossing, weights, bump
+    mutable Array<double> wall_rows;
+    mutable Array<double> wall_work;
+
+    bool mirrors_below() const { return walls.lower == ThetaBoundary::reflecting && !walls.lower_pressed; }
+    bool mirrors_above() const { return walls.upper == ThetaBoundary::reflecting && !walls.upper_pressed; }
+    int pressed_walls() const { return (walls.lower_pressed ? 1 : 0) + (walls.upper_pressed ? 1 : 0); }
+    WallView wall_view(int planes) const {
+      const std::ptrdiff_t sets = static_cast<std::ptrdiff_t>(planes) * wall_sizes.pairs;
+      const std::ptrdiff_t matrices = sets * wall_sizes.sources * wall_sizes.stride;
+      const double* const base = wall_matrices.data();
+      return {wall_sizes.pairs,
+              wall_sizes.sources,
+              wall_sizes.incoming_rows,
+              wall_sizes.stride,
+              outgoing_rows.data(),
+              base,
+              base + matrices,
+              base + 2 * matrices,
+              base + 3 * matrices,
+              base + 3 * matrices + wall_sizes.stride,
+              walls.lower_pressed ? 0 : 1,
+              pressed_walls()};
+    }
   };
 
   struct DeviceVelocityPlan final : VelocityPlan {
@@ -189,6 +219,7 @@ class BackendOps final : public Backend {
 
   struct DeviceGeneratorPlan final : GeneratorPlan {
     Array<double> coefficients;  ///< friction, origin, widths by plane, then force and diffusion by line
+    Array<double> wall_rows;     ///< incoming, outgoing, crossing
     GeneratorView view{};
   };
 
@@ -247,7 +278,13 @@ class BackendOps final : public Backend {
   }
 
   void forget_departed(DeviceField& field);
+  FilterRows filter_rows(const PhaseMesh& mesh);
+  const double* row_weights(const PhaseMesh& mesh);
+  void plan_walls(const PhaseMesh& mesh, std::span<const double> duration, DeviceDriftPlan& plan);
   void fill_reflected_halo(const DeviceField& field, const DeviceDriftPlan& plan);
+  void save_wall_rows(const DeviceField& field, const DeviceDriftPlan& plan);
+  template <bool limited>
+  void launch_walls(DeviceField& field, const DeviceDriftPlan& plan, Real* target);
   Real* drift_elsewhere(DeviceField& field, const DriftPlan& plan, Positivity positivity);
   template <bool limited>
   void launch_drift(DeviceField& field, const DeviceDriftPlan& plan, Real* target);
@@ -262,6 +299,7 @@ class BackendOps final : public Backend {
   Array<unsigned long long> counts_;
   Array<ParticleSums> particle_sums_;
   Array<double> plane_values_;
+  Array<double> row_weights_;
   Array<LineSums> line_sums_;
   Array<LineShape> line_shapes_;
 };
@@ -319,17 +357,21 @@ void BackendOps<Launcher>::fill_zero(Field& field) {
 
 template <class Launcher>
 std::unique_ptr<DriftPlan> BackendOps<Launcher>::plan_drift(const PhaseMesh& mesh, std::span<const double> duration) {
-  const DriftTable table = make_drift_table(mesh, duration);
   auto plan = std::make_unique<DeviceDriftPlan>();
+  plan->walls = mesh.walls();
+  plan->repeats = drift_repeats(mesh, duration);
+  constexpr int most_repeats = 64;
+  if (plan->repeats > most_repeats) {
+    throw Error(ExitCode::bad_input, "one step carries the density many times across the box between reflecting walls",
+                "grid.theta", "use a smaller step, or a smaller velocity box");
+  }
+  std::vector<double> part(duration.begin(), duration.end());
+  for (double& tau : part) tau /= plan->repeats;
+  const DriftTable table = make_drift_table(mesh, part);
   send(table.offset, plan->offset);
   send(rounded_stencils<Real>(table), plan->weights);
   plan->weight_stride = table.weight_stride;
-  plan->boundary = mesh.boundary();
-  if (mesh.boundary() == ThetaBoundary::reflecting) {
-    if (table.reach > mesh.theta_cells()) {
-      throw Error(ExitCode::bad_input, "one step carries the density across the whole box between two reflecting walls",
-                  "grid.theta", "use a smaller step, or a smaller velocity box");
-    }
+  if (plan->mirrors_below() || plan->mirrors_above()) {
     plan->halo_rows = table.reach;
     const std::size_t halo = static_cast<std::size_t>(mesh.planes()) * static_cast<std::size_t>(table.reach) *
                                  static_cast<std::size_t>(mesh.velocity_cells()) +
@@ -337,7 +379,26 @@ std::unique_ptr<DriftPlan> BackendOps<Launcher>::plan_drift(const PhaseMesh& mes
     plan->halo_below.resize(halo);
     plan->halo_above.resize(halo);
   }
+  if (mesh.walls().any_pressed()) plan_walls(mesh, part, *plan);
   return plan;
+}
+
+template <class Launcher>
+void BackendOps<Launcher>::plan_walls(const PhaseMesh& mesh, std::span<const double> duration, DeviceDriftPlan& plan) {
+  WallTable table = make_wall_table(mesh, duration);
+  std::vector<double> matrices;
+  for (std::vector<double>* part : {&table.incoming, &table.outgoing, &table.crossing, &table.weights, &table.bump}) {
+    matrices.insert(matrices.end(), part->begin(), part->end());
+    *part = {};
+  }
+  send(table.outgoing_rows, plan.outgoing_rows);
+  send(matrices, plan.wall_matrices);
+  plan.wall_sizes = std::move(table);
+  const auto places = static_cast<std::size_t>(mesh.planes()) * static_cast<std::size_t>(plan.pressed_walls());
+  plan.wall_rows.resize(places * static_cast<std::size_t>(mesh.velocity_cells()) *
+                        static_cast<std::size_t>(plan.wall_sizes.sources));
+  plan.wall_work.resize(2 * places * static_cast<std::size_t>(plan.wall_sizes.pairs) *
+                        static_cast<std::size_t>(plan.wall_sizes.stride));
 }
 
 template <class Launcher>
@@ -410,32 +471,62 @@ void BackendOps<Launcher>::fill_reflected_halo(const DeviceField& field, const D
 }
 
 template <class Launcher>
+void BackendOps<Launcher>::save_wall_rows(const DeviceField& field, const DeviceDriftPlan& plan) {
+  const FieldShape& shape = field.shape();
+  launcher_->for_each_column("save rows at walls", shape.columns(),
+                             SaveWallRows<Real>{plan.wall_view(shape.planes), field.cells(), plan.wall_rows.data(),
+                                                shape.theta_cells, shape.velocity_cells});
+}
+
+template <class Launcher>
+template <bool limited>
+void BackendOps<Launcher>::launch_walls(DeviceField& field, const DeviceDriftPlan& plan, Real* target) {
+  const FieldShape& shape = field.shape();
+  const WallView walls = plan.wall_view(shape.planes);
+  launcher_->for_each_line(
+      "rows at walls", shape.planes * walls.walls * walls.pairs,
+      WallSweep<Real, limited>{walls, plan.view(), plan.wall_rows.data(), plan.wall_work.data(), target,
+                               shape.theta_cells, shape.velocity_cells, field.left_below(), field.left_above()});
+}
+
+/// One sweep of X(τ).
+template <class Launcher>
 template <bool limited>
 void BackendOps<Launcher>::launch_drift(DeviceField& field, const DeviceDriftPlan& plan, Real* target) {
   const FieldShape& shape = field.shape();
-  const bool open = plan.boundary == ThetaBoundary::open;
-  const bool halo = plan.halo_rows > 0;
-  const ColumnSource<Real> source{
-      {field.cells(), halo ? plan.halo_below.data() : nullptr, halo ? plan.halo_above.data() : nullptr, plan.halo_rows,
-       shape.theta_cells, shape.velocity_cells, plan.boundary == ThetaBoundary::periodic},
-      shape};
-  launcher_->for_each_column_group("drift", source,
-                                   DriftSweep<Real, limited>{plan.view(), target, open ? field.left_below() : nullptr,
-                                                             open ? field.left_above() : nullptr});
+  const bool pressed = plan.pressed_walls() > 0;
+  if (plan.halo_rows > 0) fill_reflected_halo(field, plan);
+  if (pressed) save_wall_rows(field, plan);
+  const ColumnSource<Real> source{{field.cells(), plan.mirrors_below() ? plan.halo_below.data() : nullptr,
+                                   plan.mirrors_above() ? plan.halo_above.data() : nullptr, plan.halo_rows,
+                                   shape.theta_cells, shape.velocity_cells, plan.walls.is_periodic()},
+                                  shape};
+  const auto counted = [](ThetaBoundary wall, double* left) { return wall == ThetaBoundary::open ? left : nullptr; };
+  launcher_->for_each_column_group(
+      "drift", source,
+      DriftSweep<Real, limited>{plan.view(), target, counted(plan.walls.lower, field.left_below()),
+                                counted(plan.walls.upper, field.left_above())});
+  if (pressed) launch_walls<limited>(field, plan, target);
 }
 
 /// X(τ) into where the launcher wants it.
 template <class Launcher>
 auto BackendOps<Launcher>::drift_elsewhere(DeviceField& field, const DriftPlan& plan, Positivity positivity) -> Real* {
   const auto& p = static_cast<const DeviceDriftPlan&>(plan);
-  if (p.halo_rows > 0) fill_reflected_halo(field, p);
-  Real* const target = launcher_->drift_target(field.cell_memory);
-  if (positivity == Positivity::limit) {
-    launch_drift<true>(field, p, target);
-  } else {
-    launch_drift<false>(field, p, target);
+  const auto sweep = [&] {
+    Real* const target = launcher_->drift_target(field.cell_memory);
+    if (positivity == Positivity::limit) {
+      launch_drift<true>(field, p, target);
+    } else {
+      launch_drift<false>(field, p, target);
+    }
+    return target;
+  };
+  for (int part = 1; part < p.repeats; ++part) {
+    sweep();
+    launcher_->finish_drift(field.cell_memory);
   }
-  return target;
+  return sweep();
 }
 
 template <class Launcher>
@@ -548,20 +639,36 @@ void BackendOps<Launcher>::extrapolate(const PhaseMesh& mesh, std::span<Field* c
   for (std::size_t k = 0; k < levels.size(); ++k) departed.levels.level[k] = device(*levels[k]).departed();
   launcher_->for_each_value("combine departed", target.departed_size(), departed);
   launcher_->for_each_line("combine levels", shape.lines(), combine);
-  const bool periodic = mesh.boundary() == ThetaBoundary::periodic;
+  const FilterRows rows = filter_rows(mesh);
   const Real* finest = device(*levels.back()).cells();
   const Real* correction = device(*levels.front()).cells();
   if (positivity == Positivity::limit) {
     launcher_->for_each_segment(
         "filter", shape,
         FilterAndClip<Real, true>{finest, correction, target.cells(), target.created_in_segments(), shape.theta_cells,
-                                  shape.velocity_cells, shape.columns(), periodic});
+                                  shape.velocity_cells, shape.columns(), rows});
   } else {
     launcher_->for_each_segment(
         "filter", shape,
         FilterAndClip<Real, false>{finest, correction, target.cells(), target.created_in_segments(), shape.theta_cells,
-                                   shape.velocity_cells, shape.columns(), periodic});
+                                   shape.velocity_cells, shape.columns(), rows});
   }
+}
+
+template <class Launcher>
+FilterRows BackendOps<Launcher>::filter_rows(const PhaseMesh& mesh) {
+  const ThetaWalls& walls = mesh.walls();
+  if (!walls.any_pressed()) return {walls.is_periodic(), 0, 0, nullptr};
+  const int rows = unfiltered_wall_rows(mesh);
+  return {false, walls.lower_pressed ? rows : 0, walls.upper_pressed ? rows : 0, row_weights(mesh)};
+}
+
+/// Quadrature weights of the rows of a plane on the device; null where all are 1.
+template <class Launcher>
+const double* BackendOps<Launcher>::row_weights(const PhaseMesh& mesh) {
+  if (!mesh.walls().any_pressed()) return nullptr;
+  send(theta_weights(mesh), row_weights_);
+  return row_weights_.data();
 }
 
 template <class Launcher>
@@ -605,12 +712,12 @@ std::vector<LineSums> BackendOps<Launcher>::sum_lines(const PhaseMesh& mesh, con
 }
 
 template <class Launcher>
-std::vector<double> BackendOps<Launcher>::sum_columns(const Field& field) {
+std::vector<double> BackendOps<Launcher>::sum_columns(const PhaseMesh& mesh, const Field& field) {
   const FieldShape& shape = field.shape();
   line_values_.resize(static_cast<std::size_t>(shape.columns()));
-  launcher_->for_each_column(
-      "sum columns", shape.columns(),
-      SumColumns<Real>{device(field).cells(), shape.theta_cells, shape.velocity_cells, line_values_.data()});
+  launcher_->for_each_column("sum columns", shape.columns(),
+                             SumColumns<Real>{device(field).cells(), row_weights(mesh), shape.theta_cells,
+                                              shape.velocity_cells, line_values_.data()});
   std::vector<double> sums(static_cast<std::size_t>(shape.columns()));
   launcher_->download(line_values_.data(), sums.size(), sums.data());
   return sums;
@@ -687,6 +794,13 @@ std::unique_ptr<GeneratorPlan> BackendOps<Launcher>::plan_generator(const PhaseM
   values.insert(values.end(), coefficients.force.begin(), coefficients.force.end());
   values.insert(values.end(), coefficients.diffusion.begin(), coefficients.diffusion.end());
   send(values, plan->coefficients);
+  const WallRows rows = wall_generator(mesh);
+  std::vector<double> matrices = rows.incoming;
+  matrices.insert(matrices.end(), rows.outgoing.begin(), rows.outgoing.end());
+  matrices.insert(matrices.end(), rows.crossing.begin(), rows.crossing.end());
+  send(matrices, plan->wall_rows);
+  const double* const wall = plan->wall_rows.data();
+  const std::size_t size = rows.incoming.size();
   const double* const base = plan->coefficients.data();
   const int planes = mesh.planes();
   plan->view = {base,
@@ -697,7 +811,8 @@ std::unique_ptr<GeneratorPlan> BackendOps<Launcher>::plan_generator(const PhaseM
                 base + 3 * planes,
                 mesh.theta_cells(),
                 mesh.velocity_cells(),
-                mesh.boundary()};
+                mesh.walls(),
+                {rows.incoming_rows, rows.sources, wall, wall + size, wall + 2 * size}};
   return plan;
 }
 
@@ -720,19 +835,6 @@ CurrentArrays BackendOps<Launcher>::cell_currents(const GeneratorPlan& plan, con
   launcher_->download(memory, cells, result.theta.data());
   launcher_->download(memory + cells, cells, result.reversible.data());
   launcher_->download(memory + 2 * cells, cells, result.irreversible.data());
-  return result;
-}
-
-template <class Launcher>
-std::vector<double> BackendOps<Launcher>::theta_face_currents(const GeneratorPlan& plan, const Field& density) {
-  const FieldShape& shape = density.shape();
-  std::vector<double> result(static_cast<std::size_t>(shape.planes) * static_cast<std::size_t>(shape.theta_cells + 1) *
-                             static_cast<std::size_t>(shape.velocity_cells));
-  line_values_.resize(result.size());
-  launcher_->for_each_line("theta currents", shape.lines(),
-                           ThetaFaceCurrents<Real>{static_cast<const DeviceGeneratorPlan&>(plan).view,
-                                                   device(density).cells(), line_values_.data()});
-  launcher_->download(line_values_.data(), result.size(), result.data());
   return result;
 }
 
@@ -768,13 +870,13 @@ std::unique_ptr<Ensemble> BackendOps<Launcher>::allocate_ensemble(std::size_t ca
 
 template <class Launcher>
 std::unique_ptr<ParticlePlan> BackendOps<Launcher>::plan_particles(const ParticleLaw& law, const ParticleTable& table,
-                                                                   const Axis& theta, ThetaBoundary boundary) {
+                                                                   const Axis& theta, const ThetaWalls& walls) {
   auto plan = std::make_unique<DeviceParticlePlan>();
   plan->law = law;
   send(table.coefficients, plan->coefficients);
   plan->table = {plan->coefficients.data(), table.lower, 1.0 / table.width, table.intervals + 0.5};
-  plan->closed = boundary != ThetaBoundary::open;
-  plan->fold = {theta.lower, theta.length(), (boundary == ThetaBoundary::reflecting ? 2.0 : 1.0) * theta.length()};
+  plan->closed = walls.any_closed();
+  plan->fold = theta_fold(theta, walls);
   return plan;
 }
 

@@ -9,8 +9,9 @@
 ///
 /// Face fluxes are written so that their differences approximate the divergence at the cell centres, the points where
 /// the density is known: central of sixth order in v; upwind-biased of seventh order in θ, where there is no diffusion
-/// and a central difference would leave a checkerboard mode undamped. No flux passes a wall; beyond it p = 0 (open),
-/// wrapped (periodic) or mirrored (reflecting).
+/// and a central difference would leave a checkerboard mode undamped. Beyond a θ wall p = 0 (open: what flows out is
+/// lost), wrapped (periodic) or mirrored (reflecting); next to a reflecting wall on which a force acts the rows are
+/// those of wall_stencils.hpp. No flux passes the walls of v.
 namespace underdamp {
 
 inline constexpr int theta_reach = generator_theta_reach;        ///< cells e − 4 … e + 3 around θ-face e
@@ -37,6 +38,16 @@ UNDERDAMP_HD double velocity_slope_weight(int m) {
   return m >= 0 ? weight[m] : -weight[-1 - m];
 }
 
+/// Rows of −∂_θ J_θ next to a wall on which a force acts, at unit speed in units of cells; see WallRows. The outgoing
+/// ones balance the mass: Σ_r w_r of all is what the faces of the last row carry.
+struct WallGeneratorView {
+  int rows;  ///< 0: there is no such wall
+  int sources;
+  const double* incoming;  ///< [row · sources + s]
+  const double* outgoing;
+  const double* crossing;
+};
+
 /// Coefficients of the generator on the device, for a batch of planes.
 struct GeneratorView {
   const double* friction;         ///< [plane] γ
@@ -47,7 +58,8 @@ struct GeneratorView {
   const double* theta_width;      ///< [plane] h_θ
   int theta_cells;
   int velocity_cells;
-  ThetaBoundary boundary;
+  ThetaWalls walls;
+  WallGeneratorView beside_walls;
 
   UNDERDAMP_HD double velocity(int plane, int j) const { return velocity_origin[plane] + j * velocity_width[plane]; }
 };
@@ -57,8 +69,9 @@ struct GeneratorView {
 UNDERDAMP_HD std::ptrdiff_t neighbour(const GeneratorView& g, int i, int j) {
   const int n = g.theta_cells;
   if (i < 0 || i >= n) {
-    if (g.boundary == ThetaBoundary::open) return -1;
-    if (g.boundary == ThetaBoundary::periodic) {
+    const ThetaBoundary wall = i < 0 ? g.walls.lower : g.walls.upper;
+    if (wall == ThetaBoundary::open) return -1;
+    if (wall == ThetaBoundary::periodic) {
       i = i < 0 ? i + n : i - n;
     } else {
       i = i < 0 ? -1 - i : 2 * n - 1 - i;
@@ -68,23 +81,50 @@ UNDERDAMP_HD std::ptrdiff_t neighbour(const GeneratorView& g, int i, int j) {
   return static_cast<std::ptrdiff_t>(i) * g.velocity_cells + j;
 }
 
-/// Does any current pass θ-face e?
-UNDERDAMP_HD bool theta_face_open(const GeneratorView& g, int e) {
-  return g.boundary == ThetaBoundary::periodic || (e > 0 && e < g.theta_cells) ||
-         g.boundary == ThetaBoundary::reflecting;
+/// Does any current pass θ-face e of a column of that velocity? Nothing comes in through an open wall.
+UNDERDAMP_HD bool theta_face_open(const GeneratorView& g, int e, double v) {
+  if (e > 0 && e < g.theta_cells) return true;
+  const bool flows_out = e > 0 ? v > 0.0 : v < 0.0;
+  return flows_out || (e > 0 ? g.walls.upper : g.walls.lower) != ThetaBoundary::open;
+}
+
+/// Distance of row i from the wall on which a force acts, if its row is one of those beside it; else −1.
+UNDERDAMP_HD int row_beside_wall(const GeneratorView& g, int i) {
+  const int rows = g.beside_walls.rows;
+  if (g.walls.lower_pressed && i < rows) return i;
+  return g.walls.upper_pressed && g.theta_cells - 1 - i < rows ? g.theta_cells - 1 - i : -1;
 }
 
 /// J_θ through θ-face e of column j; `p` is the first cell of the plane.
 template <class Real>
 UNDERDAMP_HD double theta_current(const GeneratorView& g, const Real* p, int plane, int e, int j) {
-  if (!theta_face_open(g, e)) return 0.0;
   const double v = g.velocity(plane, j);
+  if (!theta_face_open(g, e, v)) return 0.0;
   double sum = 0.0;
   for (int m = -theta_reach; m < theta_reach; ++m) {
     const std::ptrdiff_t cell = neighbour(g, e + m, j);
     if (cell >= 0) sum += theta_face_weight(m, v > 0.0) * p[cell];
   }
   return v * sum;
+}
+
+/// −∂_θ J_θ in row i of column j; `p` is the first cell of the plane.
+template <class Real>
+UNDERDAMP_HD double theta_rate(const GeneratorView& g, const Real* p, int plane, int i, int j) {
+  const int row = row_beside_wall(g, i);
+  if (row < 0) return -(theta_current(g, p, plane, i + 1, j) - theta_current(g, p, plane, i, j)) / g.theta_width[plane];
+  const WallGeneratorView& wall = g.beside_walls;
+  const bool upper = row != i;
+  const double v = g.velocity(plane, j);
+  const bool outgoing = upper ? v < 0.0 : v > 0.0;
+  const double* const own = (outgoing ? wall.outgoing : wall.incoming) + row * wall.sources;
+  double sum = 0.0;
+  for (int s = 0; s < wall.sources; ++s) {
+    const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(upper ? g.theta_cells - 1 - s : s) * g.velocity_cells;
+    sum += own[s] * p[line + j];
+    if (outgoing) sum += wall.crossing[row * wall.sources + s] * p[line + g.velocity_cells - 1 - j];
+  }
+  return (v < 0.0 ? -v : v) / g.theta_width[plane] * sum;
 }
 
 /// J_v through v-face e of line l; `p` is the first cell of the line. Zero at the walls.
@@ -103,8 +143,7 @@ UNDERDAMP_HD double velocity_current(const GeneratorView& g, const Real* p, int 
   return sum;
 }
 
-/// to = L_h from = −(J_θ(i+1) − J_θ(i))/h_θ − (J_v(j+1) − J_v(j))/h_v, line by line. 16 bytes per cell and the rows
-/// around.
+/// to = L_h from = −∂_θ J_θ − (J_v(j+1) − J_v(j))/h_v, line by line. 16 bytes per cell and the rows around.
 template <class Real>
 struct ApplyGenerator {
   GeneratorView g;
@@ -119,30 +158,9 @@ struct ApplyGenerator {
     const Real* const row = from + static_cast<std::ptrdiff_t>(l) * g.velocity_cells;
     Real* const out = to + static_cast<std::ptrdiff_t>(l) * g.velocity_cells;
     line.for_each(g.velocity_cells, [&](int j) {
-      const double theta = theta_current(g, p, plane, i + 1, j) - theta_current(g, p, plane, i, j);
       const double velocity = velocity_current(g, row, plane, l, j + 1) - velocity_current(g, row, plane, l, j);
-      out[j] = static_cast<Real>(-theta / g.theta_width[plane] - velocity / g.velocity_width[plane]);
+      out[j] = static_cast<Real>(theta_rate(g, p, plane, i, j) - velocity / g.velocity_width[plane]);
     });
-  }
-};
-
-/// J_θ on all faces of line l: faces e = l's row (and, of the last row of a plane, the upper wall too).
-template <class Real>
-struct ThetaFaceCurrents {
-  GeneratorView g;
-  const Real* density;
-  double* current;  ///< [plane · (theta_cells + 1) + e][j]
-
-  template <class Line>
-  UNDERDAMP_HD void operator()(Line& line, int l) const {
-    const int plane = l / g.theta_cells;
-    const int i = l % g.theta_cells;
-    const Real* const p = density + static_cast<std::ptrdiff_t>(plane) * g.theta_cells * g.velocity_cells;
-    double* const out = current + (static_cast<std::ptrdiff_t>(plane) * (g.theta_cells + 1) + i) * g.velocity_cells;
-    line.for_each(g.velocity_cells, [&](int j) { out[j] = theta_current(g, p, plane, i, j); });
-    if (i + 1 == g.theta_cells) {
-      line.for_each(g.velocity_cells, [&](int j) { out[g.velocity_cells + j] = theta_current(g, p, plane, i + 1, j); });
-    }
   }
 };
 

@@ -23,7 +23,7 @@ struct DriftView {
 template <class Real>
 struct ThetaRows {
   const Real* plane;  ///< first cell of the plane
-  const Real* below;  ///< halo rows −depth … −1 (reflecting walls, neighbouring ranks), else null
+  const Real* below;  ///< halo rows −depth … −1 (mirroring walls, neighbouring ranks), else null
   const Real* above;  ///< halo rows n … n + depth − 1
   int depth;
   int n;
@@ -47,7 +47,7 @@ template <class Real, bool limited>
 struct DriftSweep {
   DriftView<Real> table;
   Real* to;
-  double* left_below;  ///< [column] mass (in cells) lost through θ_min so far; null at closed boundaries
+  double* left_below;  ///< [column] mass (in cells) lost through θ_min so far; null where the wall is closed
   double* left_above;
 
   /// `columns` describes a group of neighbouring columns of one plane; see HostColumns and CudaColumns.

@@ -105,6 +105,16 @@ struct CombineValues {
   }
 };
 
+/// Rows of a column as the filter sees them.
+struct FilterRows {
+  bool periodic;
+  /// Rows next to a wall that are left as they are: there the levels agree on every scale (wall_stencils.hpp), and the
+  /// kink of the density must not be smoothed. 0 where the filter goes on to the wall.
+  int unfiltered_below;
+  int unfiltered_above;
+  const double* weights;  ///< [row] quadrature weights of a plane, or null: all 1
+};
+
 /// Second pass, on segments of columns: P = P_K + S D. With `clipped` what would become negative is set to zero and
 /// taken from the rest of the segment, so that the mass stays; a segment whose sum is not positive becomes empty and
 /// what that created is counted.
@@ -117,13 +127,13 @@ struct FilterAndClip {
   int theta_cells;
   int velocity_cells;
   int columns;
-  bool periodic;
+  FilterRows rows;
 
   /// Row beyond a wall: wrapped, or mirrored in the wall so that S conserves the mass of D.
   UNDERDAMP_HD int row_inside(int r) const {
     const int n = theta_cells;
-    if (r < 0) return periodic ? r + n : -1 - r;
-    if (r >= n) return periodic ? r - n : 2 * n - 1 - r;
+    if (r < 0) return rows.periodic ? r + n : -1 - r;
+    if (r >= n) return rows.periodic ? r - n : 2 * n - 1 - r;
     return r;
   }
 
@@ -132,6 +142,10 @@ struct FilterAndClip {
     const auto row = [&](int r) {
       return P::load(column + static_cast<std::ptrdiff_t>(row_inside(r)) * velocity_cells);
     };
+    if (i < rows.unfiltered_below || i >= theta_cells - rows.unfiltered_above) return row(i);
+    // What S takes out is the difference of a flux through the edges of row i; none passes into unfiltered rows.
+    if (rows.unfiltered_below > 0 && i == rows.unfiltered_below) return row(i) - edge_flux<P>(row, i + 1);
+    if (rows.unfiltered_above > 0 && i == theta_cells - 1 - rows.unfiltered_above) return row(i) + edge_flux<P>(row, i);
     // (−δ²/4)^6 as weights of the offsets 0 … 6: (−1)^m binom(12, 6 − m) / 4^6.
     constexpr double weights[filter_reach + 1] = {924.0 / 4096.0, -792.0 / 4096.0, 495.0 / 4096.0, -220.0 / 4096.0,
                                                   66.0 / 4096.0,  -12.0 / 4096.0,  1.0 / 4096.0};
@@ -140,6 +154,17 @@ struct FilterAndClip {
     for (int m = 1; m <= filter_reach; ++m)
       removed = removed + static_cast<Real>(weights[m]) * (row(i - m) + row(i + m));
     return row(i) - removed;
+  }
+
+  /// G_e with (−δ²/4)^6 D = G_{i+1} − G_i: (−1)^m binom(11, 5 − m) / 4^6 times D_{e−1−m} − D_{e+m}, m = 0 … 5.
+  template <class P, class Row>
+  static UNDERDAMP_HD P edge_flux(const Row& row, int e) {
+    constexpr double weights[filter_reach] = {462.0 / 4096.0, -330.0 / 4096.0, 165.0 / 4096.0,
+                                              -55.0 / 4096.0, 11.0 / 4096.0,   -1.0 / 4096.0};
+    P flux = static_cast<Real>(weights[0]) * (row(e - 1) - row(e));
+    UNDERDAMP_UNROLL
+    for (int m = 1; m < filter_reach; ++m) flux = flux + static_cast<Real>(weights[m]) * (row(e - 1 - m) - row(e + m));
+    return flux;
   }
 
   /// Rows [begin, end) of the columns that start at `column` of `plane`; `lanes` of the pack are real columns.
@@ -153,9 +178,10 @@ struct FilterAndClip {
       const std::ptrdiff_t cell = origin + static_cast<std::ptrdiff_t>(i) * velocity_cells;
       P value = P::load(finest + cell) + filtered<P>(correction + origin, i);
       if (clipped) {
-        sum = sum + value;
+        const Real weight = rows.weights == nullptr ? Real{1} : static_cast<Real>(rows.weights[i]);
+        sum = sum + weight * value;
         value = max(zero, value);
-        positive = positive + value;
+        positive = positive + weight * value;
       }
       value.store_first(density + cell, lanes);
     }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernels/current.hpp"
+#include "kernels/wall_stencils.hpp"
 
 namespace underdamp {
 namespace {
@@ -38,11 +39,26 @@ class RowBuilder {
 
 /// Adds factor · J_θ through θ-face e of column j.
 void add_theta_face(RowBuilder& row, const GeneratorView& g, int e, int j, double factor) {
-  if (!theta_face_open(g, e)) return;
   const double v = g.velocity(0, j);
+  if (!theta_face_open(g, e, v)) return;
   for (int m = -theta_reach; m < theta_reach; ++m) {
     const std::ptrdiff_t cell = neighbour(g, e + m, j);
     if (cell >= 0) row.add(cell, factor * v * theta_face_weight(m, v > 0.0));
+  }
+}
+
+/// Adds −∂_θ J_θ of column j in row i, which is the one at that distance from a wall on which a force acts.
+void add_row_beside_wall(RowBuilder& row, const GeneratorView& g, int i, int j, int distance) {
+  const WallGeneratorView& wall = g.beside_walls;
+  const bool upper = distance != i;
+  const double v = g.velocity(0, j);
+  const bool outgoing = upper ? v < 0.0 : v > 0.0;
+  const double factor = std::abs(v) / g.theta_width[0];
+  const double* const own = (outgoing ? wall.outgoing : wall.incoming) + distance * wall.sources;
+  for (int s = 0; s < wall.sources; ++s) {
+    const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(upper ? g.theta_cells - 1 - s : s) * g.velocity_cells;
+    row.add(line + j, factor * own[s]);
+    if (outgoing) row.add(line + g.velocity_cells - 1 - j, factor * wall.crossing[distance * wall.sources + s]);
   }
 }
 
@@ -61,13 +77,23 @@ void add_velocity_face(RowBuilder& row, const GeneratorView& g, int i, int e, do
 
 }  // namespace
 
-SparseMatrix assemble_generator(const PhasePlane& plane, ThetaBoundary boundary, double friction,
+SparseMatrix assemble_generator(const PhasePlane& plane, const ThetaWalls& walls, double friction,
                                 const std::vector<double>& force, const std::vector<double>& diffusion) {
   const double origin = plane.velocity.center(0);
   const double velocity_width = plane.velocity.width();
   const double theta_width = plane.theta.width();
-  const GeneratorView g{&friction,    force.data(),      diffusion.data(),     &origin, &velocity_width,
-                        &theta_width, plane.theta.cells, plane.velocity.cells, boundary};
+  const WallRows beside = wall_generator(PhaseMesh({plane}, walls));
+  const GeneratorView g{
+      &friction,
+      force.data(),
+      diffusion.data(),
+      &origin,
+      &velocity_width,
+      &theta_width,
+      plane.theta.cells,
+      plane.velocity.cells,
+      walls,
+      {beside.incoming_rows, beside.sources, beside.incoming.data(), beside.outgoing.data(), beside.crossing.data()}};
   SparseMatrix matrix;
   const auto cells = static_cast<std::size_t>(g.theta_cells) * static_cast<std::size_t>(g.velocity_cells);
   matrix.row_begin.reserve(cells + 1);
@@ -77,8 +103,12 @@ SparseMatrix assemble_generator(const PhasePlane& plane, ThetaBoundary boundary,
   RowBuilder row;
   for (int i = 0; i < g.theta_cells; ++i) {
     for (int j = 0; j < g.velocity_cells; ++j) {
-      add_theta_face(row, g, i, j, 1.0 / theta_width);
-      add_theta_face(row, g, i + 1, j, -1.0 / theta_width);
+      if (const int distance = row_beside_wall(g, i); distance >= 0) {
+        add_row_beside_wall(row, g, i, j, distance);
+      } else {
+        add_theta_face(row, g, i, j, 1.0 / theta_width);
+        add_theta_face(row, g, i + 1, j, -1.0 / theta_width);
+      }
       add_velocity_face(row, g, i, j, 1.0 / velocity_width);
       add_velocity_face(row, g, i, j + 1, -1.0 / velocity_width);
       row.flush(matrix);

@@ -43,9 +43,9 @@ inline constexpr int generator_theta_reach = 4;
 inline constexpr int generator_velocity_reach = 3;
 
 /// The generator L_h of one plane as a matrix: the same face weights as kernels/current.hpp. Row and column i·v_cells +
-/// j. `friction`, `force` and `diffusion` are those of the plane. Each column sums to 0 but for rounding: mass is
-/// conserved.
-SparseMatrix assemble_generator(const PhasePlane& plane, ThetaBoundary boundary, double friction,
+/// j. `friction`, `force` and `diffusion` are those of the plane. Between closed walls each column sums to 0 but for
+/// rounding, weighted with theta_weights(): mass is conserved.
+SparseMatrix assemble_generator(const PhasePlane& plane, const ThetaWalls& walls, double friction,
                                 const std::vector<double>& force, const std::vector<double>& diffusion);
 
 /// In Matrix Market form, coordinates from 1.

@@ -83,10 +83,11 @@ struct SumLines {
   }
 };
 
-/// Σ_i p of each column (plane, j), 8 bytes per cell; one thread or lane per column.
+/// Σ_i w_i p of each column (plane, j), 8 bytes per cell; one thread or lane per column.
 template <class Real>
 struct SumColumns {
   const Real* density;
+  const double* weights;  ///< [row], or null: all 1
   int theta_cells;
   int velocity_cells;
   double* sums;  ///< [column]
@@ -96,7 +97,11 @@ struct SumColumns {
     const Real* p =
         density + static_cast<std::ptrdiff_t>(plane) * theta_cells * velocity_cells + column % velocity_cells;
     double sum = 0.0;
-    for (int i = 0; i < theta_cells; ++i) sum += p[static_cast<std::ptrdiff_t>(i) * velocity_cells];
+    if (weights == nullptr) {
+      for (int i = 0; i < theta_cells; ++i) sum += p[static_cast<std::ptrdiff_t>(i) * velocity_cells];
+    } else {
+      for (int i = 0; i < theta_cells; ++i) sum += weights[i] * p[static_cast<std::ptrdiff_t>(i) * velocity_cells];
+    }
     sums[column] = sum;
   }
 };

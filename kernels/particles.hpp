@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <limits>
 
 #include "kernels/particle_law.hpp"
 #include "kernels/random.hpp"
@@ -50,20 +51,35 @@ struct ParticleTableView {
   }
 };
 
-/// Closed θ axis: positions beyond the walls are mapped back, mirrored ones with reversed velocity.
+/// Closed θ walls: positions beyond them are mapped back, mirrored ones with reversed velocity.
 struct ThetaFold {
-  double lower;
-  double length;
-  double period;  ///< length of the axis if periodic, twice that if reflecting
+  double origin;  ///< lower end of the axis; of one mirror alone, its place
+  double length;  ///< of the axis; infinite beside one mirror alone
+  double period;  ///< length of the axis if periodic, twice that between two mirrors, infinite beside one
+  double side;    ///< −1 if the axis lies below its one mirror, else 1
 
   UNDERDAMP_HD void operator()(double& theta, double& velocity) const {
-    double x = theta - lower;
-    x -= period * floor(x / period);
-    const bool mirrored = x > length;
-    theta = lower + (mirrored ? period - x : x);
-    velocity = mirrored ? -velocity : velocity;
+    double x = side * (theta - origin);
+    const bool stands_alone = period > largest;
+    const bool behind = stands_alone && x < 0.0;
+    x = stands_alone ? (behind ? -x : x) : x - period * floor(x / period);
+    const bool beyond = x > length;
+    theta = origin + side * (beyond ? period - x : x);
+    velocity = behind || beyond ? -velocity : velocity;
   }
+
+ private:
+  static constexpr double largest = 1e300;
 };
+
+/// For walls of which at least one is closed.
+inline ThetaFold theta_fold(const Axis& theta, const ThetaWalls& walls) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  if (walls.is_periodic()) return {theta.lower, theta.length(), theta.length(), 1.0};
+  if (walls.closed()) return {theta.lower, theta.length(), 2.0 * theta.length(), 1.0};
+  if (walls.lower == ThetaBoundary::reflecting) return {theta.lower, infinity, infinity, 1.0};
+  return {theta.upper, infinity, infinity, -1.0};
+}
 
 /// Steps first … last − 1 of a ParticleLaw (eqs. 53-55). At the time points k = first … last: the closing kick of step
 /// k − 1 with ξ_a(k), the opening kick of step k with ξ_b(k), the drift of step k. Kicks and drifts that belong to

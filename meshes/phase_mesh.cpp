@@ -26,8 +26,9 @@ void require_valid(const Axis& axis, const char* name, int plane) {
 
 }  // namespace
 
-PhaseMesh::PhaseMesh(std::vector<PhasePlane> planes, ThetaBoundary boundary)
-    : planes_(std::move(planes)), boundary_(boundary) {
+PhaseMesh::PhaseMesh(std::vector<PhasePlane> planes, ThetaWalls walls) : planes_(std::move(planes)), walls_(walls) {
+  if ((walls_.lower == ThetaBoundary::periodic) != (walls_.upper == ThetaBoundary::periodic))
+    throw Error(ExitCode::bad_input, "one theta wall is periodic, the other is not", "walls", "make both periodic");
   if (planes_.empty()) throw Error(ExitCode::bad_input, "a mesh needs at least one plane");
   for (int p = 0; p < this->planes(); ++p) {
     require_valid(plane(p).theta, "theta", p);
@@ -37,7 +38,7 @@ PhaseMesh::PhaseMesh(std::vector<PhasePlane> planes, ThetaBoundary boundary)
                   "batch of planes", "give every plane the same cells");
     }
     const Axis& v = plane(p).velocity;
-    if (boundary_ == ThetaBoundary::reflecting && std::abs(v.lower + v.upper) > 1e-12 * v.length()) {
+    if (walls_.any_reflecting() && std::abs(v.lower + v.upper) > 1e-12 * v.length()) {
       throw Error(ExitCode::bad_input, "a reflecting theta wall needs a velocity box that is symmetric about 0",
                   "plane " + std::to_string(p + 1), "set velocity = [-V, V]");
     }

@@ -6,11 +6,35 @@
 
 namespace underdamp {
 
-/// What happens to probability at the two θ walls of a plane. Velocity walls are always open.
+/// What happens to probability at a θ wall of a plane. Velocity walls are always open.
 enum class ThetaBoundary {
   open,        ///< mass that crosses is lost and counted
   periodic,    ///< θ is an angle
   reflecting,  ///< (θ, v) → (2θ_wall − θ, −v)
+};
+
+/// The two θ walls of every plane of a mesh: periodic both or neither.
+struct ThetaWalls {
+  ThetaBoundary lower = ThetaBoundary::open;
+  ThetaBoundary upper = ThetaBoundary::open;
+  /// A force acts at a reflecting wall, so that the density mirrored in it has a kink there
+  /// (kernels/wall_stencils.hpp).
+  bool lower_pressed = false;
+  bool upper_pressed = false;
+
+  ThetaWalls() = default;
+  ThetaWalls(ThetaBoundary both) : lower(both), upper(both) {}  // NOLINT: one word for both is meant to be enough
+  ThetaWalls(ThetaBoundary below, ThetaBoundary above) : lower(below), upper(above) {}
+
+  bool is_periodic() const { return lower == ThetaBoundary::periodic; }
+  bool any_open() const { return lower == ThetaBoundary::open || upper == ThetaBoundary::open; }
+  bool any_reflecting() const { return lower == ThetaBoundary::reflecting || upper == ThetaBoundary::reflecting; }
+  bool any_pressed() const { return lower_pressed || upper_pressed; }
+  /// Nothing passes either of them.
+  bool closed() const { return !any_open(); }
+  bool any_closed() const { return lower != ThetaBoundary::open || upper != ThetaBoundary::open; }
+
+  friend bool operator==(const ThetaWalls&, const ThetaWalls&) = default;
 };
 
 /// Number of cells of a field: planes × θ-cells × v-cells, v fastest in memory.
@@ -39,9 +63,9 @@ struct PhasePlane {
 /// A batch of independent planes of equal shape, each with its own box.
 class PhaseMesh {
  public:
-  /// Throws Error (bad_input) if there is no plane, shapes differ, a box is empty or not finite, or an axis has
-  /// fewer than `minimum_cells` cells.
-  explicit PhaseMesh(std::vector<PhasePlane> planes, ThetaBoundary boundary = ThetaBoundary::open);
+  /// Throws Error (bad_input) if there is no plane, shapes differ, a box is empty or not finite, an axis has fewer than
+  /// `minimum_cells` cells, one wall alone is periodic, or a velocity box beside a reflecting wall is not symmetric.
+  explicit PhaseMesh(std::vector<PhasePlane> planes, ThetaWalls walls = ThetaBoundary::open);
 
   /// The widest stencil (13 points) must fit into a line.
   static constexpr int minimum_cells = 16;
@@ -51,14 +75,14 @@ class PhaseMesh {
   int velocity_cells() const { return planes_.front().velocity.cells; }
   FieldShape shape() const { return {planes(), theta_cells(), velocity_cells()}; }
   const PhasePlane& plane(int p) const { return planes_[static_cast<std::size_t>(p)]; }
-  ThetaBoundary boundary() const { return boundary_; }
+  const ThetaWalls& walls() const { return walls_; }
 
   /// The mesh of one plane alone.
-  PhaseMesh only(int p) const { return PhaseMesh({plane(p)}, boundary_); }
+  PhaseMesh only(int p) const { return PhaseMesh({plane(p)}, walls_); }
 
  private:
   std::vector<PhasePlane> planes_;
-  ThetaBoundary boundary_;
+  ThetaWalls walls_;
 };
 
 }  // namespace underdamp

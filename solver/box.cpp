@@ -368,6 +368,23 @@ Region required_region(const Spec& spec, const Model& model, int p) {
   return region;
 }
 
+/// Walls of the spec, and whether a force acts on the density there: then its mirror image has a kink.
+ThetaWalls walls_of(const Spec& spec, const Model& model, const std::vector<PhasePlane>& planes) {
+  ThetaWalls walls = spec.grid.walls;
+  for (std::size_t p = 0; p < planes.size(); ++p) {
+    const auto presses = [&](double theta) {
+      const int plane = static_cast<int>(p);
+      const double temperature = model.diffusion(plane, theta) / model.gamma();
+      // Over one cell, of the density itself.
+      constexpr double negligible = 1e-8;
+      return !(std::abs(model.force(plane, theta)) * planes[p].theta.width() <= negligible * temperature);
+    };
+    if (walls.lower == ThetaBoundary::reflecting && presses(planes[p].theta.lower)) walls.lower_pressed = true;
+    if (walls.upper == ThetaBoundary::reflecting && presses(planes[p].theta.upper)) walls.upper_pressed = true;
+  }
+  return walls;
+}
+
 }  // namespace
 
 PlaneBox choose_box(const Spec& spec, const Model& model, int p) {
@@ -390,7 +407,7 @@ PlaneBox choose_box(const Spec& spec, const Model& model, int p) {
     if (spec.grid.theta) box.reason = "theta as given; velocity: " + box.reason;
     if (spec.grid.velocity) box.reason = "velocity as given; theta: " + box.reason;
   }
-  if (spec.grid.boundary == ThetaBoundary::reflecting) {
+  if (spec.grid.walls.any_reflecting()) {
     const double v = std::max(std::abs(box.velocity.lower), std::abs(box.velocity.upper));
     box.velocity = {-v, v};
   }
@@ -416,7 +433,7 @@ PhaseMesh make_mesh(const Spec& spec, const Model& model, std::vector<std::strin
                       {box.velocity.lower, box.velocity.upper, spec.grid.cells[1]}});
     if (reasons != nullptr) reasons->push_back(box.reason);
   }
-  return PhaseMesh(std::move(planes), spec.grid.boundary);
+  return PhaseMesh(std::move(planes), walls_of(spec, model, planes));
 }
 
 }  // namespace underdamp

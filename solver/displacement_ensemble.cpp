@@ -91,7 +91,7 @@ Beginning beginning_of(const Spec& spec, Backend& backend, const Model& model, c
             static_cast<long>(std::min(1e6, std::ceil(steps)))};
   }
   const auto density = stationary_density(backend, spec, model, p, mesh, [] {});
-  return {particle_start(mesh.plane(p), mesh.boundary(), density), 0};
+  return {particle_start(mesh.plane(p), mesh.walls(), density), 0};
 }
 
 EnsembleOptions options_for(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p, std::size_t modes) {

@@ -103,8 +103,8 @@ class EnsembleRun {
         done_(done) {
     const ParticleTable table = tabulate_particles(model, mesh, p, options.integrator);
     for (const Stretch& stretch : stretches_) {
-      plans_.push_back(backend.plan_particles(law_of(model, options.integrator, stretch.step), table, plane_.theta,
-                                              mesh.boundary()));
+      plans_.push_back(
+          backend.plan_particles(law_of(model, options.integrator, stretch.step), table, plane_.theta, mesh.walls()));
       steps_ += stretch.steps;
     }
     if (done_.particles == 0) {
@@ -239,7 +239,7 @@ class TravelRun {
     const ParticleTable table = tabulate_particles(model, mesh, p, options.integrator);
     const auto plan = [&](double step) {
       plans_.push_back(
-          backend.plan_particles(law_of(model, options.integrator, step), table, plane_.theta, mesh.boundary()));
+          backend.plan_particles(law_of(model, options.integrator, step), table, plane_.theta, mesh.walls()));
     };
     for (const Stretch& stretch : stretches_) {
       plan(stretch.step);
@@ -314,8 +314,8 @@ class TravelRun {
 
 }  // namespace
 
-ParticleStart particle_start(const PhasePlane& plane, ThetaBoundary boundary, std::span<const double> density) {
-  const auto probability = cell_probabilities(plane, boundary, density);
+ParticleStart particle_start(const PhasePlane& plane, const ThetaWalls& walls, std::span<const double> density) {
+  const auto probability = cell_probabilities(plane, walls, density);
   GridStart start = cells_only(probability);
   const int rows = plane.theta.cells;
   const int columns = plane.velocity.cells;
@@ -323,7 +323,9 @@ ParticleStart particle_start(const PhasePlane& plane, ThetaBoundary boundary, st
     return i >= 0 && i < rows && j >= 0 && j < columns ? probability[static_cast<std::size_t>(i * columns + j)] : 0.0;
   };
   // At a closed wall there is no cell beyond: the slope is left flat there.
-  const auto beyond = [&](int i) { return boundary != ThetaBoundary::open && (i == 0 || i == rows - 1); };
+  const auto beyond = [&](int i) {
+    return (i == 0 && walls.lower != ThetaBoundary::open) || (i == rows - 1 && walls.upper != ThetaBoundary::open);
+  };
   for (int i = 0; i < rows; ++i) {
     for (int j = 0; j < columns; ++j) {
       const auto c = static_cast<std::size_t>(i * columns + j);
@@ -343,7 +345,7 @@ ParticleStart particle_start(const Spec& spec, const Model& model, const PhaseMe
             std::nullopt};
   }
   const auto density = initial_density(spec, model, mesh, p);
-  if (spec.initial.kind == InitialKind::file) return particle_start(mesh.plane(p), mesh.boundary(), density);
+  if (spec.initial.kind == InitialKind::file) return particle_start(mesh.plane(p), mesh.walls(), density);
   return {std::nullopt, cells_only(density)};  // uniform: whole cells, with edges
 }
 
@@ -374,9 +376,8 @@ EnsembleOptions ensemble_options(const Spec& spec, const Model& model, const Pha
 ParticleTable tabulate_particles(const Model& model, const PhaseMesh& mesh, int p, EnsembleIntegrator integrator) {
   // Between the outermost cell centres loss and noise are known to be finite; a closed axis is needed up to its walls.
   const Axis& axis = mesh.plane(p).theta;
-  const bool closed = mesh.boundary() != ThetaBoundary::open;
-  const double lower = closed ? axis.lower : axis.center(0);
-  const double upper = closed ? axis.upper : axis.center(axis.cells - 1);
+  const double lower = mesh.walls().lower == ThetaBoundary::open ? axis.center(0) : axis.lower;
+  const double upper = mesh.walls().upper == ThetaBoundary::open ? axis.center(axis.cells - 1) : axis.upper;
   const bool map = integrator == EnsembleIntegrator::sgd;
   std::vector<double> force;
   std::vector<double> diffusion;

@@ -28,7 +28,7 @@ struct ParticleStart {
 ParticleStart particle_start(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
 
 /// Draws from a density given at the cell centres of a plane, eq. 57: cell averages, and slopes within each cell.
-ParticleStart particle_start(const PhasePlane& plane, ThetaBoundary boundary, std::span<const double> density);
+ParticleStart particle_start(const PhasePlane& plane, const ThetaWalls& walls, std::span<const double> density);
 
 /// Step of `integrator` at which its error is a fraction of the statistical one, eq. 63.
 double default_step(const Model& model, const PhaseMesh& mesh, int p, EnsembleIntegrator integrator, double particles);

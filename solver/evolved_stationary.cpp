@@ -71,7 +71,7 @@ class Evolution {
   }
 
   double mass(const Field& field) {
-    const auto columns = backend_.sum_columns(field);
+    const auto columns = backend_.sum_columns(mesh_, field);
     return std::accumulate(columns.begin(), columns.end(), 0.0);
   }
 

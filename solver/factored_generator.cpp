@@ -6,9 +6,9 @@
 namespace underdamp {
 
 OrderedGenerator::OrderedGenerator(const PhaseMesh& mesh, const Tables& tables)
-    : csr_(assemble_generator(mesh.plane(0), mesh.boundary(), tables.friction[0], tables.force, tables.diffusion)) {
+    : csr_(assemble_generator(mesh.plane(0), mesh.walls(), tables.friction[0], tables.force, tables.diffusion)) {
   const auto order = nested_dissection(mesh.theta_cells(), mesh.velocity_cells(), generator_theta_reach,
-                                       generator_velocity_reach, mesh.boundary() == ThetaBoundary::periodic);
+                                       generator_velocity_reach, mesh.walls().is_periodic());
   place_.resize(static_cast<Eigen::Index>(order.size()));
   for (std::size_t k = 0; k < order.size(); ++k) place_.indices()[order[k]] = static_cast<int>(k);
   using Rows = Eigen::SparseMatrix<double, Eigen::RowMajor, int>;

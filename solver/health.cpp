@@ -38,7 +38,7 @@ class Examination {
   }
 
   void require_positive() const {
-    const double negative = 0.5 * (observables_.magnitude - observables_.mass);
+    const double negative = 0.5 * (observables_.magnitude - observables_.cell_sum);
     const bool limited = simulation_.spec().evolve->limit_positivity;
     if (negative <= (limited ? negative_error_limited : negative_error_unlimited)) return;
     fail(fmt::format("at t = {:.6g} values below 0 hold {:.2e} of the probability; the least is {:.3g}", time_,

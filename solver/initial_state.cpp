@@ -249,8 +249,9 @@ std::vector<double> initial_density(const Spec& spec, const Model& model, const 
     const InitialMoments moments = initial_moments(spec, model, p);
     fill([&](double x, double y) { return gaussian_density(moments.mean, moments.covariance, x, y); });
   }
+  const auto weights = theta_weights(mesh);
   double mass = 0.0;
-  for (const double value : density) mass += value * plane.cell_area();
+  for (std::size_t k = 0; k < density.size(); ++k) mass += weights[k / n] * density[k] * plane.cell_area();
   const double least = initial.kind == InitialKind::gaussian || initial.kind == InitialKind::stationary ? 0.5 : 0.0;
   if (!std::isfinite(mass) || !(mass > least)) refuse_start(spec, model, plane, p, mass);
   for (double& value : density) value /= mass;

@@ -32,8 +32,8 @@ struct GridDensity {
 /// in, a .vti that an earlier run wrote. Throws SpecError.
 GridDensity read_grid_density(const std::string& file);
 
-/// Density at the cell centres of plane p of the mesh, normalised so that the sum over the cells times the cell area
-/// is 1. Throws Error (bad_input) if the start does not lie in the box.
+/// Density at the cell centres of plane p of the mesh, normalised so that its integral, the sum over the cells with
+/// theta_weights() times the cell area, is 1. Throws Error (bad_input) if the start does not lie in the box.
 std::vector<double> initial_density(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
 
 }  // namespace underdamp

@@ -118,7 +118,10 @@ void Integrator::start(std::span<const double> density) {
   }
   initial_mass_.assign(planes, 0.0);
   const std::size_t cells = density.size() / planes;
-  for (std::size_t k = 0; k < density.size(); ++k) initial_mass_[k / cells] += density[k];
+  const auto weights = theta_weights(mesh_);
+  const auto columns = static_cast<std::size_t>(mesh_.velocity_cells());
+  for (std::size_t k = 0; k < density.size(); ++k)
+    initial_mass_[k / cells] += weights[k / columns % weights.size()] * density[k];
   for (int p = 0; p < mesh_.planes(); ++p) {
     const auto first = cells * static_cast<std::size_t>(p);
     spread_[static_cast<std::size_t>(p)] =
@@ -520,7 +523,7 @@ void Integrator::absorb_created(Field& field) {
 void Integrator::restore_mass() {
   const double most_rounding = precision_ == Precision::float64 ? 1e-12 : 1e-4;
   restored_ = statistics_.strang_steps;
-  const auto columns = backend_.sum_columns(*density_);
+  const auto columns = backend_.sum_columns(mesh_, *density_);
   const auto departed = backend_.departed(*density_);
   const std::size_t length = columns.size() / departed.size();
   std::vector<double> factor;

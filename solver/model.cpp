@@ -302,7 +302,9 @@ std::optional<double> Model::gibbs_curvature(int p, const GridSpec& grid) const 
       if (limits && (theta >= limits->upper || theta <= limits->lower)) {
         const double wall = direction > 0.0 ? limits->upper : limits->lower;
         const bool is_at_wall = std::abs(wall - minimum) < 1e-6 * (limits->upper - limits->lower);
-        return is_at_wall && grid.boundary == ThetaBoundary::open ? std::nullopt : std::optional(wall);
+        return is_at_wall && (direction > 0.0 ? grid.walls.upper : grid.walls.lower) == ThetaBoundary::open
+                   ? std::nullopt
+                   : std::optional(wall);
       }
       if (const double h = height(theta); !(h < 40.0)) return std::isnan(h) ? std::nullopt : std::optional(theta);
     }

@@ -11,16 +11,19 @@ namespace {
 /// Cells below this share of a Gaussian's peak are left out of the entropy production.
 constexpr double dissipation_floor = 1e-14;
 
-void add_line(Observables& o, const LineSums& line, double theta, double loss, int row) {
-  o.mass += line.mass;
-  o.mean[0] += line.mass * theta;
-  o.mean[1] += line.velocity;
-  o.covariance[0][0] += line.mass * theta * theta;
-  o.covariance[0][1] += line.velocity * theta;
-  o.covariance[1][1] += line.velocity_squared;
-  o.expected_loss += line.mass * loss;
-  o.entropy += line.entropy;
-  o.entropy_production += line.dissipation;
+/// `weight`: of the row in integrals along θ.
+void add_line(Observables& o, const LineSums& line, double weight, double theta, double loss, int row) {
+  const double mass = weight * line.mass;
+  o.mass += mass;
+  o.cell_sum += line.mass;
+  o.mean[0] += mass * theta;
+  o.mean[1] += weight * line.velocity;
+  o.covariance[0][0] += mass * theta * theta;
+  o.covariance[0][1] += weight * line.velocity * theta;
+  o.covariance[1][1] += weight * line.velocity_squared;
+  o.expected_loss += mass * loss;
+  o.entropy += weight * line.entropy;
+  o.entropy_production += weight * line.dissipation;
   if (row > 0 && !std::isfinite(o.minimum)) return;  // the first value that is not finite stays
   if (!std::isfinite(line.minimum) || line.minimum < o.minimum) {
     o.minimum = line.minimum;
@@ -38,6 +41,7 @@ void normalise(Observables& o, double area) {
   o.covariance[1][1] -= o.mean[1] * o.mean[1];
   o.covariance[1][0] = o.covariance[0][1];
   o.mass *= area;
+  o.cell_sum *= area;
   o.entropy *= area;
   o.entropy_production *= area;
 }
@@ -53,6 +57,7 @@ std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const 
   const auto departed = backend.departed(density);
   const std::array<const Field*, 1> field{&density};
   const auto magnitude = backend.combination_norm(field, std::array{1.0});
+  const auto weights = theta_weights(mesh);
   std::vector<Observables> result;
   for (int p = 0; p < mesh.planes(); ++p) {
     Observables o;
@@ -62,7 +67,8 @@ std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const 
     const double reference = 0.5 * (mesh.plane(p).theta.lower + mesh.plane(p).theta.upper);
     for (int i = 0; i < mesh.theta_cells(); ++i) {
       const auto l = static_cast<std::size_t>(p * mesh.theta_cells() + i);
-      add_line(o, lines[l], mesh.plane(p).theta.center(i) - reference, tables.loss[l], i);
+      add_line(o, lines[l], weights[static_cast<std::size_t>(i)], mesh.plane(p).theta.center(i) - reference,
+               tables.loss[l], i);
     }
     normalise(o, area);
     o.magnitude = magnitude[static_cast<std::size_t>(p)] * area;
@@ -77,7 +83,7 @@ std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const 
 
 std::vector<Marginals> marginals(Backend& backend, const PhaseMesh& mesh, const Field& density) {
   const auto lines = backend.sum_lines(mesh, density, {});
-  const auto columns = backend.sum_columns(density);
+  const auto columns = backend.sum_columns(mesh, density);
   std::vector<Marginals> result(static_cast<std::size_t>(mesh.planes()));
   for (int p = 0; p < mesh.planes(); ++p) {
     Marginals& m = result[static_cast<std::size_t>(p)];

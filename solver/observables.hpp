@@ -11,7 +11,8 @@ namespace underdamp {
 
 struct Observables {
   double mass = 0.0;
-  double magnitude = 0.0;  ///< ∫ |p|: more than the mass if values are negative
+  double cell_sum = 0.0;   ///< Σ p h_θ h_v: the mass, but for theta_weights()
+  double magnitude = 0.0;  ///< Σ |p| h_θ h_v: more than cell_sum if values are negative
   Vector2 mean{};          ///< of (θ, v), of the normalised density
   Matrix2 covariance{};
   double expected_loss = 0.0;       ///< E L_λ

@@ -130,9 +130,9 @@ std::string stationary_marginals(const PhasePlane& plane, const std::vector<doub
 
 /// Share of the probability per width of every row and column of cells: of the density, and of the particles with its
 /// standard error.
-std::string ensemble_marginals(const PhasePlane& plane, ThetaBoundary boundary, const std::vector<double>& density,
+std::string ensemble_marginals(const PhasePlane& plane, const ThetaWalls& walls, const std::vector<double>& density,
                                const ParticleSample& sample) {
-  const auto probability = cell_probabilities(plane, boundary, density);
+  const auto probability = cell_probabilities(plane, walls, density);
   const double particles = sample.moments.count;
   const auto columns = static_cast<std::size_t>(plane.velocity.cells);
   std::string text = "coordinate,position,density,particles,standard_error\n";
@@ -331,15 +331,15 @@ void RunOutput::write_stationary(int p, const StationaryState& state) {
 
 void RunOutput::write_ensemble(int p, const std::vector<double>& density, const ParticleSample& sample) {
   write_text(planes_[static_cast<std::size_t>(p)].folder / "ensemble.csv",
-             ensemble_marginals(simulation_.mesh().plane(p), simulation_.mesh().boundary(), density, sample));
+             ensemble_marginals(simulation_.mesh().plane(p), simulation_.mesh().walls(), density, sample));
 }
 
 void RunOutput::write_generator(int p) {
   const PhaseMesh mesh = simulation_.mesh().only(p);
   const Tables tables = simulation_.tables().only(p);
   write_text(planes_[static_cast<std::size_t>(p)].folder / "generator.mtx",
-             matrix_market(assemble_generator(mesh.plane(0), mesh.boundary(), tables.friction[0], tables.force,
-                                              tables.diffusion)));
+             matrix_market(
+                 assemble_generator(mesh.plane(0), mesh.walls(), tables.friction[0], tables.force, tables.diffusion)));
 }
 
 void RunOutput::write_frame(const Frame& frame) {

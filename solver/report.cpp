@@ -261,6 +261,11 @@ const char* boundary_name(ThetaBoundary boundary) {
   return "reflecting";
 }
 
+Json walls_json(const ThetaWalls& walls) {
+  if (walls.lower == walls.upper) return boundary_name(walls.lower);
+  return Json::array({boundary_name(walls.lower), boundary_name(walls.upper)});
+}
+
 /// Cell-steps per second of one core that the estimate of the run time counts with (benchmarks/results).
 constexpr double nominal_rate = 1.5e8;
 
@@ -325,7 +330,7 @@ Json resolved_spec(const Spec& spec) {
   json["grid"] = {{"cells", spec.grid.cells},
                   {"theta", interval_json(spec.grid.theta)},
                   {"velocity", interval_json(spec.grid.velocity)},
-                  {"theta_boundary", boundary_name(spec.grid.boundary)}};
+                  {"theta_boundary", walls_json(spec.grid.walls)}};
   json["initial"] = initial_json(spec.initial);
   if (spec.evolve) json["evolve"] = evolve_json(*spec.evolve);
   if (spec.stationary) {

@@ -242,7 +242,7 @@ class Run {
     result.sample = samples.front();
     result.seconds = seconds_since(begin);
     const std::vector<double> density = simulation_.density(p);
-    result.comparison = compare(mesh.plane(p), mesh.boundary(), density, result.sample);
+    result.comparison = compare(mesh.plane(p), mesh.walls(), density, result.sample);
     output_->write_ensemble(p, density, result.sample);
     return result;
   }

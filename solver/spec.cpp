@@ -644,15 +644,36 @@ class SpecParser {
     }
     grid.theta = table.interval("theta");
     grid.velocity = table.interval("velocity");
-    grid.boundary = table.choice<ThetaBoundary>("theta_boundary",
-                                                {{"open", ThetaBoundary::open},
-                                                 {"periodic", ThetaBoundary::periodic},
-                                                 {"reflecting", ThetaBoundary::reflecting}},
-                                                ThetaBoundary::open);
-    if (grid.boundary != ThetaBoundary::open && !grid.theta && !table.failed("theta")) {
-      table.add("theta_boundary", "a closed theta axis needs to know its walls", "give grid.theta = [min, max]");
-    }
+    read_walls(table);
     table.finish();
+  }
+
+  /// One word for both walls, or [lower, upper].
+  void read_walls(TableReader& table) {
+    static const TableReader::Choices<ThetaBoundary> choices{{"open", ThetaBoundary::open},
+                                                             {"periodic", ThetaBoundary::periodic},
+                                                             {"reflecting", ThetaBoundary::reflecting}};
+    const std::string key = "theta_boundary";
+    const toml::node* node = table.find(key);
+    if (node == nullptr) return;
+    ThetaWalls& walls = spec_.grid.walls;
+    if (const toml::array* array = node->as_array()) {
+      if (array->size() != 2) {
+        return table.bad(*node, key, "one word for both walls, or two: [\"reflecting\", \"open\"] = lower, upper");
+      }
+      const auto lower = table.choice_of((*array)[0], key, choices);
+      const auto upper = table.choice_of((*array)[1], key, choices);
+      if (!lower || !upper) return;
+      if ((*lower == ThetaBoundary::periodic) != (*upper == ThetaBoundary::periodic)) {
+        return table.add(*node, key, "one wall is periodic, the other is not", "an angle is periodic at both ends");
+      }
+      walls = {*lower, *upper};
+    } else if (const auto both = table.choice_of(*node, key, choices)) {
+      walls = *both;
+    }
+    if (walls.any_closed() && !spec_.grid.theta && !table.failed("theta")) {
+      table.add(key, "a closed theta wall needs its place", "give grid.theta = [min, max]");
+    }
   }
 
   void read_initial() {
@@ -881,7 +902,7 @@ class SpecParser {
           fmt::format("[{}, {}] is not between 0 and the end, t = {}", fit->lower, fit->upper, displacement.until),
           "give two times of the run");
     }
-    if (spec_.grid.boundary != ThetaBoundary::open) {
+    if (spec_.grid.walls.any_closed()) {
       table.add("start", "a displacement needs an axis without walls, but grid.theta_boundary is not \"open\"",
                 "remove [displacement], or theta_boundary");
     }

@@ -91,7 +91,7 @@ struct GridSpec {
   std::array<int, 2> cells{128, 128};  ///< θ, v
   std::optional<Interval> theta;       ///< absent: auto
   std::optional<Interval> velocity;
-  ThetaBoundary boundary = ThetaBoundary::open;
+  ThetaWalls walls;
 };
 
 enum class InitialKind { gaussian, stationary, uniform, file };

@@ -67,8 +67,10 @@ double wall_share(const Eigen::VectorXcd& vector, const PhaseMesh& mesh) {
   const auto at = [&](int i, int j) { return std::abs(vector[static_cast<Eigen::Index>(i) * columns + j]); };
   double wall = 0.0;
   for (int i = 0; i < rows; ++i) wall = std::max({wall, at(i, 0), at(i, columns - 1)});
-  for (int j = 0; j < columns && mesh.boundary() == ThetaBoundary::open; ++j)
-    wall = std::max({wall, at(0, j), at(rows - 1, j)});
+  for (int j = 0; j < columns; ++j) {
+    if (mesh.walls().lower == ThetaBoundary::open) wall = std::max(wall, at(0, j));
+    if (mesh.walls().upper == ThetaBoundary::open) wall = std::max(wall, at(rows - 1, j));
+  }
   const double peak = vector.cwiseAbs().maxCoeff();
   return peak > 0.0 ? wall / peak : 0.0;
 }

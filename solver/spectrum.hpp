@@ -39,7 +39,7 @@ std::vector<Mode> slow_modes(std::vector<Mode> modes, int count, double perturba
 std::vector<SpectralLine> lines_of(const std::vector<Mode>& modes);
 
 /// Largest |φ| in the cells at the walls relative to the largest of all: a mode that reaches them is not that of the
-/// process without walls. θ walls count only if the boundary is open.
+/// process without walls. Of the θ walls open ones count.
 double wall_share(const Eigen::VectorXcd& vector, const PhaseMesh& mesh);
 
 /// "oscillation" (complex), "metastable" (real, and at most half as fast as the linearised process relaxes) or

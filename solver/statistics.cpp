@@ -67,7 +67,7 @@ double least_of(std::span<const double> p_values) {
 
 }  // namespace
 
-std::vector<double> cell_probabilities(const PhasePlane& plane, ThetaBoundary boundary,
+std::vector<double> cell_probabilities(const PhasePlane& plane, const ThetaWalls& walls,
                                        std::span<const double> density) {
   const int rows = plane.theta.cells;
   const int columns = plane.velocity.cells;
@@ -81,15 +81,23 @@ std::vector<double> cell_probabilities(const PhasePlane& plane, ThetaBoundary bo
   for (int i = 0; i < rows; ++i) {
     for (int j = 0; j < columns; ++j) averaged.push_back(along_velocity(i, j));
   }
-  // Beyond a wall: nothing, the other side, or the mirror image with reversed velocity.
+  const auto inside = [&](int i, int j) { return averaged[static_cast<std::size_t>(i * columns + j)]; };
+  // Beyond a wall: nothing, the other side, or the mirror image with reversed velocity; where the mirror image has a
+  // kink the polynomial through the five cells next to the wall.
   const auto at = [&](int i, int j) {
-    if (i < 0 || i >= rows) {
-      if (boundary == ThetaBoundary::open) return 0.0;
-      if (boundary == ThetaBoundary::reflecting) j = columns - 1 - j;
-      const int mirrored = i < 0 ? -1 - i : 2 * rows - 1 - i;
-      i = boundary == ThetaBoundary::reflecting ? mirrored : (i + rows) % rows;
+    if (i >= 0 && i < rows) return inside(i, j);
+    const ThetaBoundary wall = i < 0 ? walls.lower : walls.upper;
+    if (wall == ThetaBoundary::open) return 0.0;
+    if (wall == ThetaBoundary::periodic) return inside((i + rows) % rows, j);
+    const int distance = i < 0 ? -1 - i : i - rows;
+    const auto from_wall = [&](int k) { return inside(i < 0 ? k : rows - 1 - k, j); };
+    if (i < 0 ? walls.lower_pressed : walls.upper_pressed) {
+      return distance == 0
+                 ? 5.0 * from_wall(0) - 10.0 * from_wall(1) + 10.0 * from_wall(2) - 5.0 * from_wall(3) + from_wall(4)
+                 : 15.0 * from_wall(0) - 40.0 * from_wall(1) + 45.0 * from_wall(2) - 24.0 * from_wall(3) +
+                       5.0 * from_wall(4);
     }
-    return averaged[static_cast<std::size_t>(i * columns + j)];
+    return inside(i < 0 ? distance : rows - 1 - distance, columns - 1 - j);
   };
   std::vector<double> probability;
   for (int i = 0; i < rows; ++i) {
@@ -259,13 +267,13 @@ InitialMoments density_moments(const PhasePlane& plane, std::span<const double> 
   return m;
 }
 
-SampleComparison compare(const PhasePlane& plane, ThetaBoundary boundary, std::span<const double> density,
+SampleComparison compare(const PhasePlane& plane, const ThetaWalls& walls, std::span<const double> density,
                          const ParticleSample& sample) {
   const auto rows = static_cast<std::size_t>(plane.theta.cells);
   const auto columns = static_cast<std::size_t>(plane.velocity.cells);
   if (density.size() != rows * columns || sample.counts.size() != density.size() + 1)
     throw Error(ExitCode::bad_input, "the sample was counted on another grid than that of the density");
-  const auto probability = cell_probabilities(plane, boundary, density);
+  const auto probability = cell_probabilities(plane, walls, density);
   SampleComparison result;
   const Bins bins = make_bins(plane, probability, sample.moments.count);
   const auto observed = binned(bins, sample.counts);
@@ -292,7 +300,7 @@ SampleComparison compare(const PhasePlane& plane, ThetaBoundary boundary, std::s
   std::vector<double> p_values{result.g.p_value, result.theta.p_value, result.velocity.p_value, result.outside};
   for (const std::size_t k : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{4}}) {
     const bool of_theta = k != 1 && k != 4;
-    if (of_theta && boundary != ThetaBoundary::open) {
+    if (of_theta && walls.any_closed()) {
       result.z[k] = std::numeric_limits<double>::quiet_NaN();
     } else {
       p_values.push_back(normal_p_value(result.z[k]));

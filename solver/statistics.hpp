@@ -16,7 +16,7 @@ inline constexpr double default_false_alarm = 1e-6;
 
 /// Probability of every cell from the density at the cell centres: averages over the cells, eq. 58, of
 /// sixth order in h. For a density that jumps between neighbouring cells they mean nothing.
-std::vector<double> cell_probabilities(const PhasePlane& plane, ThetaBoundary boundary,
+std::vector<double> cell_probabilities(const PhasePlane& plane, const ThetaWalls& walls,
                                        std::span<const double> density);
 
 /// A partition of the cells of a plane, and of what lies outside, into bins.
@@ -101,7 +101,7 @@ struct SampleComparison {
 };
 
 /// Moments of θ are not judged where θ has closed walls: the midpoint rule does not give them.
-SampleComparison compare(const PhasePlane& plane, ThetaBoundary boundary, std::span<const double> density,
+SampleComparison compare(const PhasePlane& plane, const ThetaWalls& walls, std::span<const double> density,
                          const ParticleSample& sample);
 
 }  // namespace underdamp

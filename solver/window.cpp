@@ -27,9 +27,12 @@ LevelWeights difference_weights(int count) {
 double longest_window(const PhaseMesh& mesh, const Tables& tables) {
   double longest = std::numeric_limits<double>::infinity();
   for (const double gamma : tables.friction) longest = std::min(longest, 1.0 / gamma);
-  if (mesh.boundary() == ThetaBoundary::reflecting) {
+  if (mesh.walls().any_reflecting()) {
     for (int p = 0; p < mesh.planes(); ++p) {
-      longest = std::min(longest, 0.4 * mesh.plane(p).theta.length() / mesh.plane(p).velocity.upper);
+      const PhasePlane& plane = mesh.plane(p);
+      const double most =
+          mesh.walls().any_pressed() ? largest_wall_shift(mesh) * plane.theta.width() : 0.4 * plane.theta.length();
+      longest = std::min(longest, most / plane.velocity.upper);
     }
   }
   return longest;

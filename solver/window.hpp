@@ -23,8 +23,8 @@ LevelWeights extrapolation_weights(int first, int count);
 /// T_KK − T_{K,K−1}: the difference of the last two columns.
 LevelWeights difference_weights(int count);
 
-/// Longest window that the sweeps of any level bear: friction must not contract a line by more than e, and between
-/// reflecting walls no cell may be carried from wall to wall.
+/// Longest window that the sweeps of any level bear: friction must not contract a line by more than e, and no cell may
+/// be carried from one reflecting wall to the other, or further than a wall on which a force acts bears in one sweep.
 double longest_window(const PhaseMesh& mesh, const Tables& tables);
 
 /// Densities at the end of a window, by number of steps; allocated when first needed, shared by windows of any length.

@@ -142,7 +142,7 @@ SparseFactors::Matrix shifted_generator(double shift) {
   const auto backend = make_host_backend();
   const Simulation simulation(spec, *backend);
   const Tables& tables = simulation.tables();
-  const SparseMatrix generator = assemble_generator(simulation.mesh().plane(0), simulation.mesh().boundary(),
+  const SparseMatrix generator = assemble_generator(simulation.mesh().plane(0), simulation.mesh().walls(),
                                                     tables.friction[0], tables.force, tables.diffusion);
   const auto order = nested_dissection(40, 36, generator_theta_reach, generator_velocity_reach, false);
   std::vector<int> place(order.size());

@@ -78,7 +78,9 @@ class HookedBackend final : public Backend {
   std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) override {
     return inner_->sum_lines(mesh, field, dissipation);
   }
-  std::vector<double> sum_columns(const Field& field) override { return inner_->sum_columns(field); }
+  std::vector<double> sum_columns(const PhaseMesh& mesh, const Field& field) override {
+    return inner_->sum_columns(mesh, field);
+  }
   std::vector<LineShape> line_shapes(const Field& field) override { return inner_->line_shapes(field); }
   std::vector<Departed> departed(const Field& field) override { return inner_->departed(field); }
   std::vector<double> departed_parts(const Field& field) override { return inner_->departed_parts(field); }
@@ -95,17 +97,14 @@ class HookedBackend final : public Backend {
   CurrentArrays cell_currents(const GeneratorPlan& plan, const Field& density) override {
     return inner_->cell_currents(plan, density);
   }
-  std::vector<double> theta_face_currents(const GeneratorPlan& plan, const Field& density) override {
-    return inner_->theta_face_currents(plan, density);
-  }
   std::unique_ptr<MatrixPlan> plan_matrix(const SparseMatrix& matrix) override { return inner_->plan_matrix(matrix); }
   void multiply(const MatrixPlan& matrix, const Field& from, Field& to) override { inner_->multiply(matrix, from, to); }
   std::unique_ptr<Ensemble> allocate_ensemble(std::size_t capacity) override {
     return inner_->allocate_ensemble(capacity);
   }
   std::unique_ptr<ParticlePlan> plan_particles(const ParticleLaw& law, const ParticleTable& table, const Axis& theta,
-                                               ThetaBoundary boundary) override {
-    return inner_->plan_particles(law, table, theta, boundary);
+                                               const ThetaWalls& walls) override {
+    return inner_->plan_particles(law, table, theta, walls);
   }
   void sample_gaussian(Ensemble& ensemble, const ParticleRange& range, const GaussianStart& start) override {
     inner_->sample_gaussian(ensemble, range, start);

@@ -80,16 +80,15 @@ inline ReferenceResult reference_drift(const PhaseMesh& mesh, const std::vector<
       InfiniteLine line(n, margin);
       for (int i = -margin; i < n + margin; ++i) {
         if (i >= 0 && i < n) line.at(i) = values[cell(i, j)];
-        if (mesh.boundary() == ThetaBoundary::periodic) line.at(i) = values[cell(((i % n) + n) % n, j)];
-        if (mesh.boundary() == ThetaBoundary::reflecting && i < 0 && i >= -n)
-          line.at(i) = values[cell(-1 - i, m - 1 - j)];
-        if (mesh.boundary() == ThetaBoundary::reflecting && i >= n && i < 2 * n)
+        if (mesh.walls() == ThetaBoundary::periodic) line.at(i) = values[cell(((i % n) + n) % n, j)];
+        if (mesh.walls() == ThetaBoundary::reflecting && i < 0 && i >= -n) line.at(i) = values[cell(-1 - i, m - 1 - j)];
+        if (mesh.walls() == ThetaBoundary::reflecting && i >= n && i < 2 * n)
           line.at(i) = values[cell(2 * n - 1 - i, m - 1 - j)];
       }
       const double shift =
           duration[static_cast<std::size_t>(p)] * mesh.plane(p).velocity.center(j) / mesh.plane(p).theta.width();
       for (int i = 0; i < n; ++i) result.values[cell(i, j)] = remapped(line, i - shift, i + 1 - shift, limited);
-      if (mesh.boundary() == ThetaBoundary::open) {
+      if (mesh.walls() == ThetaBoundary::open) {
         result.left_lower += line.below(static_cast<int>(std::floor(-shift))) + line.flux(-shift, limited);
         result.left_upper +=
             line.total() - line.below(static_cast<int>(std::floor(n - shift))) - line.flux(n - shift, limited);

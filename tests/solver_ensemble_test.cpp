@@ -143,7 +143,7 @@ void expect_agreement(const Case& one) {
 TEST(Ensemble, PeriodicAndReflectingWalls) {
   Spec spec = fixed("/validation/cases/pendulum.toml", 3.0, 0.1, 96);
   for (const ThetaBoundary boundary : {ThetaBoundary::periodic, ThetaBoundary::reflecting}) {
-    spec.grid.boundary = boundary;
+    spec.grid.walls = boundary;
     expect_agreement(Case(spec, 0, 3e5));
     const Case one(spec, 0, 3e5);
     const SampleComparison wrong = one.compared(reversed(one, one.density()), one.sample());

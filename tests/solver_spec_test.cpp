@@ -69,7 +69,7 @@ TEST(Spec, EveryKeyIsRead) {
   EXPECT_EQ(spec.noise.covariance, 0.25);
   EXPECT_EQ(spec.grid.cells[1], 96);
   EXPECT_EQ(spec.grid.theta->lower, -1.0);
-  EXPECT_EQ(spec.grid.boundary, ThetaBoundary::periodic);
+  EXPECT_EQ(spec.grid.walls, ThetaBoundary::periodic);
   EXPECT_EQ((*spec.initial.covariance)[0][1], 0.001);
   EXPECT_DOUBLE_EQ(spec.evolve->until, 50.0);
   EXPECT_EQ(*spec.evolve->steps, 500);

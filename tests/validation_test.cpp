@@ -383,7 +383,7 @@ TEST(Validation, LeakIsCountedAtTheRightWall) {
 TEST(Validation, PeriodicAndReflectingThetaKeepAllMass) {
   Spec spec = case_spec("pendulum");
   for (const ThetaBoundary boundary : {ThetaBoundary::periodic, ThetaBoundary::reflecting}) {
-    spec.grid.boundary = boundary;
+    spec.grid.walls = boundary;
     const Observables o = measure(spec).outcome.frame.observables[0];
     EXPECT_NEAR(o.mass + o.departed.total(), 1.0, 1e-12);
     EXPECT_EQ(o.departed.theta_min, 0.0);

@@ -19,7 +19,7 @@ using Complex = std::complex<double>;
 
 /// Does the density stay Gaussian on this plane?
 bool is_linear(const Spec& spec) {
-  return spec.is_linear() && spec.grid.boundary == ThetaBoundary::open;
+  return spec.is_linear() && spec.grid.walls == ThetaBoundary::open;
 }
 bool starts_gaussian(const Spec& spec) {
   return spec.initial.kind == InitialKind::gaussian || spec.initial.kind == InitialKind::stationary;
@@ -234,7 +234,7 @@ class Verifier {
       const auto sample =
           run_ensemble(backend_, model, simulation_->mesh(), p, particle_start(spec_, model, simulation_->mesh(), p),
                        options, times, tell("particles"));
-      const SampleComparison c = compare(simulation_->mesh().plane(p), simulation_->mesh().boundary(),
+      const SampleComparison c = compare(simulation_->mesh().plane(p), simulation_->mesh().walls(),
                                          early_density_[static_cast<std::size_t>(p)], sample.front());
       judge_p_value(
           model.plane(p).name, "density against particles", c.l1.value, c.l1.expected, c.p_value,
@@ -283,7 +283,7 @@ class Verifier {
     const double speed = o.covariance[1][1] + o.mean[1] * o.mean[1];
     judge(name, "energy balance γ E v² = E D", model.gamma() * speed, a.diffusion,
           std::abs(model.gamma() * speed / a.diffusion - 1.0), 100.0 * allowed);
-    if (simulation.mesh().boundary() == ThetaBoundary::open) {
+    if (simulation.mesh().walls() == ThetaBoundary::open) {
       judge(name, "virial E v² = k E (θ − θ*) L'", speed, a.virial, std::abs(speed / a.virial - 1.0), 100.0 * allowed);
     }
     if (spec.optimizer && is_linear(spec) && spec.optimizer->weight_decay == 0.0) {

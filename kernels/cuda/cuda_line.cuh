@@ -21,6 +21,16 @@ class CudaLine {
     if (threadIdx.x == 0) body();
   }
 
+  /// to[c] = Σ_t term(t, c), t < terms, for all c < count.
+  template <class Term>
+  __device__ void combine(int count, int terms, Term&& term, double* to) const {
+    for_each(count, [&](int c) {
+      double sum = 0.0;
+      for (int t = 0; t < terms; ++t) sum += term(t, c);
+      to[c] = sum;
+    });
+  }
+
   /// Particles: step(at(k), k, j, x[j], y[j]) for j < count, for each j with k = first … last in this order. A particle
   /// stays in registers for all its steps.
   template <class At, class Step>

@@ -49,7 +49,7 @@ class HostColumns {
     bool whole = false;
     for (int k = 0; k < packs_; ++k) {
       shifts[k] = Shift(offset + first_column_ + k * P::width, valid(k * P::width));
-      whole = whole || shifts[k].opposed() || rows_.periodic || rows_.below != nullptr;
+      whole = whole || shifts[k].opposed() || rows_.periodic || mirrors();
     }
     if (whole) {
       for (int k = 0; k < packs_; ++k) sweep_whole(k * P::width, shifts[k], body);
@@ -118,6 +118,9 @@ class HostColumns {
     UNDERDAMP_HD P operator[](int row) const { return P::load(origin + static_cast<std::ptrdiff_t>(row) * P::width); }
   };
 
+  /// Does the density go on beyond a wall?
+  bool mirrors() const { return rows_.below != nullptr || rows_.above != nullptr; }
+
   template <class Body>
   void sweep_whole(int lane, const Shift& shift, Body&& body) {
     stage(lane, shift, -remap_reach, rows_.n + remap_reach + 1, scratch_);
@@ -169,7 +172,7 @@ class HostColumns {
 
   void stage_beyond_walls(int lane, const Shift& shift, int begin, int end, Real* to) const {
     std::memset(to, 0, static_cast<std::size_t>(end - begin) * sizeof(P));
-    const bool open = !rows_.periodic && rows_.below == nullptr;
+    const bool open = !rows_.periodic && !mirrors();
     // Beyond open walls only columns of different shift have anything to read.
     const int first = open ? std::clamp(-shift.most, begin, end) : begin;
     const int last = open ? std::clamp(rows_.n - shift.least, first, end) : end;
@@ -206,7 +209,7 @@ class HostColumns {
   /// Whole cells that leave: rows below β where that is positive, rows from n + β on where it is negative.
   void sum_departed(int lane, const Shift& shift) {
     for (int k = 0; k < shift.count; ++k) departed_below_[lane + k] = departed_above_[lane + k] = 0.0;
-    if (rows_.periodic || rows_.below != nullptr) return;
+    if (rows_.periodic || (rows_.below != nullptr && rows_.above != nullptr)) return;
     const auto add_rows = [&](int begin, int end, double* sum) {  // by packs where all columns lose the row
       P packed = P::broadcast(0.0);
       if (shift.count == P::width) {

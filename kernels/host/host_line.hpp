@@ -15,6 +15,20 @@ class HostLine {
     for (int j = 0; j < count; ++j) body(j);
   }
 
+  /// to[c] = Σ_t term(t, c), t < terms, for all c < count; term() may be asked for up to seven c beyond the last.
+  template <class Term>
+  UNDERDAMP_HD void combine(int count, int terms, Term&& term, double* to) const {
+    for (int first = 0; first < count; first += 8) {
+      double sum[8] = {};
+      for (int t = 0; t < terms; ++t) {
+        UNDERDAMP_UNROLL
+        for (int k = 0; k < 8; ++k) sum[k] += term(t, first + k);
+      }
+      const int last = count - first < 8 ? count - first : 8;
+      for (int k = 0; k < last; ++k) to[first + k] = sum[k];
+    }
+  }
+
   /// Particles: step(at(k), k, j, x[j], y[j]) for j < count, for each j with k = first … last in this order. All
   /// particles take a step before the next one, so that the loop over them vectorises.
   template <class At, class Step>
