@@ -1,15 +1,11 @@
 #include <algorithm>
 #include <fstream>
-#include <set>
-
-#include <muParser.h>
 
 #include "kernels/make_backend.hpp"
 #include "meshes/error.hpp"
 #include "solver/csv.hpp"
 #include "solver/diagnostics.hpp"
 #include "solver/evolve.hpp"
-#include "solver/function.hpp"
 #include "solver/memory.hpp"
 #include "test_support.hpp"
 
@@ -234,51 +230,6 @@ TEST(SpecInputs, AllBadFormulasAreReported) {
   EXPECT_CONTAINS(text, "test.toml:7:11: loss.formula: \"x^^2\" is not a formula");
   EXPECT_CONTAINS(text, "test.toml:10:11: noise.formula: \"sni(x)\" is not a formula");
   EXPECT_CONTAINS(text, "did you mean sin?");
-}
-
-/// What is wrong with a formula; empty if nothing is.
-std::string formula_problem(const std::string& formula) {
-  try {
-    static_cast<void>(make_expression(formula));
-  } catch (const SpecError& error) {
-    return error.what();
-  }
-  return {};
-}
-
-TEST(Formulas, LimitsAreNamed) {
-  const auto nested = [](std::size_t depth) { return std::string(depth, '(') + "x" + std::string(depth, ')'); };
-  const auto terms = [](std::size_t count) {
-    std::string text = "x";
-    for (std::size_t k = 1; k < count; ++k) text += "+x";
-    return text;
-  };
-  EXPECT_EQ(formula_problem(nested(deepest_formula)), "");
-  EXPECT_CONTAINS(formula_problem(nested(deepest_formula + 1)),
-                  "more than 100 parentheses inside one another (at character 101)");
-  EXPECT_EQ(formula_problem(terms(longest_formula / 2)), "");
-  EXPECT_CONTAINS(formula_problem(terms(longest_formula / 2 + 1)),
-                  "the formula has 1025 characters, the limit is 1024");
-  EXPECT_CONTAINS(formula_problem(terms(500) + "+"), "x+x+x");
-  EXPECT_LT(formula_problem(terms(500) + "+").size(), 600U);
-  EXPECT_CONTAINS(formula_problem("x + \x1b[2Jx"), "a control character (at character 5)");
-}
-
-TEST(Formulas, OnlyMathematicsCanBeCalled) {
-  for (const char* formula : {"x = 2", "(x = 2)", "x += 1", "x ? x = 1 : x", "x === 2", "x <== 2", "y = x", "\"a\"",
-                              "strlen(\"a\")", "system(x)", "open(\"f\")", "rnd()", "x; x", "x, x", "print(x)"}) {
-    EXPECT_NE(formula_problem(formula), "") << formula;
-  }
-  for (const char* formula :
-       {"x <= 2", "x == 2", "x != 2 && x >= 1", "x < 0 ? -x : x", "sum(x, 1) + avg(x, 2) + rint(x)"})
-    EXPECT_EQ(formula_problem(formula), "") << formula;
-  // All that muParser has; a version that has more must be looked at.
-  const std::set<std::string> known{"sin",   "cos",   "tan",   "asin",  "acos", "atan", "atan2", "sinh", "cosh",
-                                    "tanh",  "asinh", "acosh", "atanh", "log",  "log2", "log10", "ln",   "exp",
-                                    "sqrt",  "cbrt",  "hypot", "pow",   "abs",  "fabs", "sign",  "rint", "trunc",
-                                    "floor", "ceil",  "round", "fmod",  "min",  "max",  "sum",   "avg",  "remainder"};
-  const mu::Parser parser;
-  for (const auto& entry : parser.GetFunDef()) EXPECT_EQ(known.count(entry.first), 1U) << entry.first;
 }
 
 TEST(SpecLimits, NumberAndLimitAreNamed) {
