@@ -89,7 +89,12 @@ class InputReader {
     const LossSpec& loss = spec_.loss;
     const CsvTable* table = csv("loss.file", loss.file);
     if (table == nullptr || loss.target.empty()) return data;
-    const auto features = static_cast<int>(table->names().size()) - 1;
+    const std::size_t given = table->given_names().size();
+    const auto features = static_cast<int>(given) - 1;
+    if (given < table->names().size()) {
+      spec_.notes.push_back(fmt::format("loss.file: {} of {} columns without a name, such as an index, are no features",
+                                        table->names().size() - given, table->names().size()));
+    }
     for (const int mode : loss.modes) {
       if (mode <= features || !table->has(loss.target)) continue;
       problems_.add(spec_.place("loss.modes"), "loss.modes",

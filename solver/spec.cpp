@@ -12,6 +12,8 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include "solver/files.hpp"
+#include "solver/formula.hpp"
 #include "solver/function.hpp"
 #include "solver/inputs.hpp"
 #include "solver/mode_spectrum.hpp"
@@ -992,6 +994,7 @@ void refuse(const Spec& spec, const std::string& key, std::string problem, std::
 }
 
 Spec parse_spec(const std::string& text, const std::string& path) {
+  require_plain_text(text, path);
   require_shallow_keys(text, path);
   toml::table document;
   try {

@@ -194,6 +194,7 @@ struct Spec {
   CheckpointSpec checkpoint;
   OutputSpec output;
   std::map<std::string, std::string> where;  ///< dotted key → file:line:column
+  std::vector<std::string> notes;            ///< what was read otherwise than it stands there; `run` and `check` warn
 
   /// Is Σ (under [langevin] D) the same everywhere?
   bool has_constant_noise() const { return noise.kind != NoiseKind::expression && noise.kind != NoiseKind::table; }

@@ -384,6 +384,16 @@ TEST(SpecInputs, BadCellsAreReportedTenAtATime) {
   EXPECT_CONTAINS(text, "did you mean cells?");
 }
 
+TEST(SpecInputs, ColumnsWithoutANameAreNoFeatures) {
+  const testing::TemporaryDirectory folder;
+  std::ofstream(folder.path() / "d.csv") << ",a,y\n0,1,2\n1,2,3\n2,5,4\n";
+  const Spec spec = spec_from(optimizer + "[loss]\nkind = \"dataset\"\ntarget = \"y\"\nfile = \"" +
+                              (folder.path() / "d.csv").string() + "\"\n");
+  EXPECT_EQ(spec.loss.data->names, (std::vector<std::string>{"a"}));
+  ASSERT_EQ(spec.notes.size(), 1U);
+  EXPECT_CONTAINS(spec.notes[0], "loss.file: 1 of 3 columns without a name, such as an index, are no features");
+}
+
 TEST(SpecInputs, TablesMustMakeASpline) {
   const testing::TemporaryDirectory folder;
   const auto problem = [&](const std::string& csv) {
@@ -554,10 +564,94 @@ TEST(Csv, ErrorsNameLineAndColumn) {
   EXPECT_CONTAINS(csv_problem("a,b\n1,2\n3\n"), "d.csv:3: this row has 1 cells, the header has 2");
   EXPECT_CONTAINS(csv_problem("a,b\n1,2\n", "bb"), "did you mean \"b\"?");
   EXPECT_CONTAINS(csv_problem("a,a\n1,2\n"), "two columns are called \"a\"");
-  EXPECT_CONTAINS(csv_problem("a,\n1,2\n"), "column 2 has no name");
   EXPECT_CONTAINS(csv_problem("a\n"), "no rows");
   EXPECT_CONTAINS(csv_problem(""), "empty");
   EXPECT_CONTAINS(csv_problem("a\n\"1\n"), "not closed");
+}
+
+TEST(Csv, ColumnsThatNobodyAsksForNeedNoName) {
+  const auto pandas = CsvTable::parse(",theta,loss\n0,-1.0,0.52\n1,-0.5,0.12\n", "d.csv");
+  EXPECT_EQ(pandas.numbers({"theta", "loss"}), (std::vector<std::vector<double>>{{-1.0, -0.5}, {0.52, 0.12}}));
+  EXPECT_EQ(pandas.given_names(), (std::vector<std::string>{"theta", "loss"}));
+  EXPECT_FALSE(pandas.has(""));
+  const auto again = CsvTable::parse("Unnamed: 0,theta,,\nx,1,2,\n", "d.csv");
+  EXPECT_EQ(again.given_names(), (std::vector<std::string>{"theta"}));
+  EXPECT_EQ(again.numbers({"theta"})[0], (std::vector<double>{1.0}));
+  const auto r = CsvTable::parse("\"\",\"theta\"\n\"1\",0.5\n", "d.csv");  // write.csv of R
+  EXPECT_EQ(r.numbers({"theta"})[0], (std::vector<double>{0.5}));
+  EXPECT_EQ(CsvTable::parse("a,a,b\n1,2,3\n", "d.csv").numbers({"b"})[0], (std::vector<double>{3.0}));
+  EXPECT_CONTAINS(csv_problem(",b\n1,2\n"), "d.csv:1: there is no column \"a\"");
+  EXPECT_CONTAINS(csv_problem(",b\n1,2\n", ""), "there is no column \"\"");
+  EXPECT_CONTAINS(csv_problem(",\n1,2\n"), "name the columns there");
+}
+
+TEST(Csv, CommentsAreSkipped) {
+  const auto table =
+      CsvTable::parse("# made by hand, \"twice\ntheta,loss\n# half\n1,2\n  # more, of it\n3,4\n#", "d.csv");
+  EXPECT_EQ(table.numbers({"theta", "loss"}), (std::vector<std::vector<double>>{{1.0, 3.0}, {2.0, 4.0}}));
+  EXPECT_EQ(table.place(1), "d.csv:6");
+  EXPECT_EQ(CsvTable::parse("a,b\n\"#1\",2\n", "d.csv").rows(), 1U);  // a quoted cell is none
+  EXPECT_CONTAINS(csv_problem("# only\n# comments\n"), "empty");
+}
+
+TEST(Csv, ACommentMayBeTheHeader) {
+  const auto theta_of = [](const std::string& text) { return CsvTable::parse(text, "d.csv").numbers({"theta"})[0]; };
+  const std::vector<double> expected{1.0, 3.0};
+  EXPECT_EQ(theta_of("# theta,loss\n1.0e+00,2\n3,4\n"), expected);             // numpy.savetxt(header="theta,loss")
+  EXPECT_EQ(theta_of("# slice, seed 3\n# theta,loss\n1,2\n3,4\n"), expected);  // the last of several
+  EXPECT_EQ(theta_of("# theta,loss\n# seed 3\n1,2\n3,4\n"), expected);         // which has as many cells
+  EXPECT_EQ(theta_of("#theta loss\n1,2\n3,4\n"), expected);
+  EXPECT_EQ(theta_of("\xEF\xBB\xBF# \"theta\", loss\n1,2\n3,nan\n"), expected);
+  EXPECT_EQ(theta_of("# a,b\ntheta,loss\n1,2\n3,4\n"), expected);  // a header is a header
+  EXPECT_CONTAINS(csv_problem("# theta,loss\nnan,1\n1,2\n", "theta"), "d.csv:2:1: column \"theta\": \"nan\" is not");
+}
+
+TEST(Csv, ACommentThatIsNoHeader) {
+  EXPECT_CONTAINS(csv_problem("# a,b,c\n1,2\n3,4\n"), "d.csv:2: there is no header");
+  EXPECT_CONTAINS(csv_problem("# 1,2\n3,4\n"), "there is no header");
+  EXPECT_CONTAINS(csv_problem("# theta,loss\n1,2\n", "lss"), "d.csv:1: there is no column \"lss\"");
+}
+
+TEST(Csv, LinesMayEndInAnyWay) {
+  for (const std::string end : {"\n", "\r\n", "\r"}) {
+    const auto table = CsvTable::parse("# c" + end + "a,b" + end + end + "1,2" + end + "3,\"4\"" + end, "d.csv");
+    EXPECT_EQ(table.numbers({"a", "b"}), (std::vector<std::vector<double>>{{1.0, 3.0}, {2.0, 4.0}}));
+    EXPECT_EQ(table.place(1), "d.csv:5");
+  }
+  EXPECT_CONTAINS(csv_problem("a\r1\rx\r"), "d.csv:3:1");
+}
+
+TEST(Csv, OtherEncodingsAndFormatsAreNamed) {
+  using namespace std::string_literals;
+  const std::string text = "theta,loss\n0,1\n1,2\n";
+  std::string little, big, wide;
+  for (const char c : text) {
+    little += {c, '\0'};
+    big += {'\0', c};
+    wide += {c, '\0', '\0', '\0'};
+  }
+  for (const std::string& content : {little, big, "\xFF\xFE" + little, "\xFE\xFF" + big}) {
+    EXPECT_CONTAINS(csv_problem(content), "d.csv: the text is encoded in UTF-16");
+    EXPECT_CONTAINS(csv_problem(content), "save it as UTF-8");
+  }
+  EXPECT_CONTAINS(csv_problem(wide), "UTF-32");
+  EXPECT_CONTAINS(csv_problem("\xFF\xFE\0\0"s + wide), "UTF-32");
+  EXPECT_CONTAINS(csv_problem("PK\x03\x04..."), "an Excel workbook");
+  EXPECT_CONTAINS(problems_of("\xFF\xFE" + little), "the text is encoded in UTF-16");  // specs are text too
+  EXPECT_EQ(CsvTable::parse("θ\n1\n", "d.csv").rows(), 1U);
+}
+
+TEST(Csv, NumbersHaveOneSign) {
+  for (const std::string cell : {"+-5", "-+5", "--5", "++5", "5-", "1e400", "0x10", "1 2"})
+    EXPECT_CONTAINS(csv_problem("a,b\n" + cell + ",1\n"), "is not a finite number");
+  const auto table = CsvTable::parse("a\n+5\n-5\n1e-400\n-1E-400\n", "d.csv");
+  EXPECT_EQ(table.numbers({"a"})[0], (std::vector<double>{5.0, -5.0, 0.0, 0.0}));
+}
+
+TEST(Csv, SeparatorsThatAreNotReadAreNamed) {
+  EXPECT_CONTAINS(csv_problem("# a b\n1.0 2.0\n3.0 4.0\n"), "the columns are separated by blanks");
+  EXPECT_CONTAINS(csv_problem("a b\n1.0 2.0\n3.0 4.0\n"), "numpy.savetxt: delimiter=\",\"");
+  EXPECT_CONTAINS(csv_problem("a;b\n1;2\n"), "separated by semicolons or tabs");
 }
 
 TEST(Csv, MissingFile) {
