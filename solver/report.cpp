@@ -36,7 +36,10 @@ Json spectrum_json(const LossSpec& loss) {
     json["max"] = loss.law->largest;
     json["count"] = loss.law->count;
     json["parameters"] = loss.law->parameters;
-  } else if (!loss.file.empty()) {
+    return json;
+  }
+  json["negative"] = loss.drops_negative ? "drop" : "refuse";
+  if (!loss.file.empty()) {
     json["file"] = loss.file;
     json["column"] = loss.column;
     if (!loss.weight_column.empty()) json["weight_column"] = loss.weight_column;

@@ -511,6 +511,9 @@ class SpecParser {
     if (sources > 1) {
       table.add(table.has("eigenvalues") ? "eigenvalues" : "file", "more than one key gives the eigenvalues", remedy);
     }
+    if (table.has("eigenvalues") || table.has("file")) {
+      loss.drops_negative = table.choice<bool>("negative", {{"refuse", false}, {"drop", true}}, false);
+    }
     if (table.has("eigenvalues")) read_eigenvalues(table);
     if (table.has("file")) {
       loss.file = resolved(table.text("file").value_or(""));
@@ -526,7 +529,7 @@ class SpecParser {
     if (loss.eigenvalues.size() > most_modes) {
       table.add("eigenvalues", fmt::format("more than {} eigenvalues", most_modes), "bin them, and give weights");
     }
-    loss.weights = table.numbers("weights", 1, positive, "a list of numbers > 0, one for each eigenvalue");
+    loss.weights = table.numbers("weights", 1, non_negative, "a list of numbers ≥ 0, one for each eigenvalue");
     if (loss.weights.empty()) loss.weights.assign(loss.eigenvalues.size(), 1.0);
     if (loss.weights.size() != loss.eigenvalues.size() && !table.failed("eigenvalues")) {
       table.add("weights", fmt::format("{} weights for {} eigenvalues", loss.weights.size(), loss.eigenvalues.size()),

@@ -63,6 +63,7 @@ struct LossSpec {
   std::optional<PowerLaw> law;                 ///< spectrum by a law
   std::string column = "eigenvalue";           ///< spectrum from a file
   std::string weight_column;                   ///< the same; empty: every weight is 1
+  bool drops_negative = false;                 ///< spectrum: what holds no parameter is left out, not refused
   std::shared_ptr<const Function> function;    ///< expression, table: what formula or file hold
   std::shared_ptr<const RegressionData> data;  ///< dataset: what the file holds
 };
