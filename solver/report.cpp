@@ -151,10 +151,12 @@ const char* field_name(OutputField field) {
   return "generator";
 }
 
-Json output_json(const OutputSpec& output) {
+Json output_json(const Spec& spec) {
   Json fields = Json::array();
-  for (const OutputField field : output.fields) fields.push_back(field_name(field));
-  return {{"directory", output.directory}, {"fields", fields}, {"precision", output.float64 ? "float64" : "float32"}};
+  for (const OutputField field : spec.output.fields) fields.push_back(field_name(field));
+  return {{"directory", spec.output.directory},
+          {"fields", fields},
+          {"precision", spec.has_float64_pictures() ? "float64" : "float32"}};
 }
 
 const char* method_name(StationaryMethod method) {
@@ -346,7 +348,7 @@ Json resolved_spec(const Spec& spec) {
   }
   json["checkpoint"] = {{"every_seconds", spec.checkpoint.every_seconds}};
   if (spec.displacement) json["displacement"] = displacement_json(*spec.displacement);
-  json["output"] = output_json(spec.output);
+  json["output"] = output_json(spec);
   return json;
 }
 

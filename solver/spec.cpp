@@ -451,8 +451,9 @@ class SpecParser {
          {"table", LossKind::table},
          {"dataset", LossKind::dataset},
          {"spectrum", LossKind::spectrum}},
-        {"hessian", "minimum", "coefficients", "formula", "file", "columns", "target", "standardize", "modes",
-         "eigenvalues", "weights", "law", "column", "weight_column", "alpha", "min", "max", "count", "parameters"});
+        {"hessian",     "minimum", "coefficients", "formula", "file",  "columns",   "target",
+         "standardize", "modes",   "eigenvalues",  "weights", "law",   "column",    "weight_column",
+         "negative",    "alpha",   "min",          "max",     "count", "parameters"});
     loss_is_known_ = kind.has_value();
     if (kind) {
       spec_.loss.kind = *kind;
@@ -909,7 +910,8 @@ class SpecParser {
     TableReader table = section("output");
     OutputSpec& output = spec_.output;
     output.directory = table.text("directory").value_or((fs::path("out") / spec_.name).string());
-    output.float64 = table.choice<bool>("precision", {{"float32", false}, {"float64", true}}, false);
+    output.float64 = table.choice<std::optional<bool>>(
+        "precision", {{"auto", std::nullopt}, {"float32", false}, {"float64", true}}, std::nullopt);
     if (const toml::node* node = table.find("fields"); node != nullptr) {
       const toml::array* array = node->as_array();
       if (array == nullptr || array->empty()) {
@@ -953,6 +955,11 @@ std::string Spec::place(const std::string& key) const {
   if (const auto found = where.find(key); found != where.end()) return found->second;
   if (const auto dot = key.rfind('.'); dot != std::string::npos) return place(key.substr(0, dot));
   return file + ":1:1";
+}
+
+bool Spec::has_float64_pictures() const {
+  constexpr double small_picture = 512.0 * 512.0;  // cells
+  return output.float64.value_or(static_cast<double>(grid.cells[0]) * grid.cells[1] <= small_picture);
 }
 
 std::string Spec::loss_key() const {

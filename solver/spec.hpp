@@ -167,7 +167,7 @@ enum class OutputField {
 struct OutputSpec {
   std::string directory;
   std::vector<OutputField> fields{OutputField::density, OutputField::current};
-  bool float64 = false;
+  std::optional<bool> float64;  ///< of the pictures; absent: where they are small
 
   bool has(OutputField field) const { return std::find(fields.begin(), fields.end(), field) != fields.end(); }
 };
@@ -206,6 +206,9 @@ struct Spec {
     return loss.kind == LossKind::quadratic || loss.kind == LossKind::dataset ||
            (loss.kind == LossKind::spectrum && loss.formula.empty());
   }
+
+  /// Are pictures written in double precision?
+  bool has_float64_pictures() const;
 
   /// Place of a key for messages: its own, else that of its table, else the file.
   std::string place(const std::string& key) const;

@@ -70,7 +70,7 @@ TEST(Spec, EveryKeyIsRead) {
   EXPECT_DOUBLE_EQ(spec.evolve->until, 50.0);
   EXPECT_EQ(*spec.evolve->steps, 500);
   EXPECT_FALSE(spec.evolve->limit_positivity);
-  EXPECT_TRUE(spec.output.float64);
+  EXPECT_EQ(spec.output.float64, true);
 }
 
 TEST(Spec, EnsembleIsReadAndChecked) {
@@ -182,6 +182,17 @@ TEST(Spec, CovarianceMustBePositiveDefinite) {
   EXPECT_CONTAINS(problems_of(start + "[[1, 2], [2, 1]]\n"), "positive definite");
   EXPECT_CONTAINS(problems_of(start + "[[1, 0.1], [0.2, 1]]\n"), "positive definite");
   EXPECT_CONTAINS(problems_of(start + "[[1, 0]]\n"), "[[var_theta, cov], [cov, var_v]]");
+}
+
+TEST(Spec, SmallPicturesAreWrittenInDoublePrecision) {
+  const auto is_double = [](const std::string& rest) { return spec_from(valid + rest).has_float64_pictures(); };
+  EXPECT_TRUE(is_double(""));
+  EXPECT_TRUE(is_double("[grid]\ncells = [512, 512]\n"));
+  EXPECT_TRUE(is_double("[grid]\ncells = [1024, 256]\n"));
+  EXPECT_FALSE(is_double("[grid]\ncells = [513, 512]\n"));
+  EXPECT_FALSE(is_double("[output]\nprecision = \"float32\"\n"));
+  EXPECT_TRUE(is_double("[output]\nprecision = \"auto\"\n"));
+  EXPECT_TRUE(is_double("[grid]\ncells = [1024, 1024]\n[output]\nprecision = \"float64\"\n"));
 }
 
 TEST(Spec, EvolveChoicesExcludeEachOther) {
