@@ -44,6 +44,9 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr Range any{};
 constexpr Range positive{0.0, infinity, true, false};
 constexpr Range non_negative{0.0, infinity, false, false};
+/// Asymmetry of a covariance, relative to the standard deviations, that products of matrices leave in either precision.
+constexpr double rounding_of_float64 = 1e-12;
+constexpr double rounding_of_float32 = 1e-6;
 constexpr Range coordinate{-1e60, 1e60, false, false};  // squares and products of four stay finite
 
 std::string place_of(const std::string& file, const toml::source_region& source) {
@@ -178,6 +181,32 @@ class TableReader {
     if (!good) bad(*node, key, expected);
     if (failed(key)) values.clear();
     return values;
+  }
+
+  /// A symmetric matrix: entries that differ by rounding are replaced by their mean.
+  std::vector<std::vector<double>> symmetric_matrix(const std::string& key, std::size_t size,
+                                                    const std::string& expected) {
+    auto rows = matrix(key, size, size, expected);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      for (std::size_t j = 0; j < i; ++j) {
+        const double difference = std::abs(rows[i][j] - rows[j][i]);
+        const double scale = std::sqrt(std::abs(rows[i][i])) * std::sqrt(std::abs(rows[j][j]));
+        if (!(difference <= rounding_of_float32 * scale)) {
+          add(key,
+              fmt::format("the matrix is not symmetric: its entries ({}, {}) and ({}, {}) are {} and {}", j + 1, i + 1,
+                          i + 1, j + 1, number_text(rows[j][i]), number_text(rows[i][j])),
+              "expected " + expected + ", both cov the same");
+          return {};
+        }
+        if (difference > rounding_of_float64 * scale) {
+          spec_.notes.push_back(
+              fmt::format("{}: {} and {} differ by what single precision rounds off; their mean is used", dotted(key),
+                          number_text(rows[j][i]), number_text(rows[i][j])));
+        }
+        rows[i][j] = rows[j][i] = 0.5 * rows[i][j] + 0.5 * rows[j][i];
+      }
+    }
+    return rows;
   }
 
   const toml::node* find(const std::string& key) {
@@ -715,11 +744,11 @@ class SpecParser {
   }
 
   void read_covariance(TableReader& table) {
-    const auto rows = table.matrix("covariance", 2, 2, "[[var_theta, cov], [cov, var_v]]");
+    const auto rows = table.symmetric_matrix("covariance", 2, "[[var_theta, cov], [cov, var_v]]");
     if (rows.empty()) return;
     const double determinant = rows[0][0] * rows[1][1] - rows[0][1] * rows[1][0];
-    if (rows[0][1] != rows[1][0] || !(rows[0][0] > 0.0) || !(determinant > 0.0)) {
-      table.add("covariance", "the matrix is not symmetric positive definite",
+    if (!(rows[0][0] > 0.0) || !(determinant > 0.0)) {
+      table.add("covariance", "the matrix is not positive definite",
                 "expected [[var_theta, cov], [cov, var_v]] with var > 0 and cov² < var_theta·var_v");
       return;
     }

@@ -180,7 +180,7 @@ TEST(Spec, SingularQuadraticIsRefused) {
 TEST(Spec, CovarianceMustBePositiveDefinite) {
   const std::string start = valid + "[initial]\nkind = \"gaussian\"\nmean = [0, 0]\ncovariance = ";
   EXPECT_CONTAINS(problems_of(start + "[[1, 2], [2, 1]]\n"), "positive definite");
-  EXPECT_CONTAINS(problems_of(start + "[[1, 0.1], [0.2, 1]]\n"), "positive definite");
+  EXPECT_CONTAINS(problems_of(start + "[[-1, 0], [0, -1]]\n"), "positive definite");
   EXPECT_CONTAINS(problems_of(start + "[[1, 0]]\n"), "[[var_theta, cov], [cov, var_v]]");
 }
 
@@ -193,6 +193,26 @@ TEST(Spec, SmallPicturesAreWrittenInDoublePrecision) {
   EXPECT_FALSE(is_double("[output]\nprecision = \"float32\"\n"));
   EXPECT_TRUE(is_double("[output]\nprecision = \"auto\"\n"));
   EXPECT_TRUE(is_double("[grid]\ncells = [1024, 1024]\n[output]\nprecision = \"float64\"\n"));
+}
+
+TEST(Spec, ACovarianceIsSymmetricUpToRounding) {
+  const std::string start = valid + "[initial]\nkind = \"gaussian\"\ncovariance = ";
+  const auto cov_of = [](const Spec& spec) {
+    EXPECT_EQ((*spec.initial.covariance)[0][1], (*spec.initial.covariance)[1][0]);
+    return (*spec.initial.covariance)[0][1];
+  };
+  // Around 0, whatever the sign: 1e-17 and -9e-18 are 1e-15 of √(0.01 · 0.02).
+  EXPECT_NEAR(cov_of(spec_from(start + "[[0.01, 1e-17], [-9e-18, 0.02]]\n")), 5e-19, 1e-30);
+  const Spec doubles = spec_from(start + "[[4, 1.0], [1.0000000000001, 1]]\n");  // 5e-14 of 2
+  EXPECT_NEAR(cov_of(doubles), 1.00000000000005, 1e-15);
+  EXPECT_TRUE(doubles.notes.empty());
+  const Spec singles = spec_from(start + "[[4, 1.0], [1.0000001, 1]]\n");  // 5e-8 of 2
+  EXPECT_NEAR(cov_of(singles), 1.00000005, 1e-15);
+  ASSERT_EQ(singles.notes.size(), 1U);
+  EXPECT_CONTAINS(singles.notes[0], "initial.covariance: 1.0 and 1.0000001 differ by what single precision rounds off");
+  const std::string text = problems_of(start + "[[4, 1.0], [1.0001, 1]]\n");
+  EXPECT_CONTAINS(text, "the matrix is not symmetric: its entries (1, 2) and (2, 1) are 1.0 and 1.0001");
+  EXPECT_CONTAINS(problems_of(start + "[[1e-8, 1e-9], [2e-9, 1e-8]]\n"), "not symmetric");  // small, but not rounding
 }
 
 TEST(Spec, EvolveChoicesExcludeEachOther) {
