@@ -53,6 +53,38 @@ std::string place_of(const std::string& file, const toml::source_region& source)
   return fmt::format("{}:{}:{}", file, source.begin.line, source.begin.column);
 }
 
+/// A key that other programs know: which one here means the same, or what to do without it.
+struct ForeignKey {
+  std::string meant;
+  std::string remedy;
+};
+
+/// Arguments of PyTorch's optimizers (docs/spec.md, PyTorch).
+const std::map<std::string, ForeignKey>& keys_of_pytorch() {
+  const std::string adam = "remove it: it belongs to Adam and its kin, which are not SGD with momentum";
+  static const std::map<std::string, ForeignKey> keys{
+      {"lr", {"learning_rate", ""}},
+      {"mu", {"momentum", ""}},
+      {"beta", {"momentum", ""}},
+      {"wd", {"weight_decay", ""}},
+      {"batch", {"batch_size", ""}},
+      {"dampening",
+       {"",
+        "remove it and write learning_rate = lr*(1 - dampening), the same map; momentum_buffer is then "
+        "-(1 - dampening)*v (docs/spec.md, PyTorch)"}},
+      {"nesterov",
+       {"",
+        "remove it: Nesterov's momentum is another map; near a minimum of curvature h it is this one with momentum = "
+        "mu*(1 - lr*h) (docs/spec.md, PyTorch)"}},
+      {"momentum_buffer",
+       {"", "remove it and give the start in [initial]: v = -momentum_buffer (docs/spec.md, PyTorch)"}},
+      {"maximize", {"", "remove it, and change the sign of the loss"}},
+      {"betas", {"", adam}},
+      {"eps", {"", adam}},
+      {"amsgrad", {"", adam}}};
+  return keys;
+}
+
 /// Reads one table: each key once, with type and range; what was never asked for is unknown.
 class TableReader {
  public:
@@ -217,16 +249,19 @@ class TableReader {
     return node;
   }
 
+  /// Keys that are unknown but can be explained.
+  void explain(const std::map<std::string, ForeignKey>& keys) { foreign_ = &keys; }
+
   /// Reports what was not asked for, with the nearest valid key, and what is missing unless a misspelt key means it.
   void finish(const std::string& context = {}) {
     if (table_ == nullptr) return;
     for (const auto& [key, node] : *table_) {
       const std::string name(key.str());
       if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
-      const std::string nearest = nearest_name(name, known_);
-      if (!nearest.empty() && !has(nearest)) misspelt_.insert(nearest);
+      const ForeignKey meaning = meaning_of(name);
+      if (!meaning.meant.empty() && !has(meaning.meant)) misspelt_.insert(meaning.meant);
       problems_.add(place_of(spec_.file, key.source()), shortened(dotted(name)), "unknown key" + context,
-                    nearest.empty() ? "remove it; valid here: " + join_names(known_) : "did you mean " + nearest + "?");
+                    meaning.remedy);
     }
     for (const auto& [keys, problem] : missing_) {
       if (std::any_of(keys.begin(), keys.end(), [this](const std::string& key) { return misspelt(key); })) continue;
@@ -306,6 +341,17 @@ class TableReader {
     if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.push_back(key);
   }
 
+  ForeignKey meaning_of(const std::string& name) const {
+    ForeignKey meaning{nearest_name(name, known_), ""};
+    if (foreign_ != nullptr) {
+      if (const auto found = foreign_->find(name); found != foreign_->end()) meaning = found->second;
+    }
+    if (!meaning.remedy.empty()) return meaning;
+    meaning.remedy =
+        meaning.meant.empty() ? "remove it; valid here: " + join_names(known_) : "did you mean " + meaning.meant + "?";
+    return meaning;
+  }
+
   template <class Value>
   static std::vector<std::string> names_of(const Choices<Value>& choices) {
     std::vector<std::string> names;
@@ -330,6 +376,7 @@ class TableReader {
   std::vector<std::string> known_;
   std::set<std::string> failed_;
   std::set<std::string> misspelt_;
+  const std::map<std::string, ForeignKey>* foreign_ = nullptr;
   std::vector<std::pair<std::vector<std::string>, Diagnostic>> missing_;
 };
 
@@ -412,6 +459,7 @@ class SpecParser {
     o.momentum = table.required_number("momentum", {0.0, 1.0, false, true}).value_or(0.0);
     o.batch_size = table.required_number("batch_size", {1.0, infinity, false, false}).value_or(1.0);
     o.weight_decay = table.number("weight_decay", non_negative, 0.0);
+    table.explain(keys_of_pytorch());
     table.finish();
     may_decay_ = o.weight_decay > 0.0 || table.failed("weight_decay") || table.misspelt("weight_decay");
     spec_.optimizer = o;

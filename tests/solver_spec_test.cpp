@@ -215,6 +215,23 @@ TEST(Spec, ACovarianceIsSymmetricUpToRounding) {
   EXPECT_CONTAINS(problems_of(start + "[[1e-8, 1e-9], [2e-9, 1e-8]]\n"), "not symmetric");  // small, but not rounding
 }
 
+TEST(Spec, KeysOfPyTorchAreExplained) {
+  const auto text_with = [](const std::string& line) {
+    return problems_of("[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n" + line + "\n" + quadratic +
+                       isotropic);
+  };
+  EXPECT_CONTAINS(text_with("nesterov = true"),
+                  "optimizer.nesterov: unknown key\n  to fix: remove it: Nesterov's momentum");
+  EXPECT_CONTAINS(text_with("dampening = 0.1"), "learning_rate = lr*(1 - dampening)");
+  EXPECT_CONTAINS(text_with("momentum_buffer = 0.1"), "v = -momentum_buffer");
+  EXPECT_CONTAINS(text_with("maximize = true"), "change the sign of the loss");
+  EXPECT_CONTAINS(text_with("betas = [0.9, 0.999]"), "Adam");
+  const std::string one =
+      problems_of("[optimizer]\nlr = 0.1\nmomentum = 0.9\nbatch_size = 32\n" + quadratic + isotropic);
+  EXPECT_CONTAINS(one, "optimizer.lr: unknown key\n  to fix: did you mean learning_rate?");
+  EXPECT_FALSE(contains(one, "missing")) << one;
+}
+
 TEST(Spec, EvolveChoicesExcludeEachOther) {
   EXPECT_CONTAINS(problems_of(valid + "[evolve]\nuntil = 1.0\nsteps = 10\n"), "both until and steps");
   EXPECT_CONTAINS(problems_of(valid + "[evolve]\nuntil = 1.0\nframes = 3\nevery = 0.1\n"), "both frames and every");
@@ -510,7 +527,7 @@ TEST(Spec, AnEmptySpecLacksThreeTables) {
 
 TEST(Spec, UnknownKeysListTheValidOnesOnce) {
   const std::string text =
-      problems_of("[optimizer]\nlr = 0.1\nmomentum = 0.9\nbatch_size = 32\n" + quadratic + isotropic);
+      problems_of("[optimizer]\nspeed = 0.1\nmomentum = 0.9\nbatch_size = 32\n" + quadratic + isotropic);
   EXPECT_CONTAINS(text, "valid here: learning_rate, momentum, batch_size or weight_decay");
   EXPECT_CONTAINS(text, "optimizer.learning_rate: this key is missing");
 }
