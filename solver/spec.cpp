@@ -1,6 +1,7 @@
 #include "solver/spec.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -182,7 +183,7 @@ class TableReader {
     const toml::node* node = find(key);
     if (node == nullptr) return std::nullopt;
     if (const auto value = node->value_exact<std::string>(); value && *value == "auto") return std::nullopt;
-    const std::string expected = "\"auto\" or [min, max] with min < max";
+    const std::string expected = R"("auto" or [min, max] with min < max, such as [0, "2*pi"])";
     const toml::array* array = node->as_array();
     if (array == nullptr || array->size() != 2) {
       bad(*node, key, expected);
@@ -298,6 +299,7 @@ class TableReader {
     std::optional<double> value;
     if (node.is_integer()) value = static_cast<double>(*node.value_exact<std::int64_t>());
     if (node.is_floating_point()) value = *node.value_exact<double>();
+    if (node.is_string() && !formula_value(node, key, range, value)) return std::nullopt;
     if (value && !std::isfinite(*value)) {
       bad(node, key, "a finite" + range.text().substr(1));  // "a number …" → "a finite number …"
       return std::nullopt;
@@ -307,6 +309,16 @@ class TableReader {
       return std::nullopt;
     }
     return value;
+  }
+  /// A text in place of a number is a formula without variables. False if it is none, which was reported.
+  bool formula_value(const toml::node& node, const std::string& key, const Range& range, std::optional<double>& value) {
+    try {
+      value = constant_value(*node.value_exact<std::string>());
+      if (!value) bad(node, key, range.text() + ", or a formula for one such as \"2*pi\"");
+    } catch (const SpecError& error) {
+      add(node, key, error.entries().front().problem, error.entries().front().remedy);
+    }
+    return value.has_value();
   }
   std::optional<long> integer_of(const toml::node& node, const std::string& key, long lower, long upper) {
     const auto value = node.value_exact<std::int64_t>();
@@ -1080,6 +1092,54 @@ void refuse(const Spec& spec, const std::string& key, std::string problem, std::
   refuse(spec.place(key), key, std::move(problem), std::move(remedy));
 }
 
+namespace {
+
+/// A line of a text, counted from 1.
+std::string line_of(const std::string& text, std::size_t number) {
+  std::size_t begin = 0;
+  for (std::size_t line = 1; line < number && begin < text.size(); ++line)
+    begin = std::min(text.find('\n', begin), text.size() - 1) + 1;
+  const std::string line = text.substr(begin, std::min(text.find('\n', begin), text.size()) - begin);
+  const std::size_t first = std::min(line.find_first_not_of(" \t"), line.size());
+  return line.substr(first, line.find_last_not_of(" \t\r") + 1 - first);
+}
+
+bool is_toml(const std::string& value) {
+  try {
+    static_cast<void>(toml::parse(std::string_view("value = " + value)));
+    return true;
+  } catch (const toml::parse_error&) {
+    return false;
+  }
+}
+
+bool is_constant_formula(const std::string& text) {
+  try {
+    return constant_value(text).has_value();
+  } catch (const SpecError&) {
+    return false;
+  }
+}
+
+/// What a value that is not TOML was meant to be: a number of another spelling, a word or a formula in quotation marks.
+std::string valid_value(const std::string& value) {
+  if (value.size() > longest_formula || is_toml(value)) return value;
+  if (value == "True" || value == "False") return value == "True" ? "true" : "false";
+  std::string number = value;
+  for (const char* minus : {"−", "–"}) {
+    if (number.rfind(minus, 0) == 0) number = "-" + number.substr(std::string_view(minus).size());
+  }
+  const std::size_t digits = number[0] == '-' || number[0] == '+' ? 1 : 0;
+  if (number.compare(digits, 1, ".") == 0) number.insert(digits, "0");
+  if (number.back() == '.') number += "0";
+  if (is_toml(number)) return number;
+  const bool is_word = std::all_of(value.begin(), value.end(),
+                                   [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
+  return is_word || is_constant_formula(value) ? "\"" + value + "\"" : value;
+}
+
+}  // namespace
+
 Spec parse_spec(const std::string& text, const std::string& path) {
   require_plain_text(text, path);
   require_shallow_keys(text, path);
@@ -1087,10 +1147,13 @@ Spec parse_spec(const std::string& text, const std::string& path) {
   try {
     document = toml::parse(text, path);
   } catch (const toml::parse_error& error) {
-    Diagnostics problems;
-    problems.add(place_of(path, error.source()), "", std::string("not valid TOML: ") + std::string(error.description()),
-                 "correct this line; every key may appear once");
-    problems.throw_if_any();
+    const std::string line = line_of(text, error.source().begin.line);
+    const std::string meant = with_replaced_values(line, valid_value);
+    const auto marks = [](const std::string& part) { return std::count(part.begin(), part.end(), '"'); };
+    const char* const why =
+        marks(meant) > marks(line) ? ": words, and formulas for numbers, stand in quotation marks" : "";
+    refuse(place_of(path, error.source()), "", "not valid TOML: " + std::string(error.description()),
+           meant.empty() ? "correct this line; every key may appear once" : "write " + shortened(meant) + why);
   }
   return SpecParser(document, path).parse();
 }

@@ -184,17 +184,6 @@ TEST(Spec, CovarianceMustBePositiveDefinite) {
   EXPECT_CONTAINS(problems_of(start + "[[1, 0]]\n"), "[[var_theta, cov], [cov, var_v]]");
 }
 
-TEST(Spec, SmallPicturesAreWrittenInDoublePrecision) {
-  const auto is_double = [](const std::string& rest) { return spec_from(valid + rest).has_float64_pictures(); };
-  EXPECT_TRUE(is_double(""));
-  EXPECT_TRUE(is_double("[grid]\ncells = [512, 512]\n"));
-  EXPECT_TRUE(is_double("[grid]\ncells = [1024, 256]\n"));
-  EXPECT_FALSE(is_double("[grid]\ncells = [513, 512]\n"));
-  EXPECT_FALSE(is_double("[output]\nprecision = \"float32\"\n"));
-  EXPECT_TRUE(is_double("[output]\nprecision = \"auto\"\n"));
-  EXPECT_TRUE(is_double("[grid]\ncells = [1024, 1024]\n[output]\nprecision = \"float64\"\n"));
-}
-
 TEST(Spec, ACovarianceIsSymmetricUpToRounding) {
   const std::string start = valid + "[initial]\nkind = \"gaussian\"\ncovariance = ";
   const auto cov_of = [](const Spec& spec) {
@@ -215,6 +204,47 @@ TEST(Spec, ACovarianceIsSymmetricUpToRounding) {
   EXPECT_CONTAINS(problems_of(start + "[[1e-8, 1e-9], [2e-9, 1e-8]]\n"), "not symmetric");  // small, but not rounding
 }
 
+TEST(Spec, NumbersMayBeFormulasInQuotationMarks) {
+  const double pi = 3.141592653589793;
+  const Spec spec = spec_from(
+      optimizer + "weight_decay = \"1e-3\"\n[loss]\nkind = \"polynomial\"\ncoefficients = [0, \"-1/2\", 0, '2**-2']\n" +
+      "[noise]\nkind = \"constant\"\ncovariance = [[\"sqrt(2)\"]]\n"
+      "[grid]\ntheta = [\"-pi\", \"pi\"]\nvelocity = [-1, \"2*pi\"]\n[evolve]\nuntil = \"2*pi/0.1\"\n");
+  EXPECT_EQ(spec.optimizer->weight_decay, 0.001);
+  EXPECT_EQ(spec.loss.coefficients, (std::vector<double>{0.0, -0.5, 0.0, 0.25}));
+  EXPECT_NEAR(spec.noise.covariance, 1.4142135623730951, 1e-15);
+  EXPECT_NEAR(spec.grid.theta->lower, -pi, 1e-15);
+  EXPECT_NEAR(spec.grid.velocity->upper, 2.0 * pi, 1e-15);
+  EXPECT_NEAR(spec.evolve->until, 20.0 * pi, 1e-13);
+  const std::string text =
+      problems_of(valid +
+                  "[grid]\ntheta = [\"pi\", \"-pi\"]\ncells = [\"2*32\", 64]\nvelocity = \"[-pi, pi]\"\n"
+                  "[evolve]\nuntil = \"-pi\"\ntolerance = \"x\"\nstep = \"1/0\"\nevery = \"2pi\"\n");
+  EXPECT_CONTAINS(text, "grid.theta: the interval [3.14");
+  EXPECT_CONTAINS(text, "expected a whole number from 16");
+  EXPECT_CONTAINS(text, "grid.velocity: found");
+  EXPECT_CONTAINS(text, "evolve.until: found '-pi'\n  to fix: expected a number > 0");
+  EXPECT_CONTAINS(text,
+                  "evolve.tolerance: found 'x'\n  to fix: expected a number in [1e-13, 0.1], or a formula for one");
+  EXPECT_CONTAINS(text, "evolve.step: found '1/0'\n  to fix: expected a finite number > 0");
+  EXPECT_CONTAINS(text, "evolve.every: \"2pi\" is not a formula: a multiplication sign is missing");
+}
+
+TEST(Spec, WordsWithoutQuotationMarksAreQuoted) {
+  const auto cure = [](const std::string& line) { return problems_of("title = \"a\"\n" + line + "\n"); };
+  EXPECT_CONTAINS(cure("theta = [-pi, pi]"), "test.toml:2:10: not valid TOML");
+  EXPECT_CONTAINS(cure("theta = [-pi, pi]"), "to fix: write theta = [\"-pi\", \"pi\"]: words, and formulas");
+  EXPECT_CONTAINS(cure("kind = quadratic  # a parabola"), "write kind = \"quadratic\"  # a parabola");
+  EXPECT_CONTAINS(cure("until = 2*max(pi, 3)"), "write until = \"2*max(pi, 3)\"");
+  EXPECT_CONTAINS(cure("theta = [\n  -.5,\n 1]"), "test.toml:3:");
+  EXPECT_CONTAINS(cure("theta = [-.5, 1.]"), "to fix: write theta = [-0.5, 1.0]");
+  EXPECT_CONTAINS(cure("minimum = −0.5"), "to fix: write minimum = -0.5");
+  EXPECT_CONTAINS(cure("standardize = True"), "to fix: write standardize = true");
+  EXPECT_CONTAINS(cure("columns = [\"a, b\", c]"), "write columns = [\"a, b\", \"c\"]");
+  for (const char* line : {"a = 1 b = 2", "a = 0.1.2", "a = \"b", "= pi", "a == pi"})
+    EXPECT_CONTAINS(cure(line), "to fix: correct this line") << line;
+}
+
 TEST(Spec, KeysOfPyTorchAreExplained) {
   const auto text_with = [](const std::string& line) {
     return problems_of("[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n" + line + "\n" + quadratic +
@@ -230,6 +260,17 @@ TEST(Spec, KeysOfPyTorchAreExplained) {
       problems_of("[optimizer]\nlr = 0.1\nmomentum = 0.9\nbatch_size = 32\n" + quadratic + isotropic);
   EXPECT_CONTAINS(one, "optimizer.lr: unknown key\n  to fix: did you mean learning_rate?");
   EXPECT_FALSE(contains(one, "missing")) << one;
+}
+
+TEST(Spec, SmallPicturesAreWrittenInDoublePrecision) {
+  const auto is_double = [](const std::string& rest) { return spec_from(valid + rest).has_float64_pictures(); };
+  EXPECT_TRUE(is_double(""));
+  EXPECT_TRUE(is_double("[grid]\ncells = [512, 512]\n"));
+  EXPECT_TRUE(is_double("[grid]\ncells = [1024, 256]\n"));
+  EXPECT_FALSE(is_double("[grid]\ncells = [513, 512]\n"));
+  EXPECT_FALSE(is_double("[output]\nprecision = \"float32\"\n"));
+  EXPECT_TRUE(is_double("[output]\nprecision = \"auto\"\n"));
+  EXPECT_TRUE(is_double("[grid]\ncells = [1024, 1024]\n[output]\nprecision = \"float64\"\n"));
 }
 
 TEST(Spec, EvolveChoicesExcludeEachOther) {
