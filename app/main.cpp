@@ -63,7 +63,7 @@ int dispatch(int argc, char** argv) {
   add_device_option(*run_app, run.device);
   run_app->add_flag("--resume", run.resume, "continue an unfinished run from its checkpoint");
   run_app->add_flag("--restart", run.restart, "begin again even if the directory holds an unfinished run");
-  run_app->add_flag("--quiet", run.quiet, "print nothing but errors");
+  run_app->add_flag("--quiet", run.quiet, "print nothing but warnings and errors");
 
   std::string spec;
   CLI::App* check_app = app.add_subcommand("check", "validate a spec and print what follows from it; computes nothing");
