@@ -1,6 +1,8 @@
 #include <fcntl.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <map>
 #include <new>
@@ -136,13 +138,25 @@ int fail(const std::string& text, ExitCode code) {
   return static_cast<int>(code);
 }
 
+/// Results on standard output have arrived, or the exit code says that they have not. A reader that has left early has
+/// read what it wanted.
+int delivered(int code) {
+  errno = 0;
+  const bool failed = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+  if (!failed || errno == EPIPE) return code;
+  const std::string reason = errno != 0 ? std::string(": ") + std::strerror(errno) : "";
+  const int said =
+      fail("cannot write to standard output" + reason + "\n  to fix: check the space there", ExitCode::input_output);
+  return code == 0 ? said : code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   open_standard_streams();
   try {
     choose_openblas_kernels(argv);
-    return dispatch(argc, argv);
+    return delivered(dispatch(argc, argv));
   } catch (const Error& error) {
     return fail(error.what(), error.code());
   } catch (const std::system_error& error) {

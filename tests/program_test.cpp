@@ -410,6 +410,24 @@ TEST(Program, ATableAsPandasWritesItRuns) {
   EXPECT_EQ(r.code, 0) << r.output;
 }
 
+TEST(Program, ResultsThatCannotBePrintedAreAnInputOutputError) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "s.toml") << small_spec;
+  for (const std::string command :
+       {"--help", "--version", "info", "new --list", "new oscillator", "check s.toml",
+        "bench --device host --sizes 32 --batches 1 --seconds 0.001", "run s.toml --device host"}) {
+    const Result r = underdamp(folder.path(), command + " 2>message >/dev/full");
+    EXPECT_EQ(r.code, 5) << command;
+    EXPECT_CONTAINS(text_of(folder.path() / "message"), "error: cannot write to standard output");
+  }
+  EXPECT_EQ(json_of(folder.path() / "out/s/summary.json")["state"], "finished");
+  const Result verify = underdamp(folder.path(), "verify s.toml --device host --quiet >/dev/full");
+  EXPECT_NE(verify.code, 0);
+  EXPECT_CONTAINS(verify.output, "error: cannot write to standard output");
+  EXPECT_EQ(underdamp(folder.path(), "check none.toml >/dev/full").code, 2);  // the first error is the one that counts
+  EXPECT_EQ(underdamp(folder.path(), "run s.toml --device host --quiet >/dev/full").code, 0);
+}
+
 TEST(Program, UnwritableOutputIsAnInputOutputError) {
   const TemporaryDirectory folder;
   std::ofstream(folder.path() / "s.toml") << small_spec;
