@@ -181,6 +181,14 @@ Json eigenvalues_json(const StationaryState& state) {
   return list;
 }
 
+/// Estimated errors of the eigenvalues, relative to their size; null where there is none.
+Json eigenvalue_errors_json(const StationaryState& state) {
+  Json list = Json::array();
+  for (const SpectralLine& line : state.spectrum)
+    list.push_back(line.error > 0.0 ? Json(line.error / std::abs(line.eigenvalue)) : Json(nullptr));
+  return list;
+}
+
 Json stationary_json(const std::vector<StationaryResult>& results) {
   const auto each = [&](auto&& value) {
     return per_plane(static_cast<int>(results.size()),
@@ -195,6 +203,7 @@ Json stationary_json(const std::vector<StationaryResult>& results) {
           {"seconds", each([](Result r) { return r.state.seconds; })},
           {"applications", each([](Result r) { return r.state.applications; })},
           {"eigenvalues", each([](Result r) { return eigenvalues_json(r.state); })},
+          {"eigenvalue_errors", each([](Result r) { return eigenvalue_errors_json(r.state); })},
           {"mean", each([](Result r) { return r.observables.mean; })},
           {"covariance", each([](Result r) { return r.observables.covariance; })},
           {"expected_loss", each([](Result r) { return r.observables.expected_loss; })},

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <regex>
 #include <set>
 #include <thread>
 
@@ -343,16 +344,6 @@ TEST(Program, LeakAndResolutionAreWarnedOf) {
   EXPECT_GE(json_of(folder.path() / "result/summary.json")["warnings"].size(), 2U);
 }
 
-TEST(Program, CudaWithoutAGpuIsADeviceError) {
-  if (testing::make_device("cuda")) GTEST_SKIP() << "there is a GPU";
-  const TemporaryDirectory folder;
-  std::ofstream(folder.path() / "s.toml") << small_spec;
-  const Result r = underdamp(folder.path(), "run s.toml --device cuda --output result");
-  EXPECT_EQ(r.code, 4);
-  EXPECT_CONTAINS(r.output, "no CUDA device can be used");
-  EXPECT_FALSE(fs::exists(folder.path() / "result"));
-}
-
 TEST(Program, QuietHidesProgressNotWarnings) {
   const TemporaryDirectory folder;
   std::string text = small_spec;
@@ -408,6 +399,41 @@ TEST(Program, ATableAsPandasWritesItRuns) {
   std::ofstream(folder.path() / "s.toml") << text;
   const Result r = underdamp(folder.path(), "run s.toml --device host");
   EXPECT_EQ(r.code, 0) << r.output;
+}
+
+TEST(Program, PrintedNumbersEndWhereTheirErrorBegins) {
+  const TemporaryDirectory folder;
+  std::string text = small_spec;
+  text.replace(text.find("cells = [48, 48]"), 16, "cells = [96, 96]");
+  text.replace(text.find("until = 2.0"), 11, "until = 2.0\ntolerance = 1e-3");
+  std::ofstream(folder.path() / "s.toml") << text << "[stationary]\nmodes = 2\n";
+  const Result r = underdamp(folder.path(), "run s.toml --device host");
+  ASSERT_EQ(r.code, 0) << r.output;
+  const auto s = json_of(folder.path() / "out/s/summary.json");
+  // A mean to the digits of its error, both in the line that begins so; in equilibrium nothing is produced.
+  std::smatch match;
+  static const std::regex mean("  mean           \\[([-0-9.e]+) ± ([0-9.e-]+), ");
+  ASSERT_TRUE(std::regex_search(r.output, match, mean)) << r.output;
+  const double error = std::stod(match[2]);
+  EXPECT_GT(error, 1e-8);
+  EXPECT_NEAR(std::stod(match[1]), s["mean"][0].get<double>(), error);
+  EXPECT_LE(match[1].length(), 9) << r.output;
+  EXPECT_CONTAINS(r.output, "entropy prod.  0 ± ");
+  static const std::regex long_number("[0-9]\\.[0-9]{9}");
+  EXPECT_FALSE(std::regex_search(r.output, long_number)) << r.output;
+  const auto stationary = s["stationary"];
+  EXPECT_EQ(stationary["eigenvalue_errors"].size(), stationary["eigenvalues"].size());
+  for (const auto& value : stationary["eigenvalue_errors"]) EXPECT_LT(value.get<double>(), 1e-3);
+}
+
+TEST(Program, CudaWithoutAGpuIsADeviceError) {
+  if (testing::make_device("cuda")) GTEST_SKIP() << "there is a GPU";
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "s.toml") << small_spec;
+  const Result r = underdamp(folder.path(), "run s.toml --device cuda --output result");
+  EXPECT_EQ(r.code, 4);
+  EXPECT_CONTAINS(r.output, "no CUDA device can be used");
+  EXPECT_FALSE(fs::exists(folder.path() / "result"));
 }
 
 TEST(Program, ResultsThatCannotBePrintedAreAnInputOutputError) {
