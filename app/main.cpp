@@ -83,7 +83,7 @@ int dispatch(int argc, char** argv) {
 
   PlotArguments plot;
   CLI::App* plot_app =
-      app.add_subcommand("plot", "figures of a run for papers, PNG and SVG (needs python3, matplotlib)");
+      app.add_subcommand("plot", "figures of a run for papers, PNG and SVG (needs Python 3 with matplotlib)");
   plot_app->add_option("run", plot.run, "output directory of a run")->required();
   plot_app->add_option("folder", plot.folder, "where to (default: plots/ in it)");
 
