@@ -82,9 +82,10 @@ paraview_works() {
 plotting_python() {
   local python
   for python in "${UNDERDAMP_PYTHON-}" python3 /usr/bin/python3 /usr/local/bin/python3; do
-    [[ -n $python ]] && "$python" -c 'import numpy, matplotlib.figure' >/dev/null 2>&1 || continue
-    say "$python"
-    return
+    if [[ -n $python ]] && "$python" -c 'import numpy, matplotlib.figure' >/dev/null 2>&1; then
+      say "$python"
+      return
+    fi
   done
   return 1
 }
