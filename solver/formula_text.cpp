@@ -265,7 +265,7 @@ class Corrector {
         {"arccosh", "acosh"}, {"arctanh", "atanh"}, {"arsinh", "asinh"}, {"arcosh", "acosh"},  {"artanh", "atanh"},
         {"fabs", "abs"},      {"absolute", "abs"},  {"sgn", "sign"},     {"maximum", "max"},   {"minimum", "min"},
         {"fmax", "max"},      {"fmin", "min"},      {"amax", "max"},     {"amin", "min"},      {"mean", "avg"},
-        {"average", "avg"},   {"lg", "log10"},      {"ld", "log2"},      {"sqr", "square"},    {"tg", "tan"}};
+        {"average", "avg"},   {"lg", "log10"},      {"ld", "log2"},      {"tg", "tan"}};
     if (is_function(name) || is_value(name)) return name;
     if (const auto found = others.find(name); found != others.end()) return found->second;
     std::string small = name;
