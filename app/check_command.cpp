@@ -1,18 +1,31 @@
+#include <cstdio>
+
 #include <fmt/format.h>
 
 #include "app/commands.hpp"
 #include "solver/displacement.hpp"
 #include "solver/evolve.hpp"
+#include "solver/progress.hpp"
 #include "solver/report.hpp"
 
 namespace underdamp {
+
+namespace {
+
+void warn_of(const std::vector<std::string>& texts) {
+  std::fflush(stdout);  // they stand below what they are about; main() looks whether that has arrived
+  for (const auto& text : texts) warn(text);
+}
+
+}  // namespace
 
 int check_command(const std::string& path) {
   const Spec spec = read_spec(path);
   const ChosenBackend chosen = make_backend(DeviceChoice::automatic, precision_of_run(spec));
   if (spec.displacement && !spec.evolve && !spec.stationary) {
-    fmt::print("{}\n{}{}: the spec is good\n", spec.title, describe_displacement(Displacement(spec, *chosen.backend)),
-               path);
+    fmt::print("{}\n{}", spec.title, describe_displacement(Displacement(spec, *chosen.backend)));
+    warn_of(spec.notes);
+    fmt::print("{}: the spec is good\n", path);
     return 0;
   }
   const Simulation simulation(spec, *chosen.backend);
@@ -21,12 +34,10 @@ int check_command(const std::string& path) {
   }
   fmt::print("{}", describe_plan(simulation));
   if (spec.displacement) fmt::print("{}", describe_displacement(Displacement(spec, *chosen.backend)));
-  for (const auto& warning : precision_warnings(spec)) fmt::print("warning: {}\n", warning);
-  for (int p = 0; p < simulation.mesh().planes(); ++p) {
-    for (const auto& warning : resolution_warnings(spec, simulation.model(), simulation.mesh(), p)) {
-      fmt::print("warning: {}\n", warning);
-    }
-  }
+  warn_of(spec.notes);
+  warn_of(precision_warnings(spec));
+  for (int p = 0; p < simulation.mesh().planes(); ++p)
+    warn_of(resolution_warnings(spec, simulation.model(), simulation.mesh(), p));
   fmt::print("{}: the spec is good\n", path);
   return 0;
 }

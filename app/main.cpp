@@ -1,6 +1,8 @@
 #include <fcntl.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <map>
 #include <new>
@@ -63,7 +65,7 @@ int dispatch(int argc, char** argv) {
   add_device_option(*run_app, run.device);
   run_app->add_flag("--resume", run.resume, "continue an unfinished run from its checkpoint");
   run_app->add_flag("--restart", run.restart, "begin again even if the directory holds an unfinished run");
-  run_app->add_flag("--quiet", run.quiet, "print nothing but errors");
+  run_app->add_flag("--quiet", run.quiet, "print nothing but warnings and errors");
 
   std::string spec;
   CLI::App* check_app = app.add_subcommand("check", "validate a spec and print what follows from it; computes nothing");
@@ -81,7 +83,7 @@ int dispatch(int argc, char** argv) {
 
   PlotArguments plot;
   CLI::App* plot_app =
-      app.add_subcommand("plot", "figures of a run for papers, PNG and SVG (needs python3, matplotlib)");
+      app.add_subcommand("plot", "figures of a run for papers, PNG and SVG (needs Python 3 with matplotlib)");
   plot_app->add_option("run", plot.run, "output directory of a run")->required();
   plot_app->add_option("folder", plot.folder, "where to (default: plots/ in it)");
 
@@ -136,13 +138,25 @@ int fail(const std::string& text, ExitCode code) {
   return static_cast<int>(code);
 }
 
+/// Results on standard output have arrived, or the exit code says that they have not. A reader that has left early has
+/// read what it wanted.
+int delivered(int code) {
+  errno = 0;
+  const bool failed = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+  if (!failed || errno == EPIPE) return code;
+  const std::string reason = errno != 0 ? std::string(": ") + std::strerror(errno) : "";
+  const int said =
+      fail("cannot write to standard output" + reason + "\n  to fix: check the space there", ExitCode::input_output);
+  return code == 0 ? said : code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   open_standard_streams();
   try {
     choose_openblas_kernels(argv);
-    return dispatch(argc, argv);
+    return delivered(dispatch(argc, argv));
   } catch (const Error& error) {
     return fail(error.what(), error.code());
   } catch (const std::system_error& error) {

@@ -1,6 +1,7 @@
 #include <atomic>
 #include <cmath>
 #include <csignal>
+#include <initializer_list>
 #include <map>
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include "meshes/error.hpp"
 #include "solver/checkpoint.hpp"
 #include "solver/progress.hpp"
+#include "solver/rounding.hpp"
 #include "solver/run.hpp"
 #include "solver/vtk_writer.hpp"
 
@@ -31,14 +33,55 @@ void catch_signals() {
   std::signal(SIGPIPE, SIG_IGN);  // a run goes on if nobody reads its messages
 }
 
+/// The L1 errors of a density that were estimated, together; those that are not there count as none.
+double total_error(const Json& s, std::initializer_list<const char*> keys) {
+  double sum = 0.0;
+  for (const char* key : keys) {
+    if (s.contains(key)) sum += s[key].get<double>();
+  }
+  return sum;
+}
+
+/// Mean and covariance to what an L1 error leaves of them: in units of the standard deviations they err by as much.
+void print_moments(const Json& s, double error) {
+  const auto std_of = [&](std::size_t i) { return std::sqrt(s["covariance"][i][i].get<double>()); };
+  const auto mean = [&](std::size_t i) { return with_error(s["mean"][i].get<double>(), error * std_of(i)); };
+  const auto covariance = [&](std::size_t i, std::size_t j) {
+    return with_error(s["covariance"][i][j].get<double>(), error * std_of(i) * std_of(j));
+  };
+  fmt::print("  mean           [{}, {}]\n", mean(0), mean(1));
+  fmt::print("  covariance     [[{}, {}], [{}, {}]]\n", covariance(0, 0), covariance(0, 1), covariance(1, 0),
+             covariance(1, 1));
+}
+
 void print_evolution(const Json& s, bool was_interrupted) {
-  fmt::print("{} at t = {}, {} of solver time, {:.3g} million cell-steps per second\n",
-             was_interrupted ? "interrupted" : "finished", s["time"].dump(),
+  fmt::print("{} at t = {:.10g}, {} of solver time, {:.3g} million cell-steps per second\n",
+             was_interrupted ? "interrupted" : "finished", s["time"].get<double>(),
              duration_text(s["solver_seconds"].get<double>()), s["cell_steps_per_second"].get<double>() / 1e6);
   if (s["planes"].get<int>() > 1) return;
-  fmt::print("  mean           {}\n  covariance     {}\n", s["mean"].dump(), s["covariance"].dump());
-  fmt::print("  error          step {}, grid {}, rounding {} (L1, estimated)\n", s["time_error_estimate"].dump(),
-             s["space_error_estimate"].dump(), s["rounding_error_estimate"].dump());
+  double lost = 0.0;
+  for (const Json& share : s["leak"]) lost += share.get<double>();
+  const double error =
+      lost + total_error(s, {"time_error_estimate", "space_error_estimate", "rounding_error_estimate"});
+  print_moments(s, error);
+  fmt::print("  error          step {:.1e}, grid {:.1e}, rounding {:.1e} (L1, estimated)\n",
+             s["time_error_estimate"].get<double>(), s["space_error_estimate"].get<double>(),
+             s["rounding_error_estimate"].get<double>());
+}
+
+/// Each to the digits that its own error leaves, or else that of the state.
+std::string eigenvalues_text(const Json& state, double error) {
+  std::string text;
+  for (std::size_t l = 0; l < state["eigenvalues"].size(); ++l) {
+    const double real = state["eigenvalues"][l][0].get<double>();
+    const double frequency = state["eigenvalues"][l][1].get<double>();
+    if (frequency < 0.0) continue;  // its conjugate says it all
+    const Json& own = state["eigenvalue_errors"][l];
+    const double size = (own.is_null() ? error : own.get<double>()) * std::hypot(real, frequency);
+    text += (text.empty() ? "" : ", ") + rounded_to_error(real, size) +
+            (frequency > 0.0 ? " ± " + rounded_to_error(frequency, size) + "i" : "");
+  }
+  return text;
 }
 
 void print_stationary(const Json& s) {
@@ -51,33 +94,33 @@ void print_stationary(const Json& s) {
   }
   fmt::print("stationary state by {} in {}, residual {:.1e}\n", state["method"].get<std::string>(),
              duration_text(state["seconds"].get<double>()), state["residual"].get<double>());
-  fmt::print("  covariance     {}\n  entropy prod.  {:.6g}\n", state["covariance"].dump(),
-             state["entropy_production"].get<double>());
-  std::string text;
-  for (const Json& value : state["eigenvalues"]) {
-    const double frequency = value[1].get<double>();
-    if (frequency < 0.0) continue;  // its conjugate says it all
-    text += fmt::format("{}{:.7g}{}", text.empty() ? "" : ", ", value[0].get<double>(),
-                        frequency > 0.0 ? fmt::format(" ± {:.7g}i", frequency) : "");
+  const double error = total_error(state, {"error_estimate", "space_error_estimate", "box_error_estimate"});
+  print_moments(state, error);
+  if (const double rate = state["entropy_production"].get<double>(); std::isfinite(rate)) {
+    // It is γ (γ E v²/D − 1) where D is constant.
+    fmt::print("  entropy prod.  {}\n", with_error(rate, error * s["derived"]["gamma"].get<double>()));
   }
-  if (!text.empty()) fmt::print("  eigenvalues    {}\n", text);
+  if (const std::string text = eigenvalues_text(state, error); !text.empty()) fmt::print("  eigenvalues    {}\n", text);
 }
 
 void print_displacement(const Json& d) {
-  for (const Json& warning : d["warnings"]) fmt::print("warning: {}\n", warning.get<std::string>());
-  const auto number = [](const Json& value) { return fmt::format("{:.6g}", value.get<double>()); };
+  const double error = total_error(d, {"step_error_estimate", "interpolation_error_estimate"});  // relative
+  const auto number = [&](const Json& value) {
+    return with_error(value.get<double>(), error * std::abs(value.get<double>()));
+  };
+  const auto time = [](const Json& value) { return fmt::format("{:.6g}", value.get<double>()); };
   fmt::print("displacement of {} modes in {}: {} problems solved, {} windows\n", d["modes"].dump(),
              duration_text(d["seconds"].get<double>()), d["problems_solved"].dump(), d["windows"].dump());
-  fmt::print("  at the end     {} at t = {}, local exponent {}\n", number(d["displacement"]), number(d["time"]),
-             number(d["exponent"]));
+  fmt::print("  at the end     {} at t = {}, local exponent {:.4f}\n", number(d["displacement"]), time(d["time"]),
+             d["exponent"].get<double>());
   if (d.contains("fit")) {
-    fmt::print("  exponent       {:.4f} +- {:.4f} for t from {} to {}\n", d["fit"]["exponent"].get<double>(),
-               d["fit"]["uncertainty"].get<double>(), number(d["fit"]["window"][0]), number(d["fit"]["window"][1]));
+    fmt::print("  exponent       {:.4f} ± {:.4f} for t from {} to {}\n", d["fit"]["exponent"].get<double>(),
+               d["fit"]["uncertainty"].get<double>(), time(d["fit"]["window"][0]), time(d["fit"]["window"][1]));
   }
   if (d.contains("step_energy")) {
     const Json& e = d["step_energy"];
-    fmt::print("  step length    sqrt(E |step|^2) = {:.6g}, excess loss {}, by the step length {}\n",
-               std::sqrt(e["step_length_squared"].get<double>()), number(e["excess_loss"]),
+    fmt::print("  step length    sqrt(E |step|^2) = {}, excess loss {}, by the step length {}\n",
+               number(std::sqrt(e["step_length_squared"].get<double>())), number(e["excess_loss"]),
                number(e["predicted_excess_loss"]));
   }
 }

@@ -17,6 +17,7 @@ int verify_command(const VerifyArguments& arguments) {
     refuse(spec, "evolve.precision", "verify judges by errors far below the rounding of float32",
            "remove precision = \"float32\"");
   }
+  for (const std::string& note : spec.notes) warn(note);
   const ChosenBackend chosen = make_backend(arguments.device);
   const std::string device = chosen.backend->describe().name;
   fmt::print("{}\n{}\n", spec.title, device);

@@ -78,12 +78,18 @@ paraview_works() {
   (paraview_environment && pvbatch "$script") >/dev/null 2>&1 </dev/null
 }
 
-# Whether python3 has what the figures of `underdamp plot` need.
-matplotlib_works() {
-  python3 -c 'import sys
-from importlib.util import find_spec
-sys.exit(not (find_spec("matplotlib") and find_spec("numpy")))' >/dev/null 2>&1
+# Prints the Python that `underdamp plot` takes: the first that can make its figures.
+plotting_python() {
+  local python
+  for python in "${UNDERDAMP_PYTHON-}" python3 /usr/bin/python3 /usr/local/bin/python3; do
+    if [[ -n $python ]] && "$python" -c 'import numpy, matplotlib.figure' >/dev/null 2>&1; then
+      say "$python"
+      return
+    fi
+  done
+  return 1
 }
+matplotlib_works() { plotting_python >/dev/null; }
 
 # Whether clang is there with its fuzzer and sanitizers, which are packages of their own.
 fuzzer_works() {

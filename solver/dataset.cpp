@@ -23,7 +23,7 @@ Eigen::VectorXd standardized(const Eigen::VectorXd& column) {
 
 RegressionData regression_data(const CsvTable& table, const LossSpec& loss) {
   RegressionData data;
-  for (const std::string& name : table.names()) {
+  for (const std::string& name : table.given_names()) {
     if (name != loss.target) data.names.push_back(name);
   }
   if (data.names.empty()) refuse(table.path(), "", "there is no column besides the target", "add features");

@@ -64,8 +64,9 @@ RunResult run_displacement(const Spec& spec, Backend& backend, const RunOptions&
                {"spec", resolved_spec(spec)},
                {"spec_hash", spec_hash},
                {"planes", displacement.modes()},
-               {"warnings", Json::array()},
+               {"warnings", spec.notes},
                {"timing", {{"started", now()}, {"resumed_at", Json::array()}}}};
+  for (const std::string& note : spec.notes) warn(note);
   const auto finish = [&](const char* state) {
     summary["state"] = state;
     summary["wall_seconds"] = seconds_since(begin);
@@ -78,6 +79,10 @@ RunResult run_displacement(const Spec& spec, Backend& backend, const RunOptions&
     summary["displacement"] = carry_out_displacement(displacement, backend, directory, options.quiet, [&] {
       if (options.interrupted != nullptr && *options.interrupted != 0) throw Interrupted{};
     });
+    for (const Json& text : summary["displacement"]["warnings"]) {
+      warn(text.get<std::string>());
+      summary["warnings"].push_back(text);
+    }
     finish("finished");
   } catch (const Interrupted&) {
     result.was_interrupted = true;

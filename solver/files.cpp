@@ -4,11 +4,14 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <regex>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -25,7 +28,47 @@ namespace fs = std::filesystem;
               "check space and permissions there, or choose another place with --output");
 }
 
+/// Formats that people take for text, by the bytes at their beginning; empty if it is none of them.
+std::string_view binary_format(std::string_view content) {
+  using namespace std::string_view_literals;
+  constexpr std::array formats{std::pair{"PK\x03\x04"sv, "an Excel workbook or another ZIP archive"sv},
+                               std::pair{"\x1f\x8b"sv, "compressed by gzip"sv},
+                               std::pair{"\x93NUMPY"sv, "a NumPy array (.npy)"sv}, std::pair{"\x89HDF"sv, "HDF5"sv},
+                               std::pair{"PAR1"sv, "Parquet"sv}};
+  for (const auto& [beginning, name] : formats) {
+    if (content.substr(0, beginning.size()) == beginning) return name;
+  }
+  return {};
+}
+
+/// "UTF-16" or "UTF-32", by a byte-order mark or by the zeros between ASCII characters; empty if it is neither.
+std::string_view wide_encoding(std::string_view content) {
+  using namespace std::string_view_literals;
+  std::array<std::size_t, 4> zeros{};
+  const std::size_t looked_at = std::min<std::size_t>(content.size(), 4096) / 4 * 4;
+  for (std::size_t k = 0; k < looked_at; ++k) zeros[k % 4] += content[k] == '\0' ? 1 : 0;
+  const auto many = [&](std::size_t place) { return 8 * zeros[place] > looked_at; };  // half of the quarter there
+  const auto beginning = content.substr(0, 2);
+  if (content.substr(0, 4) == "\xFF\xFE\0\0"sv || content.substr(0, 4) == "\0\0\xFE\xFF"sv ||
+      (many(1) && many(2) && many(0) != many(3))) {
+    return "UTF-32";
+  }
+  if (beginning == "\xFF\xFE"sv || beginning == "\xFE\xFF"sv || (many(0) && many(2)) != (many(1) && many(3)))
+    return "UTF-16";
+  return {};
+}
+
 }  // namespace
+
+void require_plain_text(std::string_view content, const fs::path& path) {
+  if (const auto format = binary_format(content); !format.empty()) {
+    refuse(path.string(), "", "this is no text: it is " + std::string(format), "save it as plain text in UTF-8");
+  }
+  if (const auto encoding = wide_encoding(content); !encoding.empty()) {
+    refuse(path.string(), "", "the text is encoded in " + std::string(encoding),
+           "save it as UTF-8 (Excel: \"CSV UTF-8\"; PowerShell: -Encoding utf8; Python: encoding=\"utf-8\")");
+  }
+}
 
 void require_file(const fs::path& path) {
   std::error_code code;

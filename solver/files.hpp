@@ -10,6 +10,9 @@ namespace underdamp {
 /// Throws SpecError if a file that is to be read is missing, a folder, or may not be read.
 void require_file(const std::filesystem::path& path);
 
+/// Throws SpecError if what was read from a file is no text of single bytes: UTF-16, UTF-32, or a binary format.
+void require_plain_text(std::string_view content, const std::filesystem::path& path);
+
 /// Writes a file whole or not at all: `write` gets a temporary name in the same folder, which then takes the place of
 /// `path`. Throws Error (input_output) naming the file and the system's reason; the temporary file is removed.
 void write_atomically(const std::filesystem::path& path,

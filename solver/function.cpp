@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/math/differentiation/finite_difference.hpp>
-#include <cctype>
 #include <cmath>
 #include <numeric>
 
@@ -11,6 +10,7 @@
 #include <Eigen/SparseLU>
 
 #include "solver/diagnostics.hpp"
+#include "solver/formula.hpp"
 
 namespace underdamp {
 namespace {
@@ -56,87 +56,19 @@ class Quadratic final : public Function {
 class Expression final : public Function {
  public:
   Expression(const std::string& formula, std::optional<double> eigenvalue) : formula_(formula) {
-    require_limits();
-    refuse_assignment();
-    try {
-      parser_.DefineVar("x", &x_);
-      if (eigenvalue) parser_.DefineConst("h", *eigenvalue);
-      parser_.SetExpr(formula);
-      const double start = x_;
-      static_cast<void>(parser_.Eval());
-      if (x_ != start) refuse("", "", "\"" + shown() + "\" changes x", "write the right-hand side only");
-    } catch (const mu::Parser::exception_type& error) {
-      const auto character = std::min(static_cast<std::size_t>(error.GetPos()) + 1, formula.size());
-      refuse("", "", fmt::format("\"{}\" is not a formula: {} (at character {})", shown(), message(error), character),
-             cure(error.GetToken()));
-    }
-    if (parser_.GetNumResults() != 1) {
-      refuse("", "", "\"" + shown() + "\" gives several values", "write one formula, without commas");
-    }
+    parser_.DefineVar("x", &x_);
+    if (eigenvalue) parser_.DefineConst("h", *eigenvalue);
+    const double start = x_;
+    read_formula(parser_, formula, "x");
+    if (x_ != start) refuse("", "", "\"" + shortened(formula) + "\" changes x", "write the right-hand side only");
   }
   double value(double theta) const override {
     x_ = theta;
     return parser_.Eval();
   }
-  std::string describe() const override { return "the formula \"" + shown() + "\""; }
+  std::string describe() const override { return "the formula \"" + shortened(formula_) + "\""; }
 
  private:
-  std::string shown() const { return shortened(formula_); }
-
-  /// Messages of muParser that quote the whole formula are shortened too.
-  static std::string message(const mu::Parser::exception_type& error) {
-    const std::string text = error.GetMsg();
-    return text.size() > 200 ? text.substr(0, 197) + "..." : text;
-  }
-
-  void require_limits() const {
-    if (formula_.size() > longest_formula) {
-      refuse("", "", fmt::format("the formula has {} characters, the limit is {}", formula_.size(), longest_formula),
-             "write it shorter, or give a table");
-    }
-    int depth = 0;
-    for (std::size_t k = 0; k < formula_.size(); ++k) {
-      const auto c = static_cast<unsigned char>(formula_[k]);
-      if (c == '(') ++depth;
-      if (c == ')') --depth;
-      if (depth > deepest_formula) {
-        refuse("", "",
-               fmt::format("more than {} parentheses inside one another (at character {})", deepest_formula, k + 1),
-               "write it flatter");
-      }
-      if (c < ' ' && c != '\t' && c != '\n' && c != '\r') {
-        refuse("", "", fmt::format("the formula holds a control character (at character {})", k + 1), "remove it");
-      }
-    }
-  }
-
-  /// muParser would take "x = 2" as an assignment.
-  void refuse_assignment() const {
-    for (std::size_t k = 0; k < formula_.size(); ++k) {
-      if (formula_[k] != '=') continue;
-      const bool comparison = (k + 1 < formula_.size() && formula_[k + 1] == '=') ||
-                              (k > 0 && std::string("=<>!").find(formula_[k - 1]) != std::string::npos);
-      if (!comparison) {
-        refuse("", "", fmt::format("\"{}\" assigns to a variable (at character {})", shown(), k + 1),
-               "write the right-hand side only");
-      }
-    }
-  }
-
-  /// What to write in place of a token that muParser does not know.
-  std::string cure(const std::string& token) const {
-    std::vector<std::string> names{"x"};
-    for (const auto& [name, function] : parser_.GetFunDef()) names.push_back(name);
-    for (const auto& [name, value] : parser_.GetConst()) names.push_back(name);
-    const bool is_name = !token.empty() && (std::isalpha(static_cast<unsigned char>(token[0])) != 0 || token[0] == '_');
-    const std::string nearest = is_name ? nearest_name(token, names) : "";
-    const bool unknown = std::find(names.begin(), names.end(), token) == names.end();
-    const bool has_h = parser_.GetConst().count("h") > 0;
-    return (nearest.empty() || !unknown ? "" : "did you mean " + nearest + "? ") + "use x, " +
-           (has_h ? "the eigenvalue h, " : "") +
-           "numbers, + - * / ^, and functions such as sin, exp, log, sqrt, abs, tanh";
-  }
-
   std::string formula_;
   mutable double x_ = 0.5;
   mutable mu::Parser parser_;

@@ -30,8 +30,6 @@ class Function {
 };
 
 inline constexpr std::size_t most_coefficients = 257;         ///< of a polynomial: degree 256
-inline constexpr std::size_t longest_formula = 1024;          ///< characters
-inline constexpr int deepest_formula = 100;                   ///< parentheses inside one another
 inline constexpr std::size_t most_spline_points = 1'000'000;  ///< rows of a table
 
 /// Σ_n c_n θ^n.
@@ -40,9 +38,8 @@ std::unique_ptr<Function> make_polynomial(std::vector<double> coefficients);
 /// h (θ − m)² / 2.
 std::unique_ptr<Function> make_quadratic(double hessian, double minimum);
 
-/// A formula in x, evaluated by muParser; given an `eigenvalue`, also in h, which stands for it. Mathematics only, no
-/// assignments, no texts. Throws SpecError with the position in the formula if it is not one, or if it is longer or
-/// deeper than the limits above.
+/// A formula in x; given an `eigenvalue`, also in h, which stands for it. Throws SpecError if it is not one
+/// (formula.hpp).
 std::unique_ptr<Function> make_expression(const std::string& formula, std::optional<double> eigenvalue = std::nullopt);
 
 /// Cubic spline (not-a-knot) through points with strictly increasing abscissas, at least four of them.

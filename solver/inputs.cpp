@@ -21,7 +21,7 @@ class InputReader {
   void read() {
     LossSpec& loss = spec_.loss;
     NoiseSpec& noise = spec_.noise;
-    if (loss.kind == LossKind::spectrum && !loss.file.empty()) spectrum();
+    if (loss.kind == LossKind::spectrum && !loss.law) spectrum();
     if (loss.kind == LossKind::expression || loss.kind == LossKind::spectrum)
       loss.function = formula("loss.formula", loss.formula);
     if (loss.kind == LossKind::table) loss.function = columns("loss.file", loss.file, loss.columns);
@@ -43,6 +43,10 @@ class InputReader {
       reader();
     } catch (const SpecError& error) {
       for (const Diagnostic& entry : error.entries()) {
+        if (!entry.key.empty()) {  // it is about the spec
+          problems_.add(entry.place, entry.key, entry.problem, entry.remedy);
+          continue;
+        }
         problems_.add(spec_.place(key), key, entry.place.empty() ? entry.problem : entry.place + ": " + entry.problem,
                       entry.remedy);
       }
@@ -73,8 +77,9 @@ class InputReader {
   void spectrum() {
     LossSpec& loss = spec_.loss;
     const CsvTable* table = csv("loss.file", loss.file);
-    if (table == nullptr) return;
-    gather("loss.file", [&] { read_eigenvalues(*table, loss); });
+    if (table != nullptr) gather("loss.file", [&] { read_eigenvalues(*table, loss); });
+    const bool is_read = !loss.eigenvalues.empty() && loss.weights.size() == loss.eigenvalues.size();
+    if (is_read) gather(spec_.loss_key(), [&] { select_eigenvalues(spec_, table); });
   }
 
   std::shared_ptr<const Function> columns(const std::string& key, const std::string& file,
@@ -89,7 +94,12 @@ class InputReader {
     const LossSpec& loss = spec_.loss;
     const CsvTable* table = csv("loss.file", loss.file);
     if (table == nullptr || loss.target.empty()) return data;
-    const auto features = static_cast<int>(table->names().size()) - 1;
+    const std::size_t given = table->given_names().size();
+    const auto features = static_cast<int>(given) - 1;
+    if (given < table->names().size()) {
+      spec_.notes.push_back(fmt::format("loss.file: {} of {} columns without a name, such as an index, are no features",
+                                        table->names().size() - given, table->names().size()));
+    }
     for (const int mode : loss.modes) {
       if (mode <= features || !table->has(loss.target)) continue;
       problems_.add(spec_.place("loss.modes"), "loss.modes",

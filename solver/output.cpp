@@ -312,7 +312,7 @@ void RunOutput::write_pictures(const Frame& frame) {
     const int plane = static_cast<int>(p);
     write_vti(planes_[p].folder / name, simulation_.mesh().plane(plane),
               fields(plane).arrays(simulation_.density(plane), frame_fields(simulation_.spec())),
-              simulation_.spec().output.float64);
+              simulation_.spec().has_float64_pictures());
     planes_[p].pictures.emplace_back(frame.time, name);
   }
 }
@@ -322,7 +322,7 @@ void RunOutput::write_stationary(int p, const StationaryState& state) {
   const PhasePlane& plane = simulation_.mesh().plane(p);
   if (has_vtk()) {
     write_vti(folder / "stationary.vti", plane, fields(p).arrays(state.density, stationary_fields(simulation_.spec())),
-              simulation_.spec().output.float64);
+              simulation_.spec().has_float64_pictures());
   }
   const Derived derived = simulation_.model().derived(p);
   write_text(folder / "stationary_marginals.csv", stationary_marginals(plane, state.density, derived.kappa));

@@ -52,6 +52,10 @@ void Progress::draw(double now, double elapsed) {
   std::fflush(stderr);
 }
 
+void warn(const std::string& text) {
+  std::fputs(("warning: " + text + "\n").c_str(), stderr);
+}
+
 std::string duration_text(double seconds) {
   if (seconds < 0.1) return fmt::format("{:.0f} ms", seconds * 1e3);
   if (seconds < 60.0) return fmt::format("{:.1f} s", seconds);

@@ -31,6 +31,9 @@ class Progress {
   Clock::time_point last_ = begin_;
 };
 
+/// A warning on standard error, whether or not the user wants to see progress. That nobody can read it ends no run.
+void warn(const std::string& text);
+
 /// "2 h 05 min", "1 min 12 s", "3.4 s".
 std::string duration_text(double seconds);
 

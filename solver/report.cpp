@@ -36,7 +36,10 @@ Json spectrum_json(const LossSpec& loss) {
     json["max"] = loss.law->largest;
     json["count"] = loss.law->count;
     json["parameters"] = loss.law->parameters;
-  } else if (!loss.file.empty()) {
+    return json;
+  }
+  json["negative"] = loss.drops_negative ? "drop" : "refuse";
+  if (!loss.file.empty()) {
     json["file"] = loss.file;
     json["column"] = loss.column;
     if (!loss.weight_column.empty()) json["weight_column"] = loss.weight_column;
@@ -148,10 +151,12 @@ const char* field_name(OutputField field) {
   return "generator";
 }
 
-Json output_json(const OutputSpec& output) {
+Json output_json(const Spec& spec) {
   Json fields = Json::array();
-  for (const OutputField field : output.fields) fields.push_back(field_name(field));
-  return {{"directory", output.directory}, {"fields", fields}, {"precision", output.float64 ? "float64" : "float32"}};
+  for (const OutputField field : spec.output.fields) fields.push_back(field_name(field));
+  return {{"directory", spec.output.directory},
+          {"fields", fields},
+          {"precision", spec.has_float64_pictures() ? "float64" : "float32"}};
 }
 
 const char* method_name(StationaryMethod method) {
@@ -176,6 +181,14 @@ Json eigenvalues_json(const StationaryState& state) {
   return list;
 }
 
+/// Estimated errors of the eigenvalues, relative to their size; null where there is none.
+Json eigenvalue_errors_json(const StationaryState& state) {
+  Json list = Json::array();
+  for (const SpectralLine& line : state.spectrum)
+    list.push_back(line.error > 0.0 ? Json(line.error / std::abs(line.eigenvalue)) : Json(nullptr));
+  return list;
+}
+
 Json stationary_json(const std::vector<StationaryResult>& results) {
   const auto each = [&](auto&& value) {
     return per_plane(static_cast<int>(results.size()),
@@ -190,6 +203,7 @@ Json stationary_json(const std::vector<StationaryResult>& results) {
           {"seconds", each([](Result r) { return r.state.seconds; })},
           {"applications", each([](Result r) { return r.state.applications; })},
           {"eigenvalues", each([](Result r) { return eigenvalues_json(r.state); })},
+          {"eigenvalue_errors", each([](Result r) { return eigenvalue_errors_json(r.state); })},
           {"mean", each([](Result r) { return r.observables.mean; })},
           {"covariance", each([](Result r) { return r.observables.covariance; })},
           {"expected_loss", each([](Result r) { return r.observables.expected_loss; })},
@@ -348,7 +362,7 @@ Json resolved_spec(const Spec& spec) {
   }
   json["checkpoint"] = {{"every_seconds", spec.checkpoint.every_seconds}};
   if (spec.displacement) json["displacement"] = displacement_json(*spec.displacement);
-  json["output"] = output_json(spec.output);
+  json["output"] = output_json(spec);
   return json;
 }
 

@@ -35,11 +35,6 @@ std::string now_text() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
 }
 
-/// For the user. That nobody can read it ends no run.
-void tell(const std::string& text, const RunOptions& options) {
-  if (!options.quiet) std::fputs((text + "\n").c_str(), stderr);
-}
-
 class Run {
  public:
   Run(const Spec& spec, Backend& backend, const RunOptions& options, std::filesystem::path directory, Json identity)
@@ -47,6 +42,7 @@ class Run {
         simulation_(spec, backend),
         directory_(std::move(directory)),
         identity_(std::move(identity)) {
+    add_warnings(spec.notes);
     for (int p = 0; p < simulation_.mesh().planes(); ++p) {
       add_warnings(resolution_warnings(spec, simulation_.model(), simulation_.mesh(), p));
     }
@@ -102,7 +98,7 @@ class Run {
     result.summary = summary(state);
     output_->finish(result.summary);
     for (const auto& picture : output_->missing_pictures())
-      tell(fmt::format("warning: {} was removed while the run went on", picture.string()));
+      warn(fmt::format("{} was removed while the run went on", picture.string()));
     if (state == "finished") remove("checkpoint.h5");
     if (state == "failed") {
       if (names_its_cure_) throw Error(ExitCode::numerical, unconverged_);
@@ -215,10 +211,12 @@ class Run {
 
   void take_displacement() {
     finished_.displacement = std::move(kept_.displacement);
-    if (!finished_.displacement.is_null()) return;
-    Displacement displacement(simulation_.spec(), simulation_.backend());
-    finished_.displacement =
-        carry_out_displacement(displacement, simulation_.backend(), directory_, options_.quiet, [this] { pulse(); });
+    if (finished_.displacement.is_null()) {
+      Displacement displacement(simulation_.spec(), simulation_.backend());
+      finished_.displacement =
+          carry_out_displacement(displacement, simulation_.backend(), directory_, options_.quiet, [this] { pulse(); });
+    }
+    for (const Json& text : finished_.displacement["warnings"]) add_warnings({text.get<std::string>()});
   }
 
   /// Particles from the same start to the same end.
@@ -373,11 +371,14 @@ class Run {
   void add_warnings(const std::vector<std::string>& texts) {
     for (const auto& text : texts) {
       warnings_.push_back(text);
-      tell("warning: " + text);
+      warn(text);
     }
   }
 
-  void tell(const std::string& text) const { underdamp::tell(text, options_); }
+  /// For the user. That nobody can read it ends no run.
+  void tell(const std::string& text) const {
+    if (!options_.quiet) std::fputs((text + "\n").c_str(), stderr);
+  }
 
   Clock::time_point begin_ = Clock::now();
   Clock::time_point saved_at_ = begin_;
@@ -412,7 +413,7 @@ RunResult run(const Spec& spec, Backend& backend, const RunOptions& options) {
       options.output.empty() ? std::filesystem::path(spec.output.directory) : options.output;
   const Json identity = run_identity(spec);
   RunBeginning beginning = begin_run(directory, spec, identity, backend.describe(), options.beginning);
-  for (const auto& note : beginning.notes) tell(note, options);
+  for (const auto& note : beginning.notes) warn(note);
   if (beginning.is_finished) {
     RunResult result;
     result.directory = directory;

@@ -1,6 +1,7 @@
 #include "solver/spec.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +13,8 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include "solver/files.hpp"
+#include "solver/formula.hpp"
 #include "solver/function.hpp"
 #include "solver/inputs.hpp"
 #include "solver/mode_spectrum.hpp"
@@ -42,10 +45,45 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr Range any{};
 constexpr Range positive{0.0, infinity, true, false};
 constexpr Range non_negative{0.0, infinity, false, false};
+/// Asymmetry of a covariance, relative to the standard deviations, that products of matrices leave in either precision.
+constexpr double rounding_of_float64 = 1e-12;
+constexpr double rounding_of_float32 = 1e-6;
 constexpr Range coordinate{-1e60, 1e60, false, false};  // squares and products of four stay finite
 
 std::string place_of(const std::string& file, const toml::source_region& source) {
   return fmt::format("{}:{}:{}", file, source.begin.line, source.begin.column);
+}
+
+/// A key that other programs know: which one here means the same, or what to do without it.
+struct ForeignKey {
+  std::string meant;
+  std::string remedy;
+};
+
+/// Arguments of PyTorch's optimizers (docs/spec.md, PyTorch).
+const std::map<std::string, ForeignKey>& keys_of_pytorch() {
+  const std::string adam = "remove it: it belongs to Adam and its kin, which are not SGD with momentum";
+  static const std::map<std::string, ForeignKey> keys{
+      {"lr", {"learning_rate", ""}},
+      {"mu", {"momentum", ""}},
+      {"beta", {"momentum", ""}},
+      {"wd", {"weight_decay", ""}},
+      {"batch", {"batch_size", ""}},
+      {"dampening",
+       {"",
+        "remove it and write learning_rate = lr*(1 - dampening), the same map; momentum_buffer is then "
+        "-(1 - dampening)*v (docs/spec.md, PyTorch)"}},
+      {"nesterov",
+       {"",
+        "remove it: Nesterov's momentum is another map; near a minimum of curvature h it is this one with momentum = "
+        "mu*(1 - lr*h) (docs/spec.md, PyTorch)"}},
+      {"momentum_buffer",
+       {"", "remove it and give the start in [initial]: v = -momentum_buffer (docs/spec.md, PyTorch)"}},
+      {"maximize", {"", "remove it, and change the sign of the loss"}},
+      {"betas", {"", adam}},
+      {"eps", {"", adam}},
+      {"amsgrad", {"", adam}}};
+  return keys;
 }
 
 /// Reads one table: each key once, with type and range; what was never asked for is unknown.
@@ -145,7 +183,7 @@ class TableReader {
     const toml::node* node = find(key);
     if (node == nullptr) return std::nullopt;
     if (const auto value = node->value_exact<std::string>(); value && *value == "auto") return std::nullopt;
-    const std::string expected = "\"auto\" or [min, max] with min < max";
+    const std::string expected = R"("auto" or [min, max] with min < max, such as [0, "2*pi"])";
     const toml::array* array = node->as_array();
     if (array == nullptr || array->size() != 2) {
       bad(*node, key, expected);
@@ -178,6 +216,32 @@ class TableReader {
     return values;
   }
 
+  /// A symmetric matrix: entries that differ by rounding are replaced by their mean.
+  std::vector<std::vector<double>> symmetric_matrix(const std::string& key, std::size_t size,
+                                                    const std::string& expected) {
+    auto rows = matrix(key, size, size, expected);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      for (std::size_t j = 0; j < i; ++j) {
+        const double difference = std::abs(rows[i][j] - rows[j][i]);
+        const double scale = std::sqrt(std::abs(rows[i][i])) * std::sqrt(std::abs(rows[j][j]));
+        if (!(difference <= rounding_of_float32 * scale)) {
+          add(key,
+              fmt::format("the matrix is not symmetric: its entries ({}, {}) and ({}, {}) are {} and {}", j + 1, i + 1,
+                          i + 1, j + 1, number_text(rows[j][i]), number_text(rows[i][j])),
+              "expected " + expected + ", both cov the same");
+          return {};
+        }
+        if (difference > rounding_of_float64 * scale) {
+          spec_.notes.push_back(
+              fmt::format("{}: {} and {} differ by what single precision rounds off; their mean is used", dotted(key),
+                          number_text(rows[j][i]), number_text(rows[i][j])));
+        }
+        rows[i][j] = rows[j][i] = 0.5 * rows[i][j] + 0.5 * rows[j][i];
+      }
+    }
+    return rows;
+  }
+
   const toml::node* find(const std::string& key) {
     know(key);
     if (table_ == nullptr) return nullptr;
@@ -186,16 +250,19 @@ class TableReader {
     return node;
   }
 
+  /// Keys that are unknown but can be explained.
+  void explain(const std::map<std::string, ForeignKey>& keys) { foreign_ = &keys; }
+
   /// Reports what was not asked for, with the nearest valid key, and what is missing unless a misspelt key means it.
   void finish(const std::string& context = {}) {
     if (table_ == nullptr) return;
     for (const auto& [key, node] : *table_) {
       const std::string name(key.str());
       if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
-      const std::string nearest = nearest_name(name, known_);
-      if (!nearest.empty() && !has(nearest)) misspelt_.insert(nearest);
+      const ForeignKey meaning = meaning_of(name);
+      if (!meaning.meant.empty() && !has(meaning.meant)) misspelt_.insert(meaning.meant);
       problems_.add(place_of(spec_.file, key.source()), shortened(dotted(name)), "unknown key" + context,
-                    nearest.empty() ? "remove it; valid here: " + join_names(known_) : "did you mean " + nearest + "?");
+                    meaning.remedy);
     }
     for (const auto& [keys, problem] : missing_) {
       if (std::any_of(keys.begin(), keys.end(), [this](const std::string& key) { return misspelt(key); })) continue;
@@ -232,6 +299,7 @@ class TableReader {
     std::optional<double> value;
     if (node.is_integer()) value = static_cast<double>(*node.value_exact<std::int64_t>());
     if (node.is_floating_point()) value = *node.value_exact<double>();
+    if (node.is_string() && !formula_value(node, key, range, value)) return std::nullopt;
     if (value && !std::isfinite(*value)) {
       bad(node, key, "a finite" + range.text().substr(1));  // "a number …" → "a finite number …"
       return std::nullopt;
@@ -241,6 +309,16 @@ class TableReader {
       return std::nullopt;
     }
     return value;
+  }
+  /// A text in place of a number is a formula without variables. False if it is none, which was reported.
+  bool formula_value(const toml::node& node, const std::string& key, const Range& range, std::optional<double>& value) {
+    try {
+      value = constant_value(*node.value_exact<std::string>());
+      if (!value) bad(node, key, range.text() + ", or a formula for one such as \"2*pi\"");
+    } catch (const SpecError& error) {
+      add(node, key, error.entries().front().problem, error.entries().front().remedy);
+    }
+    return value.has_value();
   }
   std::optional<long> integer_of(const toml::node& node, const std::string& key, long lower, long upper) {
     const auto value = node.value_exact<std::int64_t>();
@@ -275,6 +353,17 @@ class TableReader {
     if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.push_back(key);
   }
 
+  ForeignKey meaning_of(const std::string& name) const {
+    ForeignKey meaning{nearest_name(name, known_), ""};
+    if (foreign_ != nullptr) {
+      if (const auto found = foreign_->find(name); found != foreign_->end()) meaning = found->second;
+    }
+    if (!meaning.remedy.empty()) return meaning;
+    meaning.remedy =
+        meaning.meant.empty() ? "remove it; valid here: " + join_names(known_) : "did you mean " + meaning.meant + "?";
+    return meaning;
+  }
+
   template <class Value>
   static std::vector<std::string> names_of(const Choices<Value>& choices) {
     std::vector<std::string> names;
@@ -299,6 +388,7 @@ class TableReader {
   std::vector<std::string> known_;
   std::set<std::string> failed_;
   std::set<std::string> misspelt_;
+  const std::map<std::string, ForeignKey>* foreign_ = nullptr;
   std::vector<std::pair<std::vector<std::string>, Diagnostic>> missing_;
 };
 
@@ -381,6 +471,7 @@ class SpecParser {
     o.momentum = table.required_number("momentum", {0.0, 1.0, false, true}).value_or(0.0);
     o.batch_size = table.required_number("batch_size", {1.0, infinity, false, false}).value_or(1.0);
     o.weight_decay = table.number("weight_decay", non_negative, 0.0);
+    table.explain(keys_of_pytorch());
     table.finish();
     may_decay_ = o.weight_decay > 0.0 || table.failed("weight_decay") || table.misspelt("weight_decay");
     spec_.optimizer = o;
@@ -449,8 +540,9 @@ class SpecParser {
          {"table", LossKind::table},
          {"dataset", LossKind::dataset},
          {"spectrum", LossKind::spectrum}},
-        {"hessian", "minimum", "coefficients", "formula", "file", "columns", "target", "standardize", "modes",
-         "eigenvalues", "weights", "law", "column", "weight_column", "alpha", "min", "max", "count", "parameters"});
+        {"hessian",     "minimum", "coefficients", "formula", "file",  "columns",   "target",
+         "standardize", "modes",   "eigenvalues",  "weights", "law",   "column",    "weight_column",
+         "negative",    "alpha",   "min",          "max",     "count", "parameters"});
     loss_is_known_ = kind.has_value();
     if (kind) {
       spec_.loss.kind = *kind;
@@ -509,6 +601,9 @@ class SpecParser {
     if (sources > 1) {
       table.add(table.has("eigenvalues") ? "eigenvalues" : "file", "more than one key gives the eigenvalues", remedy);
     }
+    if (table.has("eigenvalues") || table.has("file")) {
+      loss.drops_negative = table.choice<bool>("negative", {{"refuse", false}, {"drop", true}}, false);
+    }
     if (table.has("eigenvalues")) read_eigenvalues(table);
     if (table.has("file")) {
       loss.file = resolved(table.text("file").value_or(""));
@@ -524,7 +619,7 @@ class SpecParser {
     if (loss.eigenvalues.size() > most_modes) {
       table.add("eigenvalues", fmt::format("more than {} eigenvalues", most_modes), "bin them, and give weights");
     }
-    loss.weights = table.numbers("weights", 1, positive, "a list of numbers > 0, one for each eigenvalue");
+    loss.weights = table.numbers("weights", 1, non_negative, "a list of numbers ≥ 0, one for each eigenvalue");
     if (loss.weights.empty()) loss.weights.assign(loss.eigenvalues.size(), 1.0);
     if (loss.weights.size() != loss.eigenvalues.size() && !table.failed("eigenvalues")) {
       table.add("weights", fmt::format("{} weights for {} eigenvalues", loss.weights.size(), loss.eigenvalues.size()),
@@ -730,11 +825,11 @@ class SpecParser {
   }
 
   void read_covariance(TableReader& table) {
-    const auto rows = table.matrix("covariance", 2, 2, "[[var_theta, cov], [cov, var_v]]");
+    const auto rows = table.symmetric_matrix("covariance", 2, "[[var_theta, cov], [cov, var_v]]");
     if (rows.empty()) return;
     const double determinant = rows[0][0] * rows[1][1] - rows[0][1] * rows[1][0];
-    if (rows[0][1] != rows[1][0] || !(rows[0][0] > 0.0) || !(determinant > 0.0)) {
-      table.add("covariance", "the matrix is not symmetric positive definite",
+    if (!(rows[0][0] > 0.0) || !(determinant > 0.0)) {
+      table.add("covariance", "the matrix is not positive definite",
                 "expected [[var_theta, cov], [cov, var_v]] with var > 0 and cov² < var_theta·var_v");
       return;
     }
@@ -925,7 +1020,8 @@ class SpecParser {
     TableReader table = section("output");
     OutputSpec& output = spec_.output;
     output.directory = table.text("directory").value_or((fs::path("out") / spec_.name).string());
-    output.float64 = table.choice<bool>("precision", {{"float32", false}, {"float64", true}}, false);
+    output.float64 = table.choice<std::optional<bool>>(
+        "precision", {{"auto", std::nullopt}, {"float32", false}, {"float64", true}}, std::nullopt);
     if (const toml::node* node = table.find("fields"); node != nullptr) {
       const toml::array* array = node->as_array();
       if (array == nullptr || array->empty()) {
@@ -971,6 +1067,11 @@ std::string Spec::place(const std::string& key) const {
   return file + ":1:1";
 }
 
+bool Spec::has_float64_pictures() const {
+  constexpr double small_picture = 512.0 * 512.0;  // cells
+  return output.float64.value_or(static_cast<double>(grid.cells[0]) * grid.cells[1] <= small_picture);
+}
+
 std::string Spec::loss_key() const {
   switch (loss.kind) {
     case LossKind::quadratic:
@@ -1012,16 +1113,68 @@ void refuse(const Spec& spec, const std::string& key, std::string problem, std::
   refuse(spec.place(key), key, std::move(problem), std::move(remedy));
 }
 
+namespace {
+
+/// A line of a text, counted from 1.
+std::string line_of(const std::string& text, std::size_t number) {
+  std::size_t begin = 0;
+  for (std::size_t line = 1; line < number && begin < text.size(); ++line)
+    begin = std::min(text.find('\n', begin), text.size() - 1) + 1;
+  const std::string line = text.substr(begin, std::min(text.find('\n', begin), text.size()) - begin);
+  const std::size_t first = std::min(line.find_first_not_of(" \t"), line.size());
+  return line.substr(first, line.find_last_not_of(" \t\r") + 1 - first);
+}
+
+bool is_toml(const std::string& value) {
+  try {
+    static_cast<void>(toml::parse(std::string_view("value = " + value)));
+    return true;
+  } catch (const toml::parse_error&) {
+    return false;
+  }
+}
+
+bool is_constant_formula(const std::string& text) {
+  try {
+    return constant_value(text).has_value();
+  } catch (const SpecError&) {
+    return false;
+  }
+}
+
+/// What a value that is not TOML was meant to be: a number of another spelling, a word or a formula in quotation marks.
+std::string valid_value(const std::string& value) {
+  if (value.size() > longest_formula || is_toml(value)) return value;
+  if (value == "True" || value == "False") return value == "True" ? "true" : "false";
+  std::string number = value;
+  for (const char* minus : {"−", "–"}) {
+    if (number.rfind(minus, 0) == 0) number = "-" + number.substr(std::string_view(minus).size());
+  }
+  const std::size_t digits = number[0] == '-' || number[0] == '+' ? 1 : 0;
+  if (number.compare(digits, 1, ".") == 0) number.insert(digits, "0");
+  if (number.back() == '.') number += "0";
+  if (is_toml(number)) return number;
+  const bool is_word = std::all_of(value.begin(), value.end(),
+                                   [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
+  return is_word || is_constant_formula(value) ? "\"" + value + "\"" : value;
+}
+
+}  // namespace
+
 Spec parse_spec(const std::string& text, const std::string& path) {
+  require_plain_text(text, path);
   require_shallow_keys(text, path);
   toml::table document;
   try {
     document = toml::parse(text, path);
   } catch (const toml::parse_error& error) {
-    Diagnostics problems;
-    problems.add(place_of(path, error.source()), "", std::string("not valid TOML: ") + std::string(error.description()),
-                 "correct this line; every key may appear once");
-    problems.throw_if_any();
+    const std::string line = line_of(text, error.source().begin.line);
+    const std::string meant = with_replaced_values(line, valid_value);
+    const auto marks = [](const std::string& part) { return std::count(part.begin(), part.end(), '"'); };
+    const char* const why =
+        marks(meant) > marks(line) ? ": words, and formulas for numbers, stand in quotation marks" : "";
+    refuse(place_of(path, error.source()), "", "not valid TOML: " + std::string(error.description()),
+           meant.empty() ? "correct this line; every key may appear once" : "write " + shortened(meant) + why);
   }
   return SpecParser(document, path).parse();
 }

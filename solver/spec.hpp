@@ -63,6 +63,7 @@ struct LossSpec {
   std::optional<PowerLaw> law;                 ///< spectrum by a law
   std::string column = "eigenvalue";           ///< spectrum from a file
   std::string weight_column;                   ///< the same; empty: every weight is 1
+  bool drops_negative = false;                 ///< spectrum: what holds no parameter is left out, not refused
   std::shared_ptr<const Function> function;    ///< expression, table: what formula or file hold
   std::shared_ptr<const RegressionData> data;  ///< dataset: what the file holds
 };
@@ -166,7 +167,7 @@ enum class OutputField {
 struct OutputSpec {
   std::string directory;
   std::vector<OutputField> fields{OutputField::density, OutputField::current};
-  bool float64 = false;
+  std::optional<bool> float64;  ///< of the pictures; absent: where they are small
 
   bool has(OutputField field) const { return std::find(fields.begin(), fields.end(), field) != fields.end(); }
 };
@@ -194,6 +195,7 @@ struct Spec {
   CheckpointSpec checkpoint;
   OutputSpec output;
   std::map<std::string, std::string> where;  ///< dotted key → file:line:column
+  std::vector<std::string> notes;            ///< what was read otherwise than it stands there; `run` and `check` warn
 
   /// Is Σ (under [langevin] D) the same everywhere?
   bool has_constant_noise() const { return noise.kind != NoiseKind::expression && noise.kind != NoiseKind::table; }
@@ -204,6 +206,9 @@ struct Spec {
     return loss.kind == LossKind::quadratic || loss.kind == LossKind::dataset ||
            (loss.kind == LossKind::spectrum && loss.formula.empty());
   }
+
+  /// Are pictures written in double precision?
+  bool has_float64_pictures() const;
 
   /// Place of a key for messages: its own, else that of its table, else the file.
   std::string place(const std::string& key) const;

@@ -53,4 +53,39 @@ void require_shallow_keys(const std::string& text, const std::string& path) {
   }
 }
 
+std::string with_replaced_values(const std::string& line,
+                                 const std::function<std::string(const std::string&)>& replacement) {
+  const std::size_t equals = line.find('=');
+  if (equals == line.find_first_not_of(" \t")) return "";  // there is no key, or nothing at all
+  std::size_t k = equals == std::string::npos ? 0 : equals + 1;
+  std::string result = line.substr(0, k);
+  bool changed = false;
+  while (k < line.size() && line[k] != '#') {
+    if (line[k] == '"' || line[k] == '\'') {
+      const std::size_t end = std::min(end_of_string(line, k), line.size());
+      result += line.substr(k, end - k);
+      k = end;
+      continue;
+    }
+    std::size_t end = k;
+    int depth = 0;  // commas inside parentheses belong to the value
+    for (; end < line.size() && (depth > 0 || std::string_view(",[]{}#\"'").find(line[end]) == std::string_view::npos);
+         ++end)
+      depth += line[end] == '(' ? 1 : line[end] == ')' ? -1 : 0;
+    const std::string_view piece = std::string_view(line).substr(k, std::max(end, k + 1) - k);
+    const std::size_t first = piece.find_first_not_of(" \t\r");
+    if (end > k && first != std::string_view::npos) {
+      const std::size_t last = piece.find_last_not_of(" \t\r") + 1;
+      const std::string value(piece.substr(first, last - first));
+      const std::string other = value.find('=') == std::string::npos ? replacement(value) : value;
+      changed = changed || other != value;
+      result += std::string(piece.substr(0, first)) + other + std::string(piece.substr(last));
+    } else {
+      result += piece;
+    }
+    k += piece.size();
+  }
+  return changed ? result + line.substr(k) : "";
+}
+
 }  // namespace underdamp

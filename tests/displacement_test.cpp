@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <numbers>
 
 #include <fmt/format.h>
@@ -16,6 +17,7 @@
 #include "solver/minibatch.hpp"
 #include "solver/mode_spectrum.hpp"
 #include "solver/moment_sums.hpp"
+#include "solver/report.hpp"
 #include "solver/slow_flow.hpp"
 #include "solver/stationary.hpp"
 #include "solver/statistics.hpp"
@@ -128,10 +130,65 @@ TEST(ModeSpectrum, MistakesAreNamed) {
   expect("law = \"power\"\nalpha = 1.5\nmin = 2.0\nmax = 1.0\ncount = 5\n", "loss.max: max = 1 is not above min = 2");
   expect("law = \"power\"\nalpha = 1.5\nmin = 2.0\nmax = 10.0\n", "loss.count: this key is missing");
   expect("eigenvalues = [1.0, 2.0]\nweights = [1.0]\n", "loss.weights: 1 weights for 2 eigenvalues");
-  expect("eigenvalues = [1.0, -2.0]\n", "eigenvalue 2 is -2.0: nothing holds the parameter");
+  expect("eigenvalues = [1.0, -2.0]\n", "eigenvalue 2 is -2.0: nothing holds the parameter\n");
+  expect("eigenvalues = [1.0, -2.0, 0.0]\n", "nothing holds the parameter; nor do 1 more that are not positive");
+  expect("eigenvalues = [1.0, -2.0]\n", "write negative = \"drop\" in [loss], which leaves such eigenvalues out");
+  expect("eigenvalues = [-1.0, 0.0]\nnegative = \"drop\"\n", "loss.eigenvalues: of 2 eigenvalues none is left");
+  expect("eigenvalues = [1.0]\nweights = [0.0]\n", "none is left that is positive and has a weight");
+  expect("eigenvalues = [1.0]\nweights = [-1.0]\n", "loss.weights: found -1.0");
+  expect("eigenvalues = [1.0]\nnegative = \"drp\"\n", "did you mean \"drop\"?");
+  expect("law = \"power\"\nalpha = 1.5\nmin = 1.0\nmax = 2.0\ncount = 5\nnegative = \"drop\"\n",
+         "loss.negative: unknown key for this kind of loss");
   expect("eigenvalues = [1.0]\nformula = \"g*x^2\"\n", "\"g*x^2\" is not a formula");
   expect("file = \"no.csv\"\n", "there is no such file");
   EXPECT_EQ(problem_of("eigenvalues = [1.0, 2.0]\n"), "");
+}
+
+TEST(ModeSpectrum, WhatHoldsNoParameterIsDroppedOnRequest) {
+  const auto read = [](const std::string& decay, const std::string& loss, const std::string& rest) {
+    return spec_from(optimizer + decay + "[loss]\nkind = \"spectrum\"\n" + loss + rest);
+  };
+  const std::string isotropic = "[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n";
+  const std::string lanczos =
+      "eigenvalues = [2.0, 0.0, -1e-3, 0.5, -2e-5]\nweights = [1, 10, 2, 4, 3]\nnegative = \"drop\"\n";
+  const Spec spec = read("", lanczos, noise);
+  EXPECT_EQ(spec.loss.eigenvalues, (std::vector<double>{2.0, 0.5}));
+  EXPECT_EQ(spec.loss.weights, (std::vector<double>{1.0, 4.0}));
+  ASSERT_EQ(spec.notes.size(), 1U);
+  EXPECT_EQ(
+      spec.notes[0],
+      "loss.eigenvalues: 3 of 5 eigenvalues, from -0.001 to 0.0, are not positive and are left out, as negative = "
+      "\"drop\" says: 15 of 20 parameters");
+  EXPECT_EQ(Model(spec).planes(), 2);
+  // Weight decay holds what has no curvature, if there is noise to move it; and so may a formula.
+  EXPECT_EQ(read("weight_decay = 0.1\n", lanczos, isotropic).loss.eigenvalues, (std::vector<double>{2.0, 0.0, 0.5}));
+  EXPECT_EQ(read("weight_decay = 0.1\n", lanczos, noise).loss.eigenvalues, (std::vector<double>{2.0, 0.5}));
+  EXPECT_EQ(read("", lanczos + "formula = \"h*x^2/2 + x^4/4\"\n", isotropic).loss.eigenvalues,
+            (std::vector<double>{2.0, 0.0, 0.5}));
+  EXPECT_EQ(read("", "eigenvalues = [1.0, -1.0]\nformula = \"h*x^2/2 + x^4/4\"\n", isotropic).loss.eigenvalues.size(),
+            2U);
+}
+
+TEST(ModeSpectrum, FilesMayHoldWhatStandsForNothing) {
+  const testing::TemporaryDirectory folder;
+  std::ofstream(folder.path() / "h.csv") << "# by Lanczos\neigenvalue,density\n3.0,1e-3\n1.0,0\n-0.1,0.5\n0.2,0\n";
+  const auto read = [&](const std::string& rest) {
+    return spec_from(optimizer + "[loss]\nkind = \"spectrum\"\nweight_column = \"density\"\nfile = \"" +
+                     (folder.path() / "h.csv").string() + "\"\n" + rest + noise);
+  };
+  const Spec spec = read("negative = \"drop\"\n");
+  EXPECT_EQ(spec.loss.eigenvalues, (std::vector<double>{3.0}));
+  ASSERT_EQ(spec.notes.size(), 2U);
+  EXPECT_EQ(spec.notes[0], "loss.file: 2 of 4 eigenvalues have weight 0 and are left out");
+  EXPECT_EQ(resolved_spec(spec)["loss"]["negative"], "drop");
+  try {
+    read("");
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("loss.file: eigenvalue 3 ("), std::string::npos) << text;
+    EXPECT_NE(text.find("h.csv:5) is -0.1: nothing holds the parameter"), std::string::npos) << text;
+  }
 }
 
 TEST(DisplacementCurve, PolynomialsAreExact) {

@@ -44,7 +44,7 @@ refused() {
 
 case $part in
   figures)
-    matplotlib_works || { say "skipped: python3 has no matplotlib (scripts/setup installs it)" && exit 77; }
+    python=$(plotting_python) || { say "skipped: no Python has matplotlib (scripts/setup installs it)" && exit 77; }
     { spec && printf '[ensemble]\nparticles = 1000\n[displacement]\nuntil = 50.0\nfit = [1.0, 20.0]\n'; } >"$folder/way.toml"
     { spec && printf '[evolve]\nuntil = 1.0\nframes = 2\n[stationary]\nmodes = 2\n'; } >"$folder/field.toml"
     run way
@@ -52,14 +52,39 @@ case $part in
     cmake --install "$build" --prefix "$folder/installed" >/dev/null
     "$folder/installed/bin/underdamp" plot "$folder/way" >"$folder/list"
     "$program" plot "$folder/field" "$folder/elsewhere" >>"$folder/list"
-    for figure in way/plots/{displacement,correlation,modes} elsewhere/{marginals,modified_loss,spectrum}; do
+    figures=(way/plots/{displacement,correlation,modes} elsewhere/{history,marginals,modified_loss,spectrum})
+    pictures=$(find "$folder/field" -name '*.vti' | head -n 1)
+    if [[ -n $pictures ]]; then figures+=(elsewhere/{density,landscape}); fi
+    for figure in "${figures[@]}"; do
       for suffix in png svg; do expect "$folder/list" "$folder/$figure.$suffix"; done
       [[ $(head -c 4 "$folder/$figure.png" | tail -c 3) == PNG ]] || die "$figure.png is no PNG"
-      python3 -c 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])' "$folder/$figure.svg"
+      "$python" -c 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])' "$folder/$figure.svg"
     done
     for text in "local exponent" "Langevin particles" "SGD recursion" "all modes"; do
       expect "$folder/way/plots/displacement.svg" "$text"
     done
+    for text in "mean of" "standard deviation of" "expected loss" "entropy" "mode 01" "mode 03"; do
+      expect "$folder/elsewhere/history.svg" "$text"
+    done
+    { spec | sed 's/eigenvalues = .*/eigenvalues = [1.0]/' && printf '[evolve]\nuntil = 1.0\nframes = 2\n[stationary]\nmodes = 2\n'; } \
+      >"$folder/one.toml"
+    run one
+    if [[ -n $pictures ]]; then
+      "$python" "$source/tests/plot_checks.py" "$source/app/plot" "$folder/one"
+      : >"$folder/one/stationary.vti" # a picture that cannot be read is no reason to draw nothing
+      "$program" plot "$folder/one" >"$folder/list" 2>"$folder/message"
+      expect "$folder/message" "note: no figure of $folder/one/stationary.vti"
+      expect "$folder/one/plots/density.svg" "t = 1"
+    fi
+    # A Python that has no matplotlib is passed over, and that one was named is said.
+    printf '#!/bin/sh\nexec "%s" -I -S "$@"\n' "$python" >"$folder/bare"
+    chmod +x "$folder/bare"
+    UNDERDAMP_PYTHON=$folder/bare "$program" plot "$folder/way" >/dev/null 2>"$folder/message"
+    expect "$folder/message" "warning: UNDERDAMP_PYTHON is passed over"
+    code=0
+    "$program" plot "$folder/way" >/dev/full 2>"$folder/message" || code=$?
+    [[ $code == 5 ]] || die "exit code $code instead of 5 with a full standard output"
+    expect "$folder/message" "cannot write to standard output"
     refused 5 "/proc/nowhere" "$folder/way" /proc/nowhere
     mkdir "$folder/empty" && echo '{}' >"$folder/empty/summary.json"
     refused 2 "nothing to plot" "$folder/empty"
@@ -67,13 +92,13 @@ case $part in
     ;;
   messages)
     refused 2 "there is no such folder" "$folder/none"
-    UNDERDAMP_PYTHON=$folder/none refused 5 "Python cannot be started" "$folder"
-    command -v python3 >/dev/null || { say "skipped: there is no python3" && exit 77; }
-    # A Python that sees nothing that was installed.
-    printf '#!/bin/sh\nexec python3 -I -S "$@"\n' >"$folder/bare"
-    chmod +x "$folder/bare"
-    UNDERDAMP_PYTHON=$folder/bare refused 5 "need matplotlib" "$folder"
+    # Every Python finds this one first.
+    mkdir "$folder/hidden" && echo 'raise ImportError("hidden from the test")' >"$folder/hidden/matplotlib.py"
+    cp "$folder/hidden/matplotlib.py" "$folder/hidden/numpy.py"
+    PYTHONPATH=$folder/hidden UNDERDAMP_PYTHON=$folder/none refused 5 "no Python has matplotlib" "$folder"
+    expect "$folder/message" "$folder/none: No such file or directory"
     expect "$folder/message" "python3-matplotlib"
+    expect "$folder/message" "UNDERDAMP_PYTHON"
     ;;
   *) die "unknown part $part" ;;
 esac

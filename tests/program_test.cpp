@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <regex>
 #include <set>
 #include <thread>
 
@@ -34,7 +35,7 @@ struct Result {
 /// Runs a shell command in a folder.
 Result shell(const fs::path& folder, const std::string& command) {
   Result result;
-  FILE* pipe = popen(("cd '" + folder.string() + "' && " + command + " 2>&1").c_str(), "r");
+  FILE* pipe = popen(("cd '" + folder.string() + "' && { " + command + "; } 2>&1").c_str(), "r");
   if (pipe == nullptr) return result;
   char buffer[4096];
   while (std::fgets(buffer, sizeof buffer, pipe) != nullptr) result.output += buffer;
@@ -343,6 +344,88 @@ TEST(Program, LeakAndResolutionAreWarnedOf) {
   EXPECT_GE(json_of(folder.path() / "result/summary.json")["warnings"].size(), 2U);
 }
 
+TEST(Program, QuietHidesProgressNotWarnings) {
+  const TemporaryDirectory folder;
+  std::string text = small_spec;
+  text.replace(text.find("cells = [48, 48]"), 16, "cells = [48, 48]\ntheta = [-0.6, 0.6]\nvelocity = [-6.0, 6.0]");
+  std::ofstream(folder.path() / "s.toml") << text;
+  EXPECT_EQ(underdamp(folder.path(), "run s.toml --device host --quiet 2>messages >results").code, 0);
+  EXPECT_EQ(text_of(folder.path() / "results"), "");
+  const std::string messages = text_of(folder.path() / "messages");
+  EXPECT_CONTAINS(messages, "warning: the stationary state has 1.6 cells per standard deviation of velocity");
+  EXPECT_CONTAINS(messages, "left the box through theta_max = 0.6");
+  const auto warnings = json_of(folder.path() / "out/s/summary.json")["warnings"];
+  for (const auto& warning : warnings) EXPECT_CONTAINS(messages, "warning: " + warning.get<std::string>() + "\n");
+  EXPECT_EQ(std::count(messages.begin(), messages.end(), '\n'), static_cast<long>(warnings.size()));
+  EXPECT_EQ(underdamp(folder.path(), "check s.toml 2>messages >results").code, 0);
+  EXPECT_CONTAINS(text_of(folder.path() / "messages"),
+                  "warning: the stationary state has 1.6 cells per standard deviation of velocity");
+  EXPECT_FALSE(contains(text_of(folder.path() / "results"), "warning"));
+}
+
+TEST(Program, WhatASpectrumLeavesOutIsSaid) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "h.csv") << "eigenvalue\n2.0\n0.5\n-1e-4\n";
+  const std::string model =
+      "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n[loss]\nkind = \"spectrum\"\nfile = "
+      "\"h.csv\"\n[noise]\nkind = \"hessian\"\nsigma2 = 1.0\n[grid]\ncells = [48, 48]\n";
+  const std::string note = "loss.file: 1 of 3 eigenvalues, from -0.0001 to -0.0001, are not positive and are left out";
+  std::ofstream(folder.path() / "refused.toml") << model << "[evolve]\nuntil = 1.0\n";
+  const Result refused = underdamp(folder.path(), "run refused.toml");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_CONTAINS(refused.output, "loss.file: eigenvalue 3 (h.csv:4) is -0.0001: nothing holds the parameter");
+  EXPECT_CONTAINS(refused.output, "write negative = \"drop\" in [loss]");
+  std::string dropping = model;
+  dropping.replace(dropping.find("[noise]"), 7, "negative = \"drop\"\n[noise]");
+  for (const std::string part : {"[evolve]\nuntil = 1.0\n", "[displacement]\nuntil = 1.0\npoints = 5\n"}) {
+    std::ofstream(folder.path() / "s.toml") << dropping << part;
+    EXPECT_CONTAINS(underdamp(folder.path(), "check s.toml").output, "warning: " + note);
+    const Result r = underdamp(folder.path(), "run s.toml --device host --quiet");
+    EXPECT_EQ(r.code, 0) << r.output;
+    EXPECT_CONTAINS(r.output, "warning: " + note);
+    const auto s = json_of(folder.path() / "out/s/summary.json");
+    EXPECT_CONTAINS(s["warnings"][0].get<std::string>(), note);
+    EXPECT_EQ(s["spec"]["loss"]["negative"], "drop");
+    EXPECT_EQ(s["planes"], 2);
+  }
+}
+
+TEST(Program, ATableAsPandasWritesItRuns) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "slice.csv")
+      << ",theta,loss\n0,-1.0,0.52\n1,-0.5,0.12\n2,0.0,0.01\n3,0.5,0.14\n4,1.0,0.49\n";
+  std::string text = small_spec;
+  text.replace(text.find("kind = \"quadratic\""), 18, "kind = \"table\"\nfile = \"slice.csv\"");
+  std::ofstream(folder.path() / "s.toml") << text;
+  const Result r = underdamp(folder.path(), "run s.toml --device host");
+  EXPECT_EQ(r.code, 0) << r.output;
+}
+
+TEST(Program, PrintedNumbersEndWhereTheirErrorBegins) {
+  const TemporaryDirectory folder;
+  std::string text = small_spec;
+  text.replace(text.find("cells = [48, 48]"), 16, "cells = [96, 96]");
+  text.replace(text.find("until = 2.0"), 11, "until = 2.0\ntolerance = 1e-3");
+  std::ofstream(folder.path() / "s.toml") << text << "[stationary]\nmodes = 2\n";
+  const Result r = underdamp(folder.path(), "run s.toml --device host");
+  ASSERT_EQ(r.code, 0) << r.output;
+  const auto s = json_of(folder.path() / "out/s/summary.json");
+  // A mean to the digits of its error, both in the line that begins so; in equilibrium nothing is produced.
+  std::smatch match;
+  static const std::regex mean("  mean           \\[([-0-9.e]+) ± ([0-9.e-]+), ");
+  ASSERT_TRUE(std::regex_search(r.output, match, mean)) << r.output;
+  const double error = std::stod(match[2]);
+  EXPECT_GT(error, 1e-8);
+  EXPECT_NEAR(std::stod(match[1]), s["mean"][0].get<double>(), error);
+  EXPECT_LE(match[1].length(), 9) << r.output;
+  EXPECT_CONTAINS(r.output, "entropy prod.  0 ± ");
+  static const std::regex long_number("[0-9]\\.[0-9]{9}");
+  EXPECT_FALSE(std::regex_search(r.output, long_number)) << r.output;
+  const auto stationary = s["stationary"];
+  EXPECT_EQ(stationary["eigenvalue_errors"].size(), stationary["eigenvalues"].size());
+  for (const auto& value : stationary["eigenvalue_errors"]) EXPECT_LT(value.get<double>(), 1e-3);
+}
+
 TEST(Program, CudaWithoutAGpuIsADeviceError) {
   if (testing::make_device("cuda")) GTEST_SKIP() << "there is a GPU";
   const TemporaryDirectory folder;
@@ -351,6 +434,24 @@ TEST(Program, CudaWithoutAGpuIsADeviceError) {
   EXPECT_EQ(r.code, 4);
   EXPECT_CONTAINS(r.output, "no CUDA device can be used");
   EXPECT_FALSE(fs::exists(folder.path() / "result"));
+}
+
+TEST(Program, ResultsThatCannotBePrintedAreAnInputOutputError) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "s.toml") << small_spec;
+  for (const std::string command :
+       {"--help", "--version", "info", "new --list", "new oscillator", "check s.toml",
+        "bench --device host --sizes 32 --batches 1 --seconds 0.001", "run s.toml --device host"}) {
+    const Result r = underdamp(folder.path(), command + " 2>message >/dev/full");
+    EXPECT_EQ(r.code, 5) << command;
+    EXPECT_CONTAINS(text_of(folder.path() / "message"), "error: cannot write to standard output");
+  }
+  EXPECT_EQ(json_of(folder.path() / "out/s/summary.json")["state"], "finished");
+  const Result verify = underdamp(folder.path(), "verify s.toml --device host --quiet >/dev/full");
+  EXPECT_NE(verify.code, 0);
+  EXPECT_CONTAINS(verify.output, "error: cannot write to standard output");
+  EXPECT_EQ(underdamp(folder.path(), "check none.toml >/dev/full").code, 2);  // the first error is the one that counts
+  EXPECT_EQ(underdamp(folder.path(), "run s.toml --device host --quiet >/dev/full").code, 0);
 }
 
 TEST(Program, UnwritableOutputIsAnInputOutputError) {

@@ -60,7 +60,7 @@ TEST(Function, BadExpressionsNameTheCharacter) {
 }
 
 TEST(Function, UnknownNamesSuggestTheNearest) {
-  EXPECT_CONTAINS(error_of([] { make_expression("y + 1"); }), "did you mean x?");
+  EXPECT_CONTAINS(error_of([] { make_expression("y + 1"); }), "write x for the parameter");
   EXPECT_CONTAINS(error_of([] { make_expression("x + sqr(x)"); }), "did you mean sqrt?");
   EXPECT_CONTAINS(error_of([] { make_expression("tnah(x)"); }), "did you mean tanh?");
   EXPECT_FALSE(contains(error_of([] { make_expression("x^2+"); }), "did you mean"));

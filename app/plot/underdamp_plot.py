@@ -5,8 +5,11 @@ Reads what `underdamp run` wrote into DIR and writes, into FOLDER (default DIR/p
     displacement   E|theta(t) - theta(0)|^2 in total and of some modes, what was measured, the fit, local exponents
     correlation    autocorrelations of theta and v
     modes          the Hessian spectrum and the damping ratios that follow from it
+    density        in phase space: the last frame and the stationary state
+    history        means, standard deviations, expected loss and entropy over time
     marginals      densities of theta and v
     modified_loss  of theta and v, in the stationary state
+    landscape      the modified loss in phase space
     spectrum       eigenvalues of the generator
 
 for which DIR holds the data. Colours are those of Okabe and Ito, and cividis, which the colour-blind can tell apart.
@@ -15,6 +18,7 @@ be written.
 """
 import csv
 import json
+import re
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -30,6 +34,8 @@ except ImportError as problem:
           "python3 -m pip install matplotlib; another Python is taken from the variable UNDERDAMP_PYTHON", file=sys.stderr)
     sys.exit(5)
 
+from underdamp_vti import read_vti
+
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
 SOURCES = {  # how measured displacements are shown: label, colour, marker
@@ -44,6 +50,12 @@ STYLE = {
 }
 MOST_CURVES = 6  # modes beside the total
 MOST_PANELS = 9  # planes of a batch in one figure
+MOST_PAIRS = 5  # planes of a batch with two panels each
+PAPER_TO_BLUE = matplotlib.colors.LinearSegmentedColormap.from_list(
+    "paper to blue", ["#ffffff", "#c9e4f4", SKY, BLUE, "#04304d"])
+FEW = 60  # frames: then each is marked
+DECADES = 5  # of the density in phase space
+NOTHING_TO_SEE = 1e-4  # of the peak: where the axes of marginals end
 
 
 def rows_of(path):
@@ -77,14 +89,42 @@ def planes(run, name):
     return chosen(sorted(folder for folder in run.glob("mode_*") if (folder / name).exists()), MOST_PANELS)
 
 
-def panels(count, width=2.4, height=2.1):
-    columns = min(count, 3)
+def panels(count, width=2.4, height=2.1, most_columns=3):
+    columns = min(count, most_columns)
     lines = -(-count // columns)
     figure, axes = plt.subplots(lines, columns, figsize=(max(3.4, width * columns), max(2.6, height * lines)),
                                 squeeze=False)
     for axis in axes.flat[count:]:
         axis.remove()
     return figure, list(axes.flat[:count])
+
+
+def extent(position, density, threshold):
+    """Where a density exceeds a share of its peak, and one point beyond."""
+    shown = np.nonzero(density > threshold * density.max())[0]
+    if len(shown) == 0:
+        return position[0], position[-1]
+    return position[max(0, shown[0] - 1)], position[min(len(position) - 1, shown[-1] + 1)]
+
+
+def is_circle(run):
+    """Is theta an angle? Then all of it is shown."""
+    return json.loads((run / "summary.json").read_text())["spec"]["grid"]["theta_boundary"] == "periodic"
+
+
+def picture(path, names):
+    """What read_vti returns; None, with a note, if the picture cannot be read."""
+    try:
+        return read_vti(path, names)
+    except (OSError, ValueError, KeyError) as problem:
+        print(f"note: no figure of {path}: {problem}", file=sys.stderr)
+        return None
+
+
+def last_frame(folder):
+    """The picture of the last frame that density.pvd lists; None if there is none."""
+    names = re.findall(r'file="([^"]+)"', (folder / "density.pvd").read_text()) if (folder / "density.pvd").exists() else []
+    return folder / names[-1] if names else None
 
 
 def mode_colour(run):
@@ -220,35 +260,135 @@ def coordinates(axes_of, folder, draw):
 
 
 def pairs(folders):
-    figure, axes = plt.subplots(len(folders), 2, figsize=(6.0, max(2.4, 1.9 * len(folders))), squeeze=False)
+    figure, axes = plt.subplots(len(folders), 2, figsize=(6.6, max(2.4, 1.9 * len(folders))), squeeze=False)
     return figure, axes
+
+
+def image_extent(theta, v):
+    """The edges of the outer cells."""
+    half = 0.5 * (theta[1] - theta[0]), 0.5 * (v[1] - v[0])
+    return theta[0] - half[0], theta[-1] + half[0], v[0] - half[1], v[-1] + half[1]
+
+
+def crop(axis, run, theta, v, density, threshold):
+    """Ends the axes where the density does."""
+    if not is_circle(run):
+        axis.set_xlim(extent(theta, density.max(axis=1), threshold))
+    axis.set_ylim(extent(v, density.max(axis=0), threshold))
+    axis.set_xlabel(r"$\theta$")
+    axis.set_ylabel(r"$v$")
+
+
+def draw_density(figure, axis, run, theta, v, density):
+    peak = density.max()
+    floor = 10.0 ** -DECADES * peak
+    image = axis.imshow(np.maximum(density, floor).T, origin="lower", aspect="auto", extent=image_extent(theta, v),
+                        cmap=PAPER_TO_BLUE, interpolation="bilinear", norm=matplotlib.colors.LogNorm(floor, peak))
+    # One, two and three standard deviations of a Gaussian.
+    axis.contour(theta, v, density.T, peak * np.exp([-4.5, -2.0, -0.5]), colors="white", linewidths=0.7)
+    crop(axis, run, theta, v, density, 10.0 ** -DECADES)
+    figure.colorbar(image, ax=axis, pad=0.02, label="density")
+
+
+def density(run):
+    kinds = {"end": last_frame, "stationary": lambda folder: folder / "stationary.vti"}
+    there = [kind for kind, name in (("end", "density.pvd"), ("stationary", "stationary.vti")) if planes(run, name)]
+    folders = planes(run, "density.pvd" if "end" in there else "stationary.vti")
+    read = []
+    for folder in chosen(folders, MOST_PANELS if len(there) == 1 else MOST_PAIRS):
+        for kind in there:
+            path = kinds[kind](folder)
+            found = picture(path, ("density",)) if path is not None and path.exists() else None
+            if found is not None and "density" in found[2]:
+                read.append((folder, kind, found))
+    if not read:
+        return None
+    figure, axes = panels(len(read), 3.5, 2.8, most_columns=2 if len(there) > 1 else 3)
+    for axis, (folder, kind, (theta, v, arrays)) in zip(axes, read):
+        draw_density(figure, axis, run, theta, v, arrays["density"])
+        name = "" if folder == run else folder.name.replace("_", " ") + ", "
+        axis.set_title(name + ("stationary" if kind == "stationary" else time_of_end(folder)), loc="left")
+    return figure
+
+
+def time_of_end(folder):
+    times = re.findall(r'timestep="([^"]+)"', (folder / "density.pvd").read_text())
+    return f"t = {float(times[-1]):.4g}"
+
+
+def keep_calm(axis, scale):
+    """No magnifying glass for what is constant but for rounding."""
+    low, high = axis.get_ylim()
+    least = 0.02 * scale
+    if np.isfinite(least) and high - low < least:
+        axis.set_ylim(0.5 * (low + high - least), 0.5 * (low + high + least))
+
+
+def history(run):
+    rows = rows_of(run / "history.csv")
+    groups = by(rows, "plane") if "plane" in rows[0] else {"": rows}
+    names = chosen(list(groups), MOST_CURVES)
+    figure, axes = plt.subplots(3, 2, sharex=True, figsize=(6.4, 5.4))
+    quantities = (("mean_theta", r"mean of $\theta$"), ("mean_v", r"mean of $v$"),
+                  ("var_theta", r"standard deviation of $\theta$"), ("var_v", r"standard deviation of $v$"),
+                  ("expected_loss", "expected loss"), ("entropy", "entropy"))
+    spread = {"mean_theta": "var_theta", "mean_v": "var_v"}
+    for axis, (column, title) in zip(axes.flat, quantities):
+        scale = 0.0
+        for k, name in enumerate(names):
+            part = groups[name]
+            values = numbers(part, column)
+            values = np.sqrt(values) if column.startswith("var") else values
+            scale = max(scale, np.nanmax(np.sqrt(numbers(part, spread[column])) if column in spread else np.abs(values)))
+            axis.plot(numbers(part, "t"), values, label=name.replace("_", " "), marker="o" if len(part) <= FEW else None,
+                      ms=2.0,
+                      color=plt.cm.cividis(0.9 * k / max(1, len(names) - 1)) if len(names) > 1 else BLUE)
+        axis.set_title(title, loc="left")
+        keep_calm(axis, scale)
+    for axis in axes[-1]:
+        axis.set_xlabel(r"$t$")
+    if len(names) > 1:
+        axes[0][1].legend(handlelength=1.4, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
 
 
 def marginals(run):
     name = "marginals.csv" if planes(run, "marginals.csv") else "stationary_marginals.csv"
-    folders = planes(run, name)[:MOST_PANELS]
+    folders = chosen(planes(run, name), MOST_PAIRS)
+    circle = is_circle(run)
     figure, axes = pairs(folders)
     for line, folder in zip(axes, folders):
         rows = rows_of(folder / name)
         times = chosen(list(by(rows, "t")), 6) if "t" in rows[0] else [None]
         groups = by(rows, "t", "coordinate") if "t" in rows[0] else {(None, c): r for c, r in by(rows, "coordinate").items()}
 
-        def draw(axis, coordinate, times=times, groups=groups):
+        limit = folder / "stationary_marginals.csv"
+        limit = by(rows_of(limit), "coordinate") if limit.exists() else {}
+
+        def draw(axis, coordinate, times=times, groups=groups, limit=limit):
+            ends = []
             for k, time in enumerate(times):
                 part = groups[(time, coordinate)]
-                axis.plot(numbers(part, "position"), numbers(part, "density"),
-                          color=plt.cm.cividis(0.9 * k / max(1, len(times) - 1)),
+                position, values = numbers(part, "position"), numbers(part, "density")
+                axis.plot(position, values, color=plt.cm.cividis(0.9 * k / max(1, len(times) - 1)),
                           label="stationary" if time is None else f"t = {float(time):.3g}")
+                ends.append(extent(position, values, NOTHING_TO_SEE))
+            if limit and times[0] is not None:
+                position, values = (numbers(limit[coordinate], column) for column in ("position", "density"))
+                axis.plot(position, values, color=BLACK, ls="--", lw=1.0, label="stationary")
+                ends.append(extent(position, values, NOTHING_TO_SEE))
+            if not (circle and coordinate == "theta"):
+                axis.set_xlim(min(low for low, _ in ends), max(high for _, high in ends))
             axis.set_ylim(bottom=0)
 
         coordinates(line, folder, draw)
         line[0].set_ylabel("density")
-    axes[0][1].legend(handlelength=1.4)
+    axes[0][1].legend(handlelength=1.4, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
 def modified_loss(run):
-    folders = planes(run, "stationary_marginals.csv")[:MOST_PANELS]
+    folders = chosen(planes(run, "stationary_marginals.csv"), MOST_PAIRS)
     figure, axes = pairs(folders)
     for line, folder in zip(axes, folders):
         groups = by(rows_of(folder / "stationary_marginals.csv"), "coordinate")
@@ -262,6 +402,29 @@ def modified_loss(run):
 
         coordinates(line, folder, draw)
         line[0].set_ylabel(r"modified loss $\Psi - \min\Psi$")
+    return figure
+
+
+def landscape(run):
+    """Contours of the modified loss where it is known."""
+    read = {folder: picture(folder / "stationary.vti", ("density", "modified_loss", "mask"))
+            for folder in planes(run, "stationary.vti")}
+    read = {folder: found for folder, found in read.items() if found is not None and "modified_loss" in found[2]}
+    if not read:
+        return None
+    figure, axes = panels(len(read), 3.0, 2.6)
+    for axis, (folder, (theta, v, arrays)) in zip(axes, read.items()):
+        known = arrays["mask"] > 0 if "mask" in arrays else np.isfinite(arrays["modified_loss"])
+        loss = np.ma.array(arrays["modified_loss"], mask=~known)
+        loss = loss - loss.min()
+        populated = arrays["density"] > 10.0 ** -DECADES * arrays["density"].max()
+        levels = np.linspace(0, loss[populated].max(), 13)
+        filled = axis.contourf(theta, v, loss.T, levels, cmap="cividis")
+        axis.contour(theta, v, loss.T, levels[1:], colors="white", linewidths=0.4)
+        crop(axis, run, theta, v, arrays["density"], 10.0 ** -DECADES)
+        figure.colorbar(filled, ax=axis, pad=0.02, format="%.2g", label=r"$\Psi - \min\Psi$")
+        if folder != run:
+            axis.set_title(folder.name.replace("_", " "), loc="left")
     return figure
 
 
@@ -286,8 +449,9 @@ def spectrum(run):
 
 FIGURES = {  # which files each needs; of those in one tuple any
     displacement: ("displacement.csv",), correlation: ("correlation.csv",), modes: ("modes.csv",),
+    density: ("density.pvd", "stationary.vti"), history: ("history.csv",),
     marginals: ("marginals.csv", "stationary_marginals.csv"), modified_loss: ("stationary_marginals.csv",),
-    spectrum: ("spectrum.csv",),
+    landscape: ("stationary.vti",), spectrum: ("spectrum.csv",),
 }
 
 
@@ -321,8 +485,13 @@ def main(arguments):
         fail(5, str(problem), "give a folder that can be written to")
     if not written:
         fail(2, f"{run} holds nothing to plot", "plot a run with [evolve], [stationary] or [displacement]")
-    for path in written:
-        print(path)
+    try:
+        print(*written, sep="\n", flush=True)
+    except BrokenPipeError:
+        sys.stdout = None  # the reader has left; at the end Python would try again
+    except OSError as problem:
+        sys.stdout = None
+        fail(5, f"cannot write to standard output: {problem.strerror}", "check the space there")
 
 
 if __name__ == "__main__":
