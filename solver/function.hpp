@@ -14,7 +14,8 @@ class Function {
  public:
   virtual ~Function() = default;
   virtual double value(double theta) const = 0;
-  /// First and second derivative; the defaults are central differences of order 8 at the scale `length()`.
+  /// First and second derivative; the defaults are central differences of order 8 at the scale `length()`,
+  /// at ever smaller ones near a kink.
   virtual double derivative(double theta) const;
   virtual double second_derivative(double theta) const;
   /// Where the function is known; absent: everywhere.

@@ -54,6 +54,43 @@ Lowest lowest(const F& f, const Interval& window) {
   return result;
 }
 
+/// Where the well around a minimum ends in one direction: where the height over the temperature is 40, at a wall, or at
+/// the top of a barrier of 4 or more beyond which it falls by 1 again. Absent if it ends at an open wall that is the
+/// minimum itself, or nowhere.
+template <class Height>
+std::optional<double> well_end(const Height& height, double minimum, double direction,
+                               const std::optional<Interval>& limits, ThetaBoundary wall) {
+  constexpr double gone = 40.0;
+  constexpr double barrier = 4.0;
+  // Outwards in ever longer steps to where it has risen by some hundredths, then in even ones.
+  double step = 1e-60;
+  while (step < 1e60 && std::abs(height(minimum + direction * step)) < 0.02 &&
+         !(limits && (minimum + direction * step >= limits->upper || minimum + direction * step <= limits->lower)))
+    step *= 2.0;
+  double highest = 0.0;
+  double top = minimum;
+  constexpr int most_steps = 200'000;
+  double theta = minimum;
+  for (int s = 0; s < most_steps; ++s, step *= 1.001) {
+    theta += direction * step;
+    if (limits && (theta >= limits->upper || theta <= limits->lower)) {
+      const double end = direction > 0.0 ? limits->upper : limits->lower;
+      const bool is_at_wall = std::abs(end - minimum) < 1e-6 * (limits->upper - limits->lower);
+      return is_at_wall && wall == ThetaBoundary::open ? std::nullopt : std::optional(end);
+    }
+    const double h = height(theta);
+    if (std::isnan(h)) return std::nullopt;
+    if (h >= gone) return theta;
+    if (h > highest) {
+      highest = h;
+      top = theta;
+    }
+    if (highest >= barrier && h < highest - 1.0) return top;
+    if (!std::isfinite(theta)) return std::nullopt;
+  }
+  return std::nullopt;
+}
+
 std::string of_plane(const PlaneModel& plane) {
   return plane.name.empty() ? "" : " of " + plane.name;
 }
@@ -97,7 +134,7 @@ Model::Model(const Spec& spec)
   }
   for (int p = 0; p < planes(); ++p) {
     require_noise(spec, p);
-    if (!spec.has_parabolas()) replace_flat_curvature(spec, p);
+    if (!spec.has_parabolas()) choose_curvature(spec, p);
     require_scales(spec, p);
   }
   if (dynamics_ == Dynamics::sgd) require_stable_map(spec);
@@ -124,11 +161,6 @@ void Model::add_single_plane(const Spec& spec) {
   locate_minimum(spec, plane);
   const double hessian = plane.loss->second_derivative(plane.minimum);
   plane.curvature = hessian + weight_decay_;
-  if (!std::isfinite(hessian)) {
-    refuse(spec, spec.loss_key(),
-           fmt::format("the curvature of the loss at its minimum x = {:.6g} is not finite", plane.minimum),
-           "use a loss that is smooth around its minimum");
-  }
   plane.noise = make_noise(spec, hessian);
   require_common_range(spec, plane);
   planes_.push_back(std::move(plane));
@@ -192,12 +224,6 @@ void Model::add_spectrum_planes(const Spec& spec) {
       hessian = plane.loss->second_derivative(plane.minimum);
     }
     plane.curvature = hessian + weight_decay_;
-    if (!std::isfinite(hessian)) {
-      refuse(spec, spec.loss_key(),
-             fmt::format("the curvature of the loss of {} at its minimum x = {:.6g} is not finite", plane.name,
-                         plane.minimum),
-             "use a loss that is smooth around its minimum");
-    }
     plane.noise = make_noise(spec, hessian, plane.eigenvalue);
     require_common_range(spec, plane);
     planes_.push_back(std::move(plane));
@@ -228,14 +254,19 @@ std::shared_ptr<const Function> Model::make_noise(const Spec& spec, double hessi
 }
 
 void Model::locate_minimum(const Spec& spec, PlaneModel& plane) const {
-  if (spec.loss.kind == LossKind::quadratic) {
+  if (spec.loss.kind == LossKind::quadratic && spec.loss.hessian + weight_decay_ > 0.0) {
     plane.minimum = spec.loss.hessian * spec.loss.minimum / (spec.loss.hessian + weight_decay_);
     return;
   }
+  if (spec.grid.walls.is_periodic() && spec.grid.theta) return locate_on_circle(spec, plane);
   const auto loss = [&](double theta) { return plane.loss->value(theta) + 0.5 * weight_decay_ * theta * theta; };
   const bool may_grow = !plane.loss->domain() && !spec.grid.theta;
   constexpr int most_doublings = 30;
   Interval window = plane.loss->domain().value_or(search_window(spec));
+  if (spec.grid.theta) {
+    window = {std::max(window.lower, spec.grid.theta->lower), std::min(window.upper, spec.grid.theta->upper)};
+    if (!(window.upper > window.lower)) window = *spec.grid.theta;  // the box is refused later, with the table's name
+  }
   Lowest found = lowest(loss, window);
   for (int doubling = 0; may_grow && found.at_end && doubling < most_doublings; ++doubling) {
     const double middle = 0.5 * (window.lower + window.upper);
@@ -250,12 +281,49 @@ void Model::locate_minimum(const Spec& spec, PlaneModel& plane) const {
                          : fmt::format("is not finite at x = {:.6g}", found.theta),
            "change the loss, or restrict grid.theta to where it is defined");
   }
-  if (found.is_flat) reject("is the same everywhere: nothing holds the parameter", "use a loss with a minimum");
+  if (found.is_flat && !spec.grid.walls.closed()) {
+    reject("is the same everywhere: nothing holds the parameter",
+           "use a loss with a minimum, or closed walls (grid.theta_boundary)");
+  }
+  if (found.is_flat) found.theta = 0.5 * (window.lower + window.upper);
   if ((may_grow && found.at_end) || found.value < -1e3 * found.highest) {
     reject(fmt::format("has no minimum: it falls without bound towards x = {:.3g}", found.theta),
            "use a loss that grows on both sides, or give grid.theta");
   }
   plane.minimum = found.theta;
+}
+
+/// The lowest of the local minima, less the mean slope around the circle; where the slope leaves none, the minimum of
+/// the periodic part.
+void Model::locate_on_circle(const Spec& spec, PlaneModel& plane) const {
+  const Interval circle = *spec.grid.theta;
+  const double length = circle.upper - circle.lower;
+  const auto loss = [&](double theta) { return plane.loss->value(theta) + 0.5 * weight_decay_ * theta * theta; };
+  const double gain = loss(circle.upper) - loss(circle.lower);
+  const auto on_circle = [&](double theta) {
+    const double turns = std::floor((theta - circle.lower) / length);
+    return loss(theta - turns * length) + turns * gain;
+  };
+  const auto periodic_part = [&](double theta) { return on_circle(theta) - gain * (theta - circle.lower) / length; };
+  const Lowest found = lowest(periodic_part, circle);
+  if (!std::isfinite(found.value) || !std::isfinite(gain)) {
+    refuse(spec, spec.loss_key(), fmt::format("{} is not finite at x = {:.6g}", plane.loss->describe(), found.theta),
+           "change the loss, or restrict grid.theta to where it is defined");
+  }
+  plane.minimum = found.is_flat ? 0.5 * (circle.lower + circle.upper) : found.theta;
+  constexpr double rounding = 1e-11;
+  if (!(std::abs(gain) > rounding * found.highest)) return;
+  plane.tilt = gain / length;
+  constexpr int samples = 4000;
+  const double step = length / samples;
+  double least = std::numeric_limits<double>::infinity();
+  for (int s = 0; s < samples; ++s) {
+    const double theta = circle.lower + s * step;
+    const bool is_minimum = on_circle(theta) < on_circle(theta - step) && on_circle(theta) <= on_circle(theta + step);
+    if (!is_minimum || !(periodic_part(theta) < least)) continue;
+    least = periodic_part(theta);
+    plane.minimum = boost::math::tools::brent_find_minima(on_circle, theta - step, theta + step, 50).first;
+  }
 }
 
 void Model::require_noise(const Spec& spec, int p) const {
@@ -269,50 +337,55 @@ void Model::require_noise(const Spec& spec, int p) const {
                          : "give a noise > 0");
 }
 
-void Model::replace_flat_curvature(const Spec& spec, int p) {
+/// The curvature at one point says nothing about the width where the loss is flat there, or has a kink.
+void Model::choose_curvature(const Spec& spec, int p) {
   PlaneModel& plane = planes_[static_cast<std::size_t>(p)];
-  const auto effective = gibbs_curvature(p, spec.grid);
-  if (effective && plane.curvature < 1e-3 * *effective) {
+  const auto thermal = thermal_curvature(p, spec.grid);
+  constexpr double most = 4.0;  // within it the curvature and the width tell the same
+  const bool agrees = thermal && plane.curvature > *thermal / most && plane.curvature < most * *thermal;
+  if (thermal && !agrees) {
     if (spec.noise.kind == NoiseKind::hessian) {
       refuse(spec, spec.noise_key(),
-             fmt::format("the loss is flat at its minimum x = {:.6g}, and with it the noise sigma2·L''", plane.minimum),
+             fmt::format(
+                 "the curvature of the loss at its minimum x = {:.6g}, and with it the noise sigma2·L'', is {:.3g}: "
+                 "it {}",
+                 plane.minimum, plane.curvature - weight_decay_,
+                 plane.curvature < *thermal ? "is flat there" : "has a kink there"),
              "use noise.kind = \"isotropic\"");
     }
-    plane.curvature = *effective;
-    plane.is_flat = true;
+    plane.curvature = *thermal;
+    plane.is_thermal = true;
   }
-  if (plane.curvature > 0.0) return;
-  refuse(spec, spec.loss_key(),
-         fmt::format("the curvature of the loss at its minimum x = {:.6g} is {:.3g}, not positive, and nothing else "
-                     "confines the parameter there",
-                     plane.minimum, plane.curvature),
-         "use a loss that grows on both sides of its minimum, or weight_decay > 0");
+  if (plane.curvature > 0.0 && std::isfinite(plane.curvature)) return;
+  refuse(
+      spec, spec.loss_key(),
+      fmt::format("the curvature of the loss at its minimum x = {:.6g} is {}, and nothing else confines the "
+                  "parameter there",
+                  plane.minimum,
+                  std::isfinite(plane.curvature) ? fmt::format("{:.3g}, not positive", plane.curvature) : "not finite"),
+      "use a loss that grows on both sides of its minimum, or weight_decay > 0");
 }
 
-/// Curvature of the parabola whose Gibbs state spreads as far around the minimum as that of the loss, exp(−k L_λ/T).
-/// Absent if nothing confines the parameter: the loss falls through an open wall, or does not rise.
-std::optional<double> Model::gibbs_curvature(int p, const GridSpec& grid) const {
+/// Curvature of the parabola whose Gibbs state spreads as far around the minimum as that of the loss, exp(−k L_λ/T), in
+/// the well around it: up to the walls, to where the density has gone, or to a barrier. Absent if nothing confines the
+/// parameter: the loss falls through an open wall, or does not rise.
+std::optional<double> Model::thermal_curvature(int p, const GridSpec& grid) const {
   const double minimum = plane(p).minimum;
   const double temperature = diffusion(p, minimum) / gamma_;
-  const auto height = [&](double theta) { return k_ * (loss(p, theta) - loss(p, minimum)) / temperature; };
-  const auto limits = grid.theta ? grid.theta : domain(p);
-  const auto end = [&](double direction) -> std::optional<double> {
-    for (double distance = 1e-60; distance < 1e60; distance *= 2.0) {
-      const double theta = minimum + direction * distance;
-      if (limits && (theta >= limits->upper || theta <= limits->lower)) {
-        const double wall = direction > 0.0 ? limits->upper : limits->lower;
-        const bool is_at_wall = std::abs(wall - minimum) < 1e-6 * (limits->upper - limits->lower);
-        return is_at_wall && (direction > 0.0 ? grid.walls.upper : grid.walls.lower) == ThetaBoundary::open
-                   ? std::nullopt
-                   : std::optional(wall);
-      }
-      if (const double h = height(theta); !(h < 40.0)) return std::isnan(h) ? std::nullopt : std::optional(theta);
-    }
-    return std::nullopt;
+  const bool circle = grid.walls.is_periodic() && grid.theta;
+  const double length = circle ? grid.theta->upper - grid.theta->lower : 0.0;
+  const auto height = [&](double theta) {  // on a circle of the periodic part
+    const double turns = circle ? std::floor((theta - grid.theta->lower) / length) : 0.0;
+    return k_ *
+           (loss(p, theta - turns * length) + turns * length * plane(p).tilt - loss(p, minimum) -
+            plane(p).tilt * (theta - minimum)) /
+           temperature;
   };
-  const auto lower = end(-1.0);
-  const auto upper = end(1.0);
-  if (!lower || !upper) return std::nullopt;
+  auto limits = grid.theta ? grid.theta : domain(p);
+  if (circle) limits = Interval{minimum - 0.5 * length, minimum + 0.5 * length};
+  const auto upper = well_end(height, minimum, 1.0, limits, grid.walls.upper);
+  const auto lower = well_end(height, minimum, -1.0, limits, grid.walls.lower);
+  if (!lower || !upper || !(*upper > *lower)) return std::nullopt;
   constexpr int samples = 4000;
   double weight = 0.0;
   double moment = 0.0;
@@ -323,7 +396,7 @@ std::optional<double> Model::gibbs_curvature(int p, const GridSpec& grid) const 
     moment += density * (theta - minimum) * (theta - minimum);
   }
   const double curvature = temperature * weight / (k_ * moment);
-  return std::isfinite(curvature) ? std::optional(curvature) : std::nullopt;
+  return std::isfinite(curvature) && curvature > 0.0 ? std::optional(curvature) : std::nullopt;
 }
 
 void Model::require_scales(const Spec& spec, int p) const {

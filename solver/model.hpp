@@ -18,9 +18,13 @@ struct PlaneModel {
   double weight = 1.0;                    ///< number of parameters that the plane stands for
   std::shared_ptr<const Function> loss;   ///< L, without weight decay
   std::shared_ptr<const Function> noise;  ///< Σ(θ) of one example; D(θ) under [langevin]
-  double minimum = 0.0;                   ///< minimiser θ* of L_λ
-  double curvature = 0.0;                 ///< h = L_λ''(θ*); if the loss is flat there, see is_flat
-  bool is_flat = false;  ///< L_λ''(θ*) vanishes: h is that of a parabola whose Gibbs state is as wide
+  double minimum = 0.0;                   ///< minimiser θ* of L_λ; on a circle that of its periodic part
+  double curvature = 0.0;                 ///< h = L_λ''(θ*), unless it says little about the width: see is_thermal
+  /// L_λ''(θ*) is not what confines the parameter (a flat minimum, a kink): h is that of a parabola whose Gibbs state
+  /// is as wide as that of the well.
+  bool is_thermal = false;
+  /// On a circle: what L_λ gains in one turn over the length of the circle. The mean force is −k times that.
+  double tilt = 0.0;
 };
 
 /// Quantities of the linearised process around the minimum of one plane.
@@ -57,6 +61,11 @@ class Model {
   double batch_size() const { return batch_size_; }        ///< S
   Derived derived(int p) const;
 
+  /// Does a mean force drive the parameter around a circle? There is no Gibbs state then.
+  bool is_driven(int p) const { return plane(p).tilt != 0.0; }
+  /// −k times the mean slope of L_λ around the circle, else 0.
+  double mean_force(int p) const { return -k_ * plane(p).tilt; }
+
   /// L_λ and its derivatives.
   double loss(int p, double theta) const;
   double gradient(int p, double theta) const;
@@ -82,8 +91,9 @@ class Model {
   std::shared_ptr<const Function> make_noise(const Spec& spec, double hessian,
                                              std::optional<double> eigenvalue = std::nullopt) const;
   void locate_minimum(const Spec& spec, PlaneModel& plane) const;
-  void replace_flat_curvature(const Spec& spec, int p);
-  std::optional<double> gibbs_curvature(int p, const GridSpec& grid) const;
+  void locate_on_circle(const Spec& spec, PlaneModel& plane) const;
+  void choose_curvature(const Spec& spec, int p);
+  std::optional<double> thermal_curvature(int p, const GridSpec& grid) const;
   void require_common_range(const Spec& spec, const PlaneModel& plane) const;
   void require_noise(const Spec& spec, int p) const;
   void require_scales(const Spec& spec, int p) const;

@@ -311,9 +311,11 @@ std::string describe_plane(const Simulation& simulation, int p) {
   if (!model.plane(p).name.empty()) {
     text += fmt::format("\n{} (Hessian eigenvalue {:.6g})\n", model.plane(p).name, model.plane(p).eigenvalue);
   }
-  text += fmt::format(
-      "  minimum        theta = {:.6g}, curvature {:.6g}{}\n", model.plane(p).minimum, model.plane(p).curvature,
-      model.plane(p).is_flat ? " (the loss is flat there: of a parabola with the same thermal width)" : "");
+  text += fmt::format("  minimum        theta = {:.6g}, curvature {:.6g}{}\n", model.plane(p).minimum,
+                      model.plane(p).curvature,
+                      model.plane(p).is_thermal
+                          ? " (of a parabola with the thermal width of the well: the loss is flat there, or has a kink)"
+                          : "");
   text += fmt::format("  damping        zeta = {:.4g} ({}), omega = {:.5g}, relaxation time {:.4g}\n", d.zeta,
                       d.zeta < 1.0 ? "oscillates" : "does not oscillate", d.omega, d.relaxation_time);
   text += fmt::format("  stationary     std theta = {:.5g}, std v = {:.5g}\n", d.std_theta, d.std_v);

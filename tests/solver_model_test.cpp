@@ -192,18 +192,75 @@ TEST(Model, AFlatMinimumCountsWithItsThermalWidth) {
   const Model model(spec_from(formula_spec("x^4")));
   const Derived d = model.derived(0);
   const double variance = std::tgamma(0.75) / std::tgamma(0.25) * std::sqrt(d.temperature / d.k);
-  EXPECT_TRUE(model.plane(0).is_flat);
+  EXPECT_TRUE(model.plane(0).is_thermal);
   EXPECT_NEAR(d.std_theta * d.std_theta, variance, 1e-9 * variance);
   // A steep potential against a reflecting wall, exp(−k x/T): E x² = 2 (T/k)².
   const Model wall(
       spec_from("[langevin]\nfriction = 1.0\ntemperature = 0.5\n[loss]\nkind = \"expression\"\nformula = "
                 "\"x\"\n[grid]\ntheta = [0, 20]\ntheta_boundary = \"reflecting\"\n"));
   EXPECT_NEAR(wall.derived(0).std_theta, std::sqrt(0.5), 1e-4);
-  EXPECT_FALSE(Model(spec_from(formula_spec("x^4 + 0.1*x^2"))).plane(0).is_flat);
+  EXPECT_FALSE(Model(spec_from(formula_spec("x^4 + 0.1*x^2"))).plane(0).is_thermal);
   EXPECT_CONTAINS(
       model_error(optimizer + "[loss]\nkind = \"expression\"\nformula = \"x^4\"\n[noise]\nkind = \"hessian\"\n"
                               "sigma2 = 1.0\n"),
-      "noise.sigma2: the loss is flat at its minimum");
+      "noise.sigma2: the curvature of the loss at its minimum x = ");
+}
+
+std::string langevin_formula(const std::string& formula, const std::string& grid = "") {
+  return "[langevin]\nfriction = 1.0\ntemperature = 0.5\n[loss]\nkind = \"expression\"\nformula = \"" + formula +
+         "\"\n[grid]\n" + grid + "\n";
+}
+
+TEST(Model, AKinkedMinimumCountsWithItsThermalWidth) {  // exp(−|x|/T): E x² = 2 T²
+  const Model kink(spec_from(langevin_formula("abs(x)")));
+  EXPECT_TRUE(kink.plane(0).is_thermal);
+  EXPECT_NEAR(kink.plane(0).minimum, 0.0, 1e-7);
+  EXPECT_NEAR(kink.derived(0).std_theta, std::sqrt(0.5), 1e-4);
+  // exp(−|x|/T − x²/2T), T = 1/2: E x² = 1 + T − √(2T/π) e^{−1/2T}/erfc(1/√2T) = 0.1805.
+  const Model both(spec_from(langevin_formula("abs(x) + 0.5*x^2")));
+  const double t = 0.5;
+  const double square =
+      1.0 + t - std::sqrt(2.0 * t / std::numbers::pi) * std::exp(-0.5 / t) / std::erfc(1.0 / std::sqrt(2.0 * t));
+  EXPECT_NEAR(both.derived(0).std_theta, std::sqrt(square), 1e-4);
+}
+
+TEST(Model, TheWidthIsThatOfOneWell) {  // between barriers of 64 T: not the distance of the wells
+  const Model wells(spec_from(langevin_formula("8*(x^4 - 2*x^2)/0.25")));
+  EXPECT_FALSE(wells.plane(0).is_thermal);
+  EXPECT_NEAR(wells.plane(0).curvature, 256.0, 1e-3);
+}
+
+TEST(Model, TheMinimumIsThatInsideTheGivenRange) {  // x² − x³ falls without bound beyond 2/3
+  const Model well(spec_from(langevin_formula("x^2 - x^3", "theta = [-2, 0.66]\ntheta_boundary = \"open\"")));
+  EXPECT_NEAR(well.plane(0).minimum, 0.0, 1e-7);
+}
+
+TEST(Model, ATiltOnACircleIsAMeanForce) {
+  const std::string circle = "theta = [0, 6.283185307179586]\ntheta_boundary = \"periodic\"";
+  const Model washboard(spec_from(langevin_formula("-cos(x) - 0.3*x", circle)));
+  EXPECT_TRUE(washboard.is_driven(0));
+  EXPECT_NEAR(washboard.mean_force(0), 0.3, 1e-14);
+  EXPECT_NEAR(washboard.plane(0).minimum, std::asin(0.3), 1e-7);
+  // Beyond the critical tilt there is no minimum: that of the periodic part.
+  const Model running(spec_from(langevin_formula("-cos(x) - 3*x", circle)));
+  EXPECT_NEAR(running.mean_force(0), 3.0, 1e-13);
+  EXPECT_NEAR(std::cos(running.plane(0).minimum), 1.0, 1e-12);
+  const Model untilted(spec_from(langevin_formula("-cos(x)", circle)));
+  EXPECT_FALSE(untilted.is_driven(0));
+  EXPECT_EQ(untilted.mean_force(0), 0.0);
+  // Between walls a slope is no tilt.
+  EXPECT_FALSE(Model(spec_from(langevin_formula("x", "theta = [0, 9]\ntheta_boundary = \"reflecting\""))).is_driven(0));
+}
+
+TEST(Model, ClosedWallsConfineWhatIsFlat) {  // uniform on [0, 6]: variance 3
+  const std::string range = "theta = [0, 6]\ntheta_boundary = ";
+  for (const char* wall : {"\"reflecting\"", "\"periodic\""}) {
+    const Model flat(spec_from(langevin_formula("0*x", range + wall)));
+    EXPECT_TRUE(flat.plane(0).is_thermal);
+    EXPECT_NEAR(flat.derived(0).std_theta, std::sqrt(3.0), 1e-3);
+  }
+  const std::string open = range + "\"open\"";
+  EXPECT_CONTAINS(model_error(langevin_formula("0*x", open)), "nothing holds the parameter");
 }
 
 TEST(Model, AnUnstableMapIsRefused) {  // β = 0.9: η h < 3.8
