@@ -10,6 +10,7 @@
 #include "meshes/error.hpp"
 #include "solver/moment_sums.hpp"
 #include "solver/propagator.hpp"
+#include "solver/resampling.hpp"
 #include "solver/slow_flow.hpp"
 
 namespace underdamp {
@@ -67,32 +68,6 @@ struct Stage {
   double end;
   bool is_last;
 };
-
-/// Lagrange weights of the twelve nodes around position u, the first at `first`.
-struct Stencil {
-  std::ptrdiff_t first;
-  std::array<double, 12> weight;
-};
-Stencil stencil_at(double u) {
-  Stencil s{static_cast<std::ptrdiff_t>(std::floor(u)) - 5, {}};
-  for (std::size_t a = 0; a < s.weight.size(); ++a) {
-    double product = 1.0;
-    for (std::size_t b = 0; b < s.weight.size(); ++b) {
-      if (b == a) continue;
-      product *= (u - static_cast<double>(s.first) - static_cast<double>(b)) /
-                 (static_cast<double>(a) - static_cast<double>(b));
-    }
-    s.weight[a] = product;
-  }
-  return s;
-}
-
-/// Position of the centres of an axis among those of another one.
-std::vector<Stencil> stencils(const Axis& from, const Axis& to) {
-  std::vector<Stencil> all;
-  for (int c = 0; c < to.cells; ++c) all.push_back(stencil_at((to.center(c) - from.center(0)) / from.width()));
-  return all;
-}
 
 class ColdStart {
  public:
@@ -228,7 +203,7 @@ class ColdStart {
                                             box.velocity.center(j)));
       }
     } else {
-      values = regridded(values_, box_, box);
+      values = resampled(values_, box_, box);
     }
     double mass = 0.0;
     for (const double value : values) mass += value * box.cell_area();
@@ -412,35 +387,6 @@ class ColdStart {
 };
 
 }  // namespace
-
-std::vector<double> regridded(const std::vector<double>& values, const PhasePlane& from, const PhasePlane& to) {
-  const auto along_theta = stencils(from.theta, to.theta);
-  const auto along_velocity = stencils(from.velocity, to.velocity);
-  const auto old_rows = static_cast<std::ptrdiff_t>(from.theta.cells);
-  const auto old_columns = static_cast<std::ptrdiff_t>(from.velocity.cells);
-  const auto sum = [](const Stencil& s, std::ptrdiff_t count, auto&& value) {
-    double result = 0.0;
-    for (std::ptrdiff_t k = 0; k < 12; ++k) {
-      const std::ptrdiff_t c = s.first + k;
-      if (c >= 0 && c < count) result += s.weight[static_cast<std::size_t>(k)] * value(c);
-    }
-    return result;
-  };
-  std::vector<double> half;  // new along v, old along θ
-  for (std::ptrdiff_t i = 0; i < old_rows; ++i) {
-    const double* line = values.data() + i * old_columns;
-    for (const Stencil& s : along_velocity)
-      half.push_back(sum(s, old_columns, [&](std::ptrdiff_t c) { return line[c]; }));
-  }
-  const auto columns = static_cast<std::ptrdiff_t>(to.velocity.cells);
-  std::vector<double> result;
-  for (const Stencil& s : along_theta) {
-    for (std::ptrdiff_t j = 0; j < columns; ++j)
-      result.push_back(
-          sum(s, old_rows, [&](std::ptrdiff_t c) { return half[static_cast<std::size_t>(c * columns + j)]; }));
-  }
-  return result;
-}
 
 FlowResult propagate_cold_start(Backend& backend, const Model& model, int p, const PhasePlane& box,
                                 const FlowOptions& options) {

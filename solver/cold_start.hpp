@@ -10,8 +10,4 @@ namespace underdamp {
 FlowResult propagate_cold_start(Backend& backend, const Model& model, int p, const PhasePlane& box,
                                 const FlowOptions& options);
 
-/// Values of a density at the cell centres of another box, by polynomials of eleventh degree along each axis; 0 outside
-/// the old one.
-std::vector<double> regridded(const std::vector<double>& values, const PhasePlane& from, const PhasePlane& to);
-
 }  // namespace underdamp

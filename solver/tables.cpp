@@ -37,6 +37,94 @@ void require_resolved_velocity(const Spec& spec, const Model& model, const Phase
                           : "no grid resolves both: use " + smaller);
 }
 
+/// Forces at the cell centres. Where the loss has a kink the force at one point of the cell says nothing about what
+/// becomes of the potential across it; its mean, the difference of the potential at the two faces, does. A jump of the
+/// force would excite the shortest wave of the grid, which nothing damps: it is smoothed by a kernel that leaves cubics
+/// as they are and takes that wave out.
+struct CellForces {
+  std::vector<double> force;  ///< −L'_λ(θ_i)
+  double kinks = 0.0;         ///< cells where the force jumps
+};
+
+/// Smooths the cells next to the marked ones.
+std::vector<double> without_jumps(const std::vector<double>& force, const std::vector<bool>& jumps) {
+  std::vector<double> smooth = force;
+  constexpr std::size_t reach = 2;
+  for (std::size_t i = reach; i + reach < force.size(); ++i) {
+    const auto first = jumps.begin() + static_cast<std::ptrdiff_t>(i - reach);
+    if (std::find(first, first + 2 * reach + 1, true) == first + 2 * reach + 1) continue;
+    smooth[i] = (10.0 * force[i] + 4.0 * (force[i - 1] + force[i + 1]) - force[i - 2] - force[i + 2]) / 16.0;
+  }
+  return smooth;
+}
+
+/// Is the middle of five values something else than its neighbours let expect? `least`: what rounding explains.
+bool sticks_out(const double* middle, double least) {
+  const double a = middle[-2], b = middle[-1], c = middle[1], d = middle[2];
+  const double expected = (4.0 * (b + c) - a - d) / 6.0;
+  constexpr double times = 4.0;
+  return std::abs(*middle - expected) > times * std::max({std::abs(a), std::abs(b), std::abs(c), std::abs(d)}) + least;
+}
+
+CellForces cell_forces(const Model& model, int p, const Axis& axis) {
+  CellForces result;
+  std::vector<double> excess;  // of the mean force over that at the centre
+  std::vector<double> rise;    // of the force from cell to cell
+  double largest = 0.0;
+  double highest = 0.0;
+  double below = model.loss(p, axis.edge(0));
+  for (int i = 0; i < axis.cells; ++i) {
+    const double force = -model.gradient(p, axis.center(i));
+    const double above = model.loss(p, axis.edge(i + 1));
+    excess.push_back((below - above) / axis.width() - force);
+    if (i > 0) rise.push_back(force - result.force.back());
+    result.force.push_back(force);
+    largest = std::max(largest, std::abs(force));
+    highest = std::max(highest, std::abs(above));
+    below = above;
+  }
+  const double rounding = 1e-6 * largest + 1e-12 * highest / axis.width();
+  std::vector<bool> jumps(excess.size(), false);
+  for (std::size_t i = 2; i + 2 < excess.size(); ++i) {
+    if (!sticks_out(&excess[i], rounding)) continue;
+    result.force[i] += excess[i];
+    jumps[i] = true;
+  }
+  for (std::size_t i = 2; i + 2 < rise.size(); ++i) {
+    if (sticks_out(&rise[i], rounding)) jumps[i] = jumps[i + 1] = true;
+  }
+  result.kinks = static_cast<double>(std::count(jumps.begin(), jumps.end(), true));
+  result.force = without_jumps(result.force, jumps);
+  return result;
+}
+
+void add_plane(const Model& model, int p, const Axis& axis, Tables& t) {
+  const CellForces forces = cell_forces(model, p, axis);
+  double rate = 0.5 * model.gamma();
+  for (int i = 0; i < axis.cells; ++i) {
+    const double theta = axis.center(i);
+    const double gradient = -forces.force[static_cast<std::size_t>(i)];
+    model.require_valid(p, theta);
+    t.force.push_back(-model.k() * gradient);
+    t.diffusion.push_back(model.diffusion(p, theta));
+    t.loss.push_back(model.loss(p, theta));
+    t.kick.push_back(-gradient);
+    t.step_variance.push_back(model.step_variance(p, theta));
+  }
+  for (int i = 1; i < axis.cells; ++i) {
+    const auto l = t.force.size() - static_cast<std::size_t>(i);
+    rate = std::max(rate, std::sqrt(std::abs(t.force[l] - t.force[l - 1]) / axis.width()));
+  }
+  const Derived derived = model.derived(p);
+  t.friction.push_back(model.gamma());
+  t.relaxation_time.push_back(derived.relaxation_time);
+  t.minimum.push_back(model.plane(p).minimum);
+  t.std_theta.push_back(derived.std_theta);
+  t.std_v.push_back(derived.std_v);
+  t.kinks.push_back(forces.kinks);
+  t.rate.push_back(rate);
+}
+
 }  // namespace
 
 VelocityLaw Tables::velocity_law(double duration) const {
@@ -60,7 +148,7 @@ Tables Tables::only(int p) const {
   const std::size_t parts = friction.size();
   const auto index = static_cast<std::size_t>(p);
   for (auto* values : {&t.friction, &t.force, &t.diffusion, &t.loss, &t.relaxation_time, &t.rate, &t.minimum,
-                       &t.std_theta, &t.std_v, &t.kick, &t.step_variance}) {
+                       &t.std_theta, &t.std_v, &t.kinks, &t.kick, &t.step_variance}) {
     *values = part(*values, parts, index);
   }
   return t;
@@ -72,30 +160,18 @@ Tables tabulate(const Spec& spec, const Model& model, const PhaseMesh& mesh) {
   t.learning_rate = model.learning_rate();
   t.momentum = model.momentum();
   for (int p = 0; p < mesh.planes(); ++p) {
-    const Axis& axis = mesh.plane(p).theta;
-    double rate = 0.5 * model.gamma();
-    for (int i = 0; i < axis.cells; ++i) {
-      const double theta = axis.center(i);
-      model.require_valid(p, theta);
-      t.force.push_back(model.force(p, theta));
-      t.diffusion.push_back(model.diffusion(p, theta));
-      t.loss.push_back(model.loss(p, theta));
-      t.kick.push_back(-model.gradient(p, theta));
-      t.step_variance.push_back(model.step_variance(p, theta));
-    }
-    for (int i = 1; i < axis.cells; ++i) {
-      const auto l = t.force.size() - static_cast<std::size_t>(i);
-      rate = std::max(rate, std::sqrt(std::abs(t.force[l] - t.force[l - 1]) / axis.width()));
-    }
+    add_plane(model, p, mesh.plane(p).theta, t);
     require_resolved_velocity(spec, model, mesh, p);
-    t.friction.push_back(model.gamma());
-    const Derived derived = model.derived(p);
-    t.relaxation_time.push_back(derived.relaxation_time);
-    t.minimum.push_back(model.plane(p).minimum);
-    t.std_theta.push_back(derived.std_theta);
-    t.std_v.push_back(derived.std_v);
-    t.rate.push_back(rate);
   }
+  return t;
+}
+
+Tables tabulate(const Model& model, int p, const PhasePlane& plane) {
+  Tables t;
+  t.dynamics = model.dynamics();
+  t.learning_rate = model.learning_rate();
+  t.momentum = model.momentum();
+  add_plane(model, p, plane.theta, t);
   return t;
 }
 

@@ -11,6 +11,7 @@
 #include "meshes/error.hpp"
 #include "solver/box.hpp"
 #include "solver/cold_start.hpp"
+#include "solver/resampling.hpp"
 #include "solver/correlation_flow.hpp"
 #include "solver/displacement_ensemble.hpp"
 #include "solver/initial_state.hpp"
@@ -367,7 +368,7 @@ TEST(ColdStart, RegriddingKeepsAGaussian) {
     }
     return values;
   };
-  EXPECT_FIELDS_NEAR(regridded(gaussian(from), from, to), gaussian(to), 3e-7);
+  EXPECT_FIELDS_NEAR(resampled(gaussian(from), from, to), gaussian(to), 3e-7);
 }
 
 TEST(SlowFlow, SlowModeOfAnOverdampedParabola) {
