@@ -230,11 +230,15 @@ std::vector<double> theta_weights(const PhaseMesh& mesh) {
   return weights;
 }
 
+int wall_generator_reach(const PhaseMesh& mesh) {
+  constexpr int wanted = 28;
+  return std::min(wanted, mesh.theta_cells());
+}
+
 WallRows wall_generator(const PhaseMesh& mesh) {
   if (!mesh.walls().any_pressed()) return {};
-  constexpr int wanted_sources = 40;
   const int rows = wall_zone(mesh);
-  const int sources = std::min(wanted_sources, mesh.theta_cells());
+  const int sources = wall_generator_reach(mesh);
   const WallStrip strip = make_strip(sources + decay_cells);
   WallRows result = shortened(strip.incoming, strip.outgoing, strip.crossing, rows, rows, sources);
   balance(result, theta_weights(mesh), mesh.walls().lower_pressed);

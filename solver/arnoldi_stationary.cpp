@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <Eigen/Dense>
 
-#include "solver/propagator.hpp"
+#include "solver/vector_space.hpp"
 
 namespace underdamp {
 namespace {
@@ -16,64 +16,6 @@ namespace {
 using Complex = std::complex<double>;
 using Vector = Eigen::VectorXd;
 using ComplexVector = Eigen::VectorXcd;
-
-std::span<const double> span_of(const Vector& vector) {
-  return {vector.data(), static_cast<std::size_t>(vector.size())};
-}
-
-/// Fields on the device as vectors of the host.
-class VectorSpace {
- public:
-  VectorSpace(Backend& backend, const PhaseMesh& mesh, const Tables& tables)
-      : backend_(backend),
-        mesh_(mesh),
-        tables_(tables),
-        from_(backend.allocate(mesh.shape())),
-        to_(backend.allocate(mesh.shape())) {}
-
-  double area() const { return mesh_.plane(0).cell_area(); }
-  double norm(const Vector& vector) const { return vector.lpNorm<1>() * area(); }
-  double mass(const Vector& vector) const { return vector.sum() * area(); }
-
-  Vector propagated(Propagator& propagator, const Vector& vector) {
-    backend_.upload(span_of(vector), *from_);
-    propagator.apply(*from_);
-    return read(*from_);
-  }
-  /// Estimated error that one window adds to `vector`.
-  Vector window_defect(Propagator& propagator, const Vector& vector) {
-    backend_.upload(span_of(vector), *from_);
-    propagator.window_defect(*from_, *to_);
-    return read(*to_);
-  }
-  /// ⟨y, L_h y⟩/⟨y, y⟩ with the matrix-free generator.
-  Complex rayleigh_quotient(const Vector& re, const Vector& im) {
-    if (!generator_) generator_ = backend_.plan_generator(mesh_, {tables_.friction, tables_.force, tables_.diffusion});
-    const Vector l_re = generated(re);
-    const Vector l_im = generated(im);
-    const double norm = re.squaredNorm() + im.squaredNorm();
-    return {(re.dot(l_re) + im.dot(l_im)) / norm, (re.dot(l_im) - im.dot(l_re)) / norm};
-  }
-
- private:
-  Vector read(const Field& field) {
-    Vector values(static_cast<Eigen::Index>(field.shape().cells()));
-    backend_.download(field, {values.data(), static_cast<std::size_t>(values.size())});
-    return values;
-  }
-  Vector generated(const Vector& vector) {
-    backend_.upload(span_of(vector), *from_);
-    backend_.apply_generator(*generator_, *from_, *to_);
-    return read(*to_);
-  }
-
-  Backend& backend_;
-  const PhaseMesh& mesh_;
-  const Tables& tables_;
-  std::unique_ptr<Field> from_;
-  std::unique_ptr<Field> to_;
-  std::unique_ptr<GeneratorPlan> generator_;
-};
 
 /// Φ_T as Spectra wants it.
 class ArnoldiOperator {
@@ -100,15 +42,9 @@ class ArnoldiOperator {
   mutable long applications_ = 0;
 };
 
-/// How Φ_T is put together.
-struct Plan {
-  double length = 0.0;
-  int windows = 1;
-  int levels = 5;
-};
-
 /// What one plan gave.
 struct Attempt {
+  PropagationPlan plan;
   bool converged = false;
   bool stable = false;  ///< no mode grows, and the density is one
   std::vector<double> density;
@@ -116,6 +52,7 @@ struct Attempt {
   std::vector<Complex> factor;  ///< μ of each
   std::vector<Mode> slow;       ///< those wanted
   double residual = 0.0;
+  double leak = 0.0;
   double error = 0.0;  ///< estimated L1 error of the density
 
   /// Larger of the density's error and the relative error of the slowest eigenvalue.
@@ -140,8 +77,9 @@ class ErrorResolution {
     gram_.compute(basis_.adjoint() * basis_);
   }
 
-  /// ‖Σ_n Φ^n e‖₁: what a disturbance `defect` of every window adds to the stationary density.
-  double accumulated(const Vector& defect) {
+  /// ‖Σ_n Φ^n e‖₁: what a disturbance `defect` of every window adds to the stationary density, but for its part along
+  /// the `known` slowest modes.
+  double accumulated(const Vector& defect, int known) {
     Vector rest = without_stationary(defect * static_cast<double>(propagator_.windows()));
     Vector sum = rest;
     for (int n = 0; n < applications; ++n) {
@@ -151,9 +89,12 @@ class ErrorResolution {
     const ComplexVector coefficient = coefficients(rest);
     ComplexVector remaining = ComplexVector::Zero(coefficient.size());
     double slowest = 0.0;
+    const double last_known = known_factor(known);
     for (Eigen::Index k = 1; k < coefficient.size(); ++k) {
       const Complex mu = factor_[static_cast<std::size_t>(k)];
-      remaining[k] = coefficient[k] * mu / (1.0 - mu);
+      const bool is_known = std::abs(mu) >= last_known;
+      remaining[k] = is_known ? -coefficient[k] * (applications + 1.0) : coefficient[k] * mu / (1.0 - mu);
+      if (is_known) continue;
       slowest = slowest == 0.0 ? std::abs(mu) : std::min(slowest, std::abs(mu));
     }
     const Vector unexplained = rest - (basis_ * coefficient).real();
@@ -176,6 +117,14 @@ class ErrorResolution {
  private:
   static constexpr int applications = 10;
 
+  /// |μ| of the last of so many slowest modes.
+  double known_factor(int known) const {
+    std::vector<double> size;
+    for (std::size_t k = 1; k < factor_.size(); ++k) size.push_back(std::abs(factor_[k]));
+    std::sort(size.begin(), size.end(), std::greater<>());
+    const auto last = static_cast<std::size_t>(known);
+    return known > 0 && last <= size.size() ? size[last - 1] : std::numeric_limits<double>::infinity();
+  }
   Vector without_stationary(const Vector& vector) const { return vector - density_ * space_.mass(vector); }
   ComplexVector coefficients(const Vector& vector) const {
     return gram_.solve(basis_.adjoint() * vector.cast<Complex>());
@@ -191,34 +140,21 @@ class ErrorResolution {
 
 class Arnoldi {
  public:
-  Arnoldi(Backend& backend, const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
-          const StationarySpec& options, const std::function<void()>& poll)
-      : backend_(backend),
-        model_(model),
-        p_(p),
-        mesh_(mesh),
-        tables_(tables),
-        options_(options),
-        poll_(poll),
-        space_(backend, mesh, tables) {}
+  explicit Arnoldi(const StationaryProblem& problem)
+      : problem_(problem), mesh_(problem.mesh), tables_(problem.tables), options_(problem.options), space_(problem) {}
 
   StationaryState solve() {
-    Plan plan = first_plan();
+    PropagationPlan plan = first_plan();
     Attempt best;
     best.error = std::numeric_limits<double>::infinity();
-    std::vector<double> start = arnoldi_start(model_, p_, mesh_);
+    std::vector<double> start = with_slow_modes(problem_, nearest_density(problem_));
     constexpr int most_attempts = 8;
     for (int k = 0; k < most_attempts; ++k) {
       Attempt attempt = solve_with(plan, start);
       const bool valid = attempt.converged && attempt.stable;
       if (valid && attempt.worst() <= options_.tolerance) return finished(std::move(attempt));
       const bool gained = valid && attempt.worst() <= 0.5 * best.worst();
-      if (best.converged && !gained) {
-        warnings_.push_back(fmt::format(
-            "the grid limits the stationary state, not the step: shorter steps leave an estimated error of {:.1e}",
-            best.worst()));
-        break;
-      }
+      if (best.converged && !gained) break;  // the grid leaves no more to gain
       if (!attempt.converged) return finished(std::move(attempt));
       if (valid) {
         start = warm_start(attempt);
@@ -231,12 +167,29 @@ class Arnoldi {
     return finished(std::move(best));
   }
 
+  /// With the plan of a solution on another grid, if this one bears its windows. `spacing`: of the cells, relative to
+  /// those of that grid.
+  StationaryState repeat(const PropagationPlan& given, const std::vector<double>& start, double spacing) {
+    PropagationPlan plan = given;
+    perturbation_ = grid_perturbation * std::pow(spacing, 11);
+    const double longest = is_map() ? plan.length : longest_window(mesh_, tables_);
+    if (plan.length > longest) shorten(plan, static_cast<int>(std::ceil(plan.length * plan.windows / longest)));
+    // Some more modes, so that each of those wanted finds its own.
+    more_ = beyond;
+    const std::vector<double> rough = with_slow_modes(problem_, start);
+    Attempt attempt = solve_with(plan, rough);
+    constexpr int most_attempts = 3;
+    for (int k = 1; k < most_attempts && attempt.converged && !attempt.stable && stabilise(plan); ++k)
+      attempt = solve_with(plan, rough);
+    return finished(std::move(attempt));
+  }
+
  private:
   bool is_map() const { return tables_.dynamics == Dynamics::sgd; }
 
   /// T resolves the frequencies of the wanted modes; windows are as long as their error constants allow.
-  Plan first_plan() const {
-    const Derived d = model_.derived(p_);
+  PropagationPlan first_plan() const {
+    const Derived d = problem_.model.derived(problem_.p);
     int order = 1;  // harmonics n₁ + n₂ ≤ order give (order + 1)(order + 2)/2 − 1 eigenvalues
     while ((order + 1) * (order + 2) / 2 - 1 < options_.modes) ++order;
     const double frequency = d.omega * std::sqrt(std::max(0.0, 1.0 - d.zeta * d.zeta));
@@ -250,7 +203,7 @@ class Arnoldi {
   }
 
   /// Next plan after one whose error was too large: more levels, then shorter windows.
-  void refine(Plan& plan, double worst) const {
+  void refine(PropagationPlan& plan, double worst) const {
     if (is_map()) return;
     if (plan.levels < most_levels) {
       ++plan.levels;
@@ -262,22 +215,22 @@ class Arnoldi {
 
   /// Next plan after one under which a mode grew: extrapolation amplifies what its levels do not agree on, few levels
   /// less.
-  bool stabilise(Plan& plan) const {
+  bool stabilise(PropagationPlan& plan) const {
     if (is_map() || plan.levels <= fewest_levels) return false;
     --plan.levels;
     shorten(plan, plan.windows + 1);
     return true;
   }
 
-  static void shorten(Plan& plan, int windows) {
+  static void shorten(PropagationPlan& plan, int windows) {
     const double time = plan.length * plan.windows;
     plan.windows = std::max(plan.windows + 1, windows);
     plan.length = time / plan.windows;
   }
 
-  Attempt solve_with(const Plan& plan, const std::vector<double>& start) {
-    Propagator propagator(backend_, mesh_, tables_, plan.length, plan.windows, plan.levels);
-    const ArnoldiOperator op(space_, propagator, mesh_.shape().cells(), poll_);
+  Attempt solve_with(const PropagationPlan& plan, const std::vector<double>& start) {
+    Propagator propagator(problem_.backend, mesh_, tables_, plan.length, plan.windows, plan.levels);
+    const ArnoldiOperator op(space_, propagator, mesh_.shape().cells(), problem_.poll);
     const Eigen::Index wanted = options_.modes + 1 + beyond;
     const Eigen::Index basis = std::min<Eigen::Index>(op.rows() - 1, std::max<Eigen::Index>(2 * wanted + 4, 24));
     Spectra::GenEigsSolver<const ArnoldiOperator> solver(op, wanted, basis);
@@ -293,6 +246,7 @@ class Arnoldi {
     applications_ += op.applications();
     Attempt attempt;
     attempt.density = start;
+    attempt.plan = plan;
     attempt.converged = found > 0 && solver.info() == Spectra::CompInfo::Successful && found >= wanted;
     if (found == 0) return attempt;
     read(solver.eigenvalues(), solver.eigenvectors(), propagator, attempt);
@@ -306,17 +260,19 @@ class Arnoldi {
     Eigen::Index stationary = 0;
     double largest = -1.0;
     for (Eigen::Index k = 0; k < values.size(); ++k) {
-      const double share = std::abs(vectors.col(k).sum()) / vectors.col(k).lpNorm<1>();
+      const double share = std::abs(space_.mass(vectors.col(k).eval())) / (vectors.col(k).lpNorm<1>() * space_.area());
       if (share > largest) stationary = k;
       largest = std::max(largest, share);
     }
     // An eigenvector of a real eigenvalue is real but for a factor.
-    const Complex phase = vectors.col(stationary).sum() / std::abs(vectors.col(stationary).sum());
+    const Complex mass = space_.mass(vectors.col(stationary).eval());
+    const Complex phase = mass / std::abs(mass);
     const Vector null_vector = (vectors.col(stationary) / phase).real();
-    const double negative = take_density(span_of(null_vector), space_.area(), attempt.density);
+    const double negative = take_density(span_of(null_vector), mesh_, attempt.density);
     constexpr double growth = 1e-7;
-    attempt.stable =
-        negative < 1e-3 && std::abs(values[stationary] - 1.0) < 1e-2 && values.cwiseAbs().maxCoeff() < 1.0 + growth;
+    // Less than 1: probability leaves through the walls.
+    const bool is_density = std::abs(values[stationary].imag()) < 1e-9 && values[stationary].real() > 0.0;
+    attempt.stable = negative < 1e-3 && is_density && values.cwiseAbs().maxCoeff() < 1.0 + growth;
 
     const auto add = [&](Eigen::Index k) {
       attempt.factor.push_back(values[k]);
@@ -330,19 +286,24 @@ class Arnoldi {
 
   void measure(Propagator& propagator, Attempt& attempt) {
     for (std::size_t k = 1; k < attempt.all.size() && !is_map(); ++k) complete(propagator, attempt.all[k]);
-    attempt.slow = slow_modes({attempt.all.begin() + 1, attempt.all.end()}, options_.modes);
+    attempt.slow = slow_modes({attempt.all.begin() + 1, attempt.all.end()}, options_.modes + more_, perturbation_);
     const Vector density =
         Eigen::Map<const Vector>(attempt.density.data(), static_cast<Eigen::Index>(attempt.density.size()));
-    attempt.residual = space_.norm(space_.propagated(propagator, density) - density) / propagator.time();
-    if (is_map()) return;
-    const Vector defect = space_.window_defect(propagator, density);
-    const double slowest = slowest_rate(lines_of(attempt.slow), tables_.relaxation_time[0]);
+    const Vector after = space_.propagated(propagator, density);
+    const double kept = space_.mass(after) / space_.mass(density);
+    const Vector change = after - kept * density;
+    attempt.residual = space_.norm(change) / propagator.time();
+    attempt.leak = -std::log(kept) / propagator.time();
+    // What the step does to the density in one window, and what the iteration has left.
+    Vector defect = change / static_cast<double>(propagator.windows());
+    if (!is_map()) defect += space_.window_defect(propagator, density);
+    const double slowest = slowest_rate(lines_of(attempt.slow), problem_.relaxation_time(), known_);
     attempt.error = space_.norm(defect) / (propagator.window_length() * slowest);
     if (attempt.worst() <= options_.tolerance) return;
     // The bounds above count every disturbance as if it were along the slowest mode.
     ErrorResolution resolution(space_, propagator, attempt);
-    attempt.error = std::min(attempt.error, resolution.accumulated(defect));
-    resolve_slowest(propagator, resolution, attempt);
+    attempt.error = std::min(attempt.error, resolution.accumulated(defect, known_));
+    if (!is_map()) resolve_slowest(propagator, resolution, attempt);
   }
 
   /// Sharper error of the slowest eigenvalue.
@@ -394,13 +355,16 @@ class Arnoldi {
   StationaryState finished(Attempt attempt) {
     StationaryState state;
     state.converged = attempt.converged && attempt.stable && std::isfinite(attempt.residual + attempt.worst());
+    if (!attempt.converged) state.failure = "Arnoldi iteration found fewer modes than asked for";
+    if (attempt.converged && !state.converged) state.failure = "modes grow under every step that was tried";
     state.residual = attempt.residual;
     state.error_estimate = attempt.error;
+    state.leak = attempt.leak;
+    state.plan = attempt.plan;
     state.density = std::move(attempt.density);
     state.modes = std::move(attempt.slow);
     state.spectrum = lines_of(state.modes);
     state.applications = applications_;
-    state.warnings = std::move(warnings_);
     for (const SpectralLine& line : state.spectrum) {
       if (!line.aliased || line.eigenvalue.imag() < 0.0) continue;
       state.warnings.push_back(fmt::format(
@@ -410,24 +374,27 @@ class Arnoldi {
     return state;
   }
 
-  Backend& backend_;
-  const Model& model_;
-  int p_;
+  const StationaryProblem& problem_;
   const PhaseMesh& mesh_;
   const Tables& tables_;
-  StationarySpec options_;
-  const std::function<void()>& poll_;
+  const StationarySpec& options_;
   VectorSpace space_;
+  int known_ = problem_.known_crossings();
+  int more_ = 0;
+  double perturbation_ = grid_perturbation;
   long applications_ = 0;
-  std::vector<std::string> warnings_;
 };
 
 }  // namespace
 
-StationaryState solve_by_arnoldi(Backend& backend, const Model& model, int p, const PhaseMesh& mesh,
-                                 const Tables& tables, const StationarySpec& options,
-                                 const std::function<void()>& poll) {
-  return Arnoldi(backend, model, p, mesh, tables, options, poll).solve();
+StationaryState solve_by_arnoldi(const StationaryProblem& problem) {
+  return Arnoldi(problem).solve();
+}
+
+StationaryState repeat_by_arnoldi(const StationaryProblem& problem, const StationaryState& finer,
+                                  const std::vector<double>& start) {
+  const double cells = static_cast<double>(problem.mesh.shape().cells());
+  return Arnoldi(problem).repeat(*finer.plan, start, std::sqrt(static_cast<double>(finer.density.size()) / cells));
 }
 
 }  // namespace underdamp

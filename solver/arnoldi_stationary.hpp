@@ -6,8 +6,10 @@ namespace underdamp {
 /// Stationary density and slow spectrum from the eigenvalues μ = e^{λT} of the propagator Φ_T that are largest in
 /// modulus (docs/method.md, section 10), by implicitly restarted Arnoldi iteration (Spectra). Windows are refined until
 /// the estimated errors are below the tolerance, or the grid leaves no more to gain.
-StationaryState solve_by_arnoldi(Backend& backend, const Model& model, int p, const PhaseMesh& mesh,
-                                 const Tables& tables, const StationarySpec& options,
-                                 const std::function<void()>& poll);
+StationaryState solve_by_arnoldi(const StationaryProblem& problem);
+
+/// The same with the plan of `finer`, a solution on another grid: one attempt, from the given density.
+StationaryState repeat_by_arnoldi(const StationaryProblem& problem, const StationaryState& finer,
+                                  const std::vector<double>& start);
 
 }  // namespace underdamp

@@ -116,15 +116,15 @@ std::vector<double> stationary_density(Backend& backend, const Spec& spec, const
                                        const PhaseMesh& mesh, const std::function<void()>& poll) {
   if (spec.dynamics != Dynamics::sgd && spec.has_constant_noise()) return gibbs_density(model, p, mesh.plane(p));
   if (spec.is_linear()) return linearised_density(model, p, mesh.only(p));
-  const Tables tables = tabulate(spec, model, mesh).only(p);
   StationarySpec options;
   options.modes = 1;
-  const StationaryState state = solve_stationary(backend, model, p, mesh.only(p), tables, options, poll);
+  const StationaryState state =
+      solve_stationary({backend, model, p, mesh.only(p), tabulate(spec, model, mesh).only(p), options, poll});
   if (state.converged) return state.density;
   const std::string& name = model.plane(p).name;
   throw Error(ExitCode::numerical,
-              fmt::format("the stationary state{} that the displacement starts from did not converge: residual {:.1e}",
-                          name.empty() ? "" : " of " + name, state.residual),
+              fmt::format("the stationary state{} that the displacement starts from did not converge: {}",
+                          name.empty() ? "" : " of " + name, state.failure),
               spec.place("displacement"), "use more cells");
 }
 

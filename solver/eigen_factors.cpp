@@ -5,8 +5,12 @@
 namespace underdamp {
 namespace {
 
-class EigenFactors final : public SparseFactors {
+template <class Scalar>
+class EigenFactors final : public SparseFactorsOf<Scalar> {
  public:
+  using typename SparseFactorsOf<Scalar>::Matrix;
+  using typename SparseFactorsOf<Scalar>::Vector;
+
   explicit EigenFactors(const Matrix& matrix) {
     // Pivots off the diagonal spoil the order of elimination: as in UMFPACK's symmetric strategy, the diagonal is taken
     // unless it is a thousand times smaller than the largest entry of its column.
@@ -17,18 +21,26 @@ class EigenFactors final : public SparseFactors {
     solver_.factorize(matrix);
   }
   bool succeeded() const { return solver_.info() == Eigen::Success; }
-  Eigen::VectorXd solve(const Eigen::VectorXd& right) const override { return solver_.solve(right); }
+  Vector solve(const Vector& right) const override { return solver_.solve(right); }
 
  private:
   Eigen::SparseLU<Matrix, Eigen::NaturalOrdering<int>> solver_;
 };
 
+template <class Scalar>
+std::unique_ptr<SparseFactorsOf<Scalar>> factors_of(const Eigen::SparseMatrix<Scalar>& matrix) {
+  auto factors = std::make_unique<EigenFactors<Scalar>>(matrix);
+  if (!factors->succeeded()) return nullptr;
+  return factors;
+}
+
 }  // namespace
 
 std::unique_ptr<SparseFactors> factor_by_eigen(const SparseFactors::Matrix& matrix) {
-  auto factors = std::make_unique<EigenFactors>(matrix);
-  if (!factors->succeeded()) return nullptr;
-  return factors;
+  return factors_of(matrix);
+}
+std::unique_ptr<ComplexFactors> factor_by_eigen(const ComplexFactors::Matrix& matrix) {
+  return factors_of(matrix);
 }
 
 }  // namespace underdamp

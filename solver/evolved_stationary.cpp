@@ -10,41 +10,52 @@
 namespace underdamp {
 namespace {
 
-/// Evolution from the linearised state until it no longer changes.
+/// Evolution from a density like the stationary one until it no longer changes.
 class Evolution {
  public:
-  Evolution(Backend& backend, const Model& model, int p, const PhaseMesh& mesh, const Tables& tables,
-            const StationarySpec& options, const std::function<void()>& poll)
-      : backend_(backend),
-        mesh_(mesh),
-        tables_(tables),
-        options_(options),
-        poll_(poll),
-        relaxation_(tables.relaxation_time[0]),
+  Evolution(const StationaryProblem& problem, const std::vector<double>& start)
+      : problem_(problem),
+        backend_(problem.backend),
+        relaxation_(problem.relaxation_time()),
         propagator_(make_propagator()),
-        field_(backend.allocate(mesh.shape())),
-        before_(backend.allocate(mesh.shape())) {
-    backend_.upload(linearised_density(model, p, mesh), *field_);
+        field_(backend_.allocate(problem.mesh.shape())),
+        before_(backend_.allocate(problem.mesh.shape())) {
+    backend_.upload(start, *field_);
+  }
+
+  /// The density after so many relaxation times.
+  std::vector<double> after(int turns) {
+    for (int k = 0; k < turns; ++k) {
+      problem_.poll();
+      turn();
+    }
+    std::vector<double> values(problem_.mesh.shape().cells());
+    backend_.download(*field_, values);
+    std::vector<double> density;
+    take_density(values, problem_.mesh, density);
+    return density;
   }
 
   StationaryState solve() {
     StationaryState state;
     std::vector<double> residuals;
-    double rate = 1.0 / relaxation_;
+    double rate = slowest_;
     constexpr int most = 5000;
     for (int k = 0; k < most && !state.converged; ++k) {
-      poll_();
+      problem_.poll();
       residuals.push_back(turn());
       ++state.applications;
       if (!std::isfinite(residuals.back())) break;
       rate = decay(residuals, rate);
-      state.converged = residuals.size() >= window && residuals.back() / rate <= options_.tolerance;
+      state.converged = residuals.size() >= window && residuals.back() / rate <= problem_.options.tolerance;
     }
     state.residual = residuals.back();
+    state.leak = leak_;
     state.error_estimate = (residuals.back() + propagator_.window_error(*field_) / propagator_.window_length()) / rate;
-    std::vector<double> values(mesh_.shape().cells());
+    std::vector<double> values(problem_.mesh.shape().cells());
     backend_.download(*field_, values);
-    take_density(values, mesh_.plane(0).cell_area(), state.density);
+    take_density(values, problem_.mesh, state.density);
+    if (!state.converged) state.failure = "it still changes after 5000 relaxation times";
     return state;
   }
 
@@ -52,11 +63,24 @@ class Evolution {
   static constexpr std::size_t window = 5;
 
   Propagator make_propagator() const {
-    const bool map = tables_.dynamics == Dynamics::sgd;
-    const double longest = std::min({relaxation_, 0.8 / tables_.rate[0], longest_window(mesh_, tables_)});
-    const double length = map ? tables_.learning_rate : longest;
+    const Tables& tables = problem_.tables;
+    const double longest = std::min({relaxation_, 0.8 / tables.rate[0], longest_window(problem_.mesh, tables)});
+    const double length = problem_.is_map() ? tables.learning_rate : longest;
     const int windows = std::max(1, static_cast<int>(std::ceil(relaxation_ / length)));
-    return Propagator(backend_, mesh_, tables_, length, windows, options_.tolerance < 1e-6 ? 6 : 5);
+    return Propagator(backend_, problem_.mesh, tables, length, windows, problem_.options.tolerance < 1e-6 ? 6 : 5);
+  }
+
+  /// Rate of the slowest relaxation that is to be expected: over a barrier, e^{−ΔΦ}/t_relax.
+  double slowest() const {
+    const Axis& theta = problem_.plane().theta;
+    const QuasiPotential q =
+        quasi_potential(problem_.model, problem_.p, {theta.lower, theta.upper}, problem_.mesh.walls().is_periodic());
+    double highest = 0.0;
+    if (problem_.is_gibbs()) return 1.0 / relaxation_;  // the shares of the wells are known
+    for (const Well& well : wells_of(q, 1.0)) {
+      if (std::isfinite(well.barrier)) highest = std::max(highest, well.barrier);
+    }
+    return std::max(std::exp(-highest), 1e-300) / relaxation_;
   }
 
   /// One relaxation time; returns ‖Φ_T p − p‖₁/T.
@@ -65,13 +89,14 @@ class Evolution {
     propagator_.apply(*field_);
     // Mass that leaves through the walls is no change of shape.
     const double kept = mass(*field_) / mass(*before_);
+    leak_ = -std::log(kept) / propagator_.time();
     const std::array<const Field*, 2> pair{field_.get(), before_.get()};
     const std::array<double, 2> difference{1.0, -kept};
-    return backend_.combination_norm(pair, difference)[0] * mesh_.plane(0).cell_area() / propagator_.time();
+    return backend_.combination_norm(pair, difference)[0] * problem_.plane().cell_area() / propagator_.time();
   }
 
   double mass(const Field& field) {
-    const auto columns = backend_.sum_columns(mesh_, field);
+    const auto columns = backend_.sum_columns(problem_.mesh, field);
     return std::accumulate(columns.begin(), columns.end(), 0.0);
   }
 
@@ -80,26 +105,31 @@ class Evolution {
   double decay(const std::vector<double>& residuals, double rate) const {
     if (residuals.size() < window || !(residuals.back() * relaxation_ > 1e-12)) return rate;
     const double fall = std::log(residuals[residuals.size() - window] / residuals.back());
-    return std::max(fall / (static_cast<double>(window - 1) * propagator_.time()), 1e-6 / relaxation_);
+    return std::min(slowest_,
+                    std::max(fall / (static_cast<double>(window - 1) * propagator_.time()), 1e-6 / relaxation_));
   }
 
+  const StationaryProblem& problem_;
   Backend& backend_;
-  const PhaseMesh& mesh_;
-  const Tables& tables_;
-  StationarySpec options_;
-  const std::function<void()>& poll_;
   double relaxation_;
+  double slowest_ = slowest();
   Propagator propagator_;
   std::unique_ptr<Field> field_;
   std::unique_ptr<Field> before_;
+  double leak_ = 0.0;
 };
 
 }  // namespace
 
-StationaryState solve_by_evolution(Backend& backend, const Model& model, int p, const PhaseMesh& mesh,
-                                   const Tables& tables, const StationarySpec& options,
-                                   const std::function<void()>& poll) {
-  return Evolution(backend, model, p, mesh, tables, options, poll).solve();
+StationaryState solve_by_evolution(const StationaryProblem& problem, const std::vector<double>* start) {
+  return Evolution(problem, start != nullptr ? *start : nearest_density(problem)).solve();
+}
+
+std::vector<std::vector<double>> relaxed_in_wells(const StationaryProblem& problem, const std::vector<Well>& wells) {
+  constexpr int turns = 40;
+  std::vector<std::vector<double>> densities;
+  for (const Well& well : wells) densities.push_back(Evolution(problem, nearest_density(problem, well)).after(turns));
+  return densities;
 }
 
 }  // namespace underdamp

@@ -3,10 +3,11 @@
 
 namespace underdamp {
 
-/// Evolves the linearised stationary density until the distance still to go, the residual over the rate at which it
-/// falls, is below the tolerance. Needs the memory of a run, gives no spectrum.
-StationaryState solve_by_evolution(Backend& backend, const Model& model, int p, const PhaseMesh& mesh,
-                                   const Tables& tables, const StationarySpec& options,
-                                   const std::function<void()>& poll);
+/// Stationary density as the limit of evolution: for grids whose Krylov basis would not fit into memory. No spectrum.
+/// `start`: a density to begin with.
+StationaryState solve_by_evolution(const StationaryProblem& problem, const std::vector<double>* start = nullptr);
+
+/// The density to which each well relaxes before much crosses a barrier: forty relaxation times of evolution.
+std::vector<std::vector<double>> relaxed_in_wells(const StationaryProblem& problem, const std::vector<Well>& wells);
 
 }  // namespace underdamp

@@ -1,14 +1,29 @@
 #include "solver/factored_generator.hpp"
 
+#include "kernels/wall_stencils.hpp"
 #include "meshes/error.hpp"
 #include "solver/nested_dissection.hpp"
 
 namespace underdamp {
+namespace {
+
+[[noreturn]] void not_factored() {
+  throw Error(ExitCode::numerical, "the sparse LU factorisation of the generator failed", {},
+              "use fewer cells, or stationary.method = \"arnoldi\"");
+}
+
+}  // namespace
 
 OrderedGenerator::OrderedGenerator(const PhaseMesh& mesh, const Tables& tables)
     : csr_(assemble_generator(mesh.plane(0), mesh.walls(), tables.friction[0], tables.force, tables.diffusion)) {
-  const auto order = nested_dissection(mesh.theta_cells(), mesh.velocity_cells(), generator_theta_reach,
-                                       generator_velocity_reach, mesh.walls().is_periodic());
+  const ThetaWalls& walls = mesh.walls();
+  const auto mirror_rows = [&](ThetaBoundary wall, bool is_pressed) {
+    if (is_pressed) return wall_generator_reach(mesh);
+    return wall == ThetaBoundary::reflecting ? generator_theta_reach : 0;
+  };
+  const auto order = nested_dissection(
+      {mesh.theta_cells(), mesh.velocity_cells(), generator_theta_reach, generator_velocity_reach, walls.is_periodic(),
+       mirror_rows(walls.lower, walls.lower_pressed), mirror_rows(walls.upper, walls.upper_pressed)});
   place_.resize(static_cast<Eigen::Index>(order.size()));
   for (std::size_t k = 0; k < order.size(); ++k) place_.indices()[order[k]] = static_cast<int>(k);
   using Rows = Eigen::SparseMatrix<double, Eigen::RowMajor, int>;
@@ -25,11 +40,23 @@ ShiftedInverse::ShiftedInverse(const Matrix& generator, double shift, const std:
     : rows_(generator.rows()), poll_(poll) {
   Matrix identity(generator.rows(), generator.cols());
   identity.setIdentity();
-  factors_ = factor(generator - shift * identity);
-  if (!factors_) {
-    throw Error(ExitCode::numerical, "the sparse LU factorisation of the generator failed", {},
-                "use fewer cells, or stationary.method = \"arnoldi\"");
-  }
+  factors_ = factor(Matrix(generator - shift * identity));
+  if (!factors_) not_factored();
+}
+
+ComplexShiftedInverse::ComplexShiftedInverse(const OrderedGenerator::Matrix& generator, std::complex<double> shift,
+                                             const std::function<void()>& poll)
+    : rows_(generator.rows()), poll_(poll) {
+  ComplexFactors::Matrix identity(generator.rows(), generator.cols());
+  identity.setIdentity();
+  factors_ = factor(ComplexFactors::Matrix(generator.cast<std::complex<double>>() - shift * identity));
+  if (!factors_) not_factored();
+}
+
+Eigen::VectorXcd ComplexShiftedInverse::solve(const Eigen::VectorXcd& right) const {
+  poll_();
+  ++solves_;
+  return factors_->solve(right);
 }
 
 OrderedGenerator::Vector ShiftedInverse::solve(const Vector& right) const {

@@ -1,4 +1,5 @@
 #pragma once
+#include <complex>
 #include <functional>
 #include <memory>
 #include <span>
@@ -51,6 +52,23 @@ class ShiftedInverse {
  private:
   Eigen::Index rows_;
   std::unique_ptr<SparseFactors> factors_;
+  const std::function<void()>& poll_;
+  mutable long solves_ = 0;
+};
+
+/// The same for a complex shift, which finds the modes that oscillate.
+class ComplexShiftedInverse {
+ public:
+  ComplexShiftedInverse(const OrderedGenerator::Matrix& generator, std::complex<double> shift,
+                        const std::function<void()>& poll);
+
+  Eigen::Index rows() const { return rows_; }
+  Eigen::VectorXcd solve(const Eigen::VectorXcd& right) const;
+  long solves() const { return solves_; }
+
+ private:
+  Eigen::Index rows_;
+  std::unique_ptr<ComplexFactors> factors_;
   const std::function<void()>& poll_;
   mutable long solves_ = 0;
 };

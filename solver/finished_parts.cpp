@@ -7,6 +7,7 @@ namespace {
 
 void exchange(StateList& list, Observables& o) {
   list(o.mass);
+  list(o.cell_sum);
   list(o.magnitude);
   list(o.mean);
   list(o.covariance);
@@ -35,6 +36,15 @@ void exchange(StateList& list, StationaryResult& result) {
   list(state.converged);
   list(state.residual);
   list(state.error_estimate);
+  list(state.space_error_estimate);
+  list(state.box_error_estimate);
+  list(state.mean_error);
+  list(state.covariance_error);
+  list(state.leak);
+  list.sequence(state.wells, [&](Well& well) {
+    for (double* part : {&well.lower, &well.upper, &well.bottom, &well.barrier, &well.weight}) list(*part);
+  });
+  list(state.well_shares);
   list(state.seconds);
   list(state.applications);
   list.sequence(state.spectrum, [&](SpectralLine& line) { exchange(list, line); });
@@ -87,6 +97,7 @@ void FinishedParts::save(StateWriter& to) const {
     const StationaryState& state = stationary[p].state;
     to.text(stationary_name(p, "method"), state.method);
     to.text(stationary_name(p, "reason"), state.reason);
+    to.text(stationary_name(p, "failure"), state.failure);
     to.text(stationary_name(p, "warnings"), fmt::format("{}", fmt::join(state.warnings, "\n")));
   }
   save_list(ensemble, to, "finished/ensemble");
@@ -99,6 +110,7 @@ void FinishedParts::restore(const StateReader& from) {
     StationaryState& state = stationary[p].state;
     state.method = from.text(stationary_name(p, "method"));
     state.reason = from.text(stationary_name(p, "reason"));
+    state.failure = from.text(stationary_name(p, "failure"));
     const std::string warnings = from.text(stationary_name(p, "warnings"));
     for (std::size_t begin = 0; begin < warnings.size();) {
       const std::size_t end = std::min(warnings.find('\n', begin), warnings.size());

@@ -67,8 +67,9 @@ void require_generator(const Spec& spec, const FieldShape& plane, const DeviceDe
 }
 
 void require_stationary(const Spec& spec, const FieldShape& plane, const DeviceDescription& device) {
-  std::string reason;
-  const StationaryMethod method = stationary_method(*spec.stationary, plane, spec.dynamics, reason);
+  StationaryMethod method = spec.stationary->method;
+  if (method == StationaryMethod::automatic)
+    method = krylov_is_small(*spec.stationary, plane) ? StationaryMethod::arnoldi : StationaryMethod::evolve;
   if (method == StationaryMethod::direct) require_generator(spec, plane, device, "stationary.method");
   const double bytes = stationary_bytes(method, *spec.stationary, plane);
   if (host_holds(bytes, device)) return;
@@ -91,6 +92,11 @@ double stationary_bytes(StationaryMethod method, const StationarySpec& options, 
     default:
       return 2.0 * sizeof(double) * cells;
   }
+}
+
+bool krylov_is_small(const StationarySpec& options, const FieldShape& plane) {
+  constexpr double most_bytes = 8.0e9;
+  return stationary_bytes(StationaryMethod::arnoldi, options, plane) <= most_bytes;
 }
 
 bool host_holds(double bytes, const DeviceDescription& device) {

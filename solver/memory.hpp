@@ -10,6 +10,9 @@ namespace underdamp {
 /// of `direct`, two densities of `evolve`. Not for `automatic`.
 double stationary_bytes(StationaryMethod method, const StationarySpec& options, const FieldShape& plane);
 
+/// Would `automatic` take a Krylov basis of that size? If not it evolves.
+bool krylov_is_small(const StationarySpec& options, const FieldShape& plane);
+
 /// False if the host's memory is known and smaller: not to a run on a GPU.
 bool host_holds(double bytes, const DeviceDescription& device);
 

@@ -55,13 +55,13 @@ Lowest lowest(const F& f, const Interval& window) {
 }
 
 /// Where the well around a minimum ends in one direction: where the height over the temperature is 40, at a wall, or at
-/// the top of a barrier of 4 or more beyond which it falls by 1 again. Absent if it ends at an open wall that is the
+/// the top of a barrier of 1 or more beyond which it falls by a half again. Absent if it ends at an open wall that is the
 /// minimum itself, or nowhere.
 template <class Height>
 std::optional<double> well_end(const Height& height, double minimum, double direction,
                                const std::optional<Interval>& limits, ThetaBoundary wall) {
   constexpr double gone = 40.0;
-  constexpr double barrier = 4.0;
+  constexpr double barrier = 1.0;
   // Outwards in ever longer steps to where it has risen by some hundredths, then in even ones.
   double step = 1e-60;
   while (step < 1e60 && std::abs(height(minimum + direction * step)) < 0.02 &&
@@ -85,7 +85,7 @@ std::optional<double> well_end(const Height& height, double minimum, double dire
       highest = h;
       top = theta;
     }
-    if (highest >= barrier && h < highest - 1.0) return top;
+    if (highest >= barrier && h < highest - 0.5) return top;
     if (!std::isfinite(theta)) return std::nullopt;
   }
   return std::nullopt;

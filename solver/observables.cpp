@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace underdamp {
 namespace {
@@ -81,6 +82,20 @@ std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const 
   return result;
 }
 
+std::vector<double> adding_up(const PhaseMesh& mesh, std::vector<double> density) {
+  if (!mesh.walls().any_pressed()) return density;
+  const auto weights = theta_weights(mesh);
+  const auto columns = static_cast<std::size_t>(mesh.velocity_cells());
+  double mass = 0.0;
+  double sum = 0.0;
+  for (std::size_t k = 0; k < density.size(); ++k) {
+    mass += weights[k / columns] * density[k];
+    sum += density[k];
+  }
+  for (double& value : density) value *= mass / sum;
+  return density;
+}
+
 std::vector<Marginals> marginals(Backend& backend, const PhaseMesh& mesh, const Field& density) {
   const auto lines = backend.sum_lines(mesh, density, {});
   const auto columns = backend.sum_columns(mesh, density);
@@ -95,6 +110,13 @@ std::vector<Marginals> marginals(Backend& backend, const PhaseMesh& mesh, const 
       m.velocity.push_back(columns[static_cast<std::size_t>(p * mesh.velocity_cells() + j)] *
                            mesh.plane(p).theta.width());
     }
+    const auto sum = [](const std::vector<double>& values, double width) {
+      return std::accumulate(values.begin(), values.end(), 0.0) * width;
+    };
+    // sum_columns() has the weights, sum_lines() has not.
+    if (!mesh.walls().any_pressed()) continue;
+    const double factor = sum(m.velocity, mesh.plane(p).velocity.width()) / sum(m.theta, mesh.plane(p).theta.width());
+    for (double& value : m.theta) value *= factor;
   }
   return result;
 }

@@ -31,7 +31,8 @@ bool holds_a_run(const fs::path& folder) {
 void remove_earlier_files(const fs::path& folder) {
   if (!holds_a_run(folder)) return;
   static const std::regex ours(
-      "density_[0-9]{4,}\\.vti|density\\.pvd|stationary\\.vti|stationary_marginals\\.csv|spectrum\\.csv|ensemble\\.csv|"
+      "density_[0-9]{4,}\\.vti|density\\.pvd|(quasi_)?stationary(_[0-9]+)?\\.vti|stationary_marginals\\.csv|spectrum\\."
+      "csv|ensemble\\.csv|"
       "history\\.csv|marginals\\.csv|generator\\.mtx|summary\\.json|checkpoint\\.h5|failed\\.h5|"
       "displacement\\.csv|correlation\\.csv|modes\\.csv|displacement_ensemble\\.csv");
   std::error_code code;
@@ -162,7 +163,7 @@ std::string spectrum_table(const std::vector<SpectralLine>& spectrum, double rel
     const SpectralLine& line = spectrum[k];
     text += fmt::format("{},{:.17g},{:.17g},{:.17g},{:.17g},{},{},{}\n", k + 1, line.eigenvalue.real(),
                         line.eigenvalue.imag(), -line.eigenvalue.real(), std::abs(line.eigenvalue.imag()),
-                        line.error > 0.0 ? fmt::format("{:.3g}", line.error) : "", line.aliased ? 1 : 0,
+                        fmt::format("{:.3g}", line.error / std::abs(line.eigenvalue)), line.aliased ? 1 : 0,
                         kind_of(line, relaxation_time));
   }
   return text;
@@ -311,7 +312,8 @@ void RunOutput::write_pictures(const Frame& frame) {
     const std::string name = picture_name(static_cast<std::size_t>(frame.index));
     const int plane = static_cast<int>(p);
     write_vti(planes_[p].folder / name, simulation_.mesh().plane(plane),
-              fields(plane).arrays(simulation_.density(plane), frame_fields(simulation_.spec())),
+              fields(plane).arrays(adding_up(simulation_.mesh().only(plane), simulation_.density(plane)),
+                                   frame_fields(simulation_.spec())),
               simulation_.spec().has_float64_pictures());
     planes_[p].pictures.emplace_back(frame.time, name);
   }
@@ -320,12 +322,19 @@ void RunOutput::write_pictures(const Frame& frame) {
 void RunOutput::write_stationary(int p, const StationaryState& state) {
   const fs::path& folder = planes_[static_cast<std::size_t>(p)].folder;
   const PhasePlane& plane = simulation_.mesh().plane(p);
+  const auto cells = [&](const std::vector<double>& values) { return adding_up(simulation_.mesh().only(p), values); };
+  const auto density = cells(state.density);
   if (has_vtk()) {
-    write_vti(folder / "stationary.vti", plane, fields(p).arrays(state.density, stationary_fields(simulation_.spec())),
+    write_vti(folder / "stationary.vti", plane, fields(p).arrays(density, stationary_fields(simulation_.spec())),
+              simulation_.spec().has_float64_pictures());
+  }
+  for (std::size_t w = 0; w < state.quasi_stationary.size() && has_vtk(); ++w) {
+    write_vti(folder / fmt::format("quasi_stationary_{}.vti", w + 1), plane,
+              fields(p).arrays(cells(state.quasi_stationary[w]), {OutputField::density}),
               simulation_.spec().has_float64_pictures());
   }
   const Derived derived = simulation_.model().derived(p);
-  write_text(folder / "stationary_marginals.csv", stationary_marginals(plane, state.density, derived.kappa));
+  write_text(folder / "stationary_marginals.csv", stationary_marginals(plane, density, derived.kappa));
   write_text(folder / "spectrum.csv", spectrum_table(state.spectrum, derived.relaxation_time));
 }
 

@@ -189,6 +189,19 @@ Json eigenvalue_errors_json(const StationaryState& state) {
   return list;
 }
 
+/// Wells behind barriers, if there are several.
+Json wells_json(const StationaryState& state) {
+  Json list = Json::array();
+  for (std::size_t w = 0; w < state.wells.size(); ++w) {
+    const Well& well = state.wells[w];
+    list.push_back({{"minimum", well.bottom},
+                    {"theta", Json::array({well.lower, well.upper})},
+                    {"barrier", well.barrier},
+                    {"probability", state.well_shares[w]}});
+  }
+  return list;
+}
+
 Json stationary_json(const std::vector<StationaryResult>& results) {
   const auto each = [&](auto&& value) {
     return per_plane(static_cast<int>(results.size()),
@@ -200,15 +213,20 @@ Json stationary_json(const std::vector<StationaryResult>& results) {
           {"converged", each([](Result r) { return r.state.converged; })},
           {"residual", each([](Result r) { return r.state.residual; })},
           {"error_estimate", each([](Result r) { return r.state.error_estimate; })},
+          {"space_error_estimate", each([](Result r) { return r.state.space_error_estimate; })},
+          {"box_error_estimate", each([](Result r) { return r.state.box_error_estimate; })},
           {"seconds", each([](Result r) { return r.state.seconds; })},
           {"applications", each([](Result r) { return r.state.applications; })},
           {"eigenvalues", each([](Result r) { return eigenvalues_json(r.state); })},
           {"eigenvalue_errors", each([](Result r) { return eigenvalue_errors_json(r.state); })},
           {"mean", each([](Result r) { return r.observables.mean; })},
+          {"mean_error", each([](Result r) { return r.state.mean_error; })},
           {"covariance", each([](Result r) { return r.observables.covariance; })},
+          {"covariance_error", each([](Result r) { return r.state.covariance_error; })},
           {"expected_loss", each([](Result r) { return r.observables.expected_loss; })},
           {"entropy", each([](Result r) { return r.observables.entropy; })},
-          {"entropy_production", each([](Result r) { return r.observables.entropy_production; })}};
+          {"entropy_production", each([](Result r) { return r.observables.entropy_production; })},
+          {"wells", each([](Result r) { return wells_json(r.state); })}};
 }
 
 const char* integrator_name(EnsembleIntegrator integrator) {

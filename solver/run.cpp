@@ -177,9 +177,8 @@ class Run {
     const StationaryState& state = result.state;
     for (const auto& text : state.warnings) add_warnings({prefix + text});
     if (!state.converged && unconverged_.empty()) {
-      unconverged_ =
-          fmt::format("{}the stationary state did not converge: method {}, residual {:.1e}, estimated error {:.1e}",
-                      prefix, state.method, state.residual, state.error_estimate);
+      unconverged_ = fmt::format("{}the stationary state did not converge: {} (method {}, residual {:.1e})", prefix,
+                                 state.failure, state.method, state.residual);
       add_warnings({unconverged_});
     }
     if (!simulation_.spec().evolve) last_.observables.push_back(result.observables);
@@ -197,6 +196,7 @@ class Run {
     const Observables observables = simulation_.observe_density(p, state.density);
     state.modes.clear();  // those of a batch would fill the memory
     state.density = {};
+    state.quasi_stationary = {};
     return {std::move(state), observables};
   }
 

@@ -12,7 +12,7 @@ namespace underdamp {
 /// One eigenvalue λ of the generator: e^{λt} is how a perturbation of the shape of its eigenvector changes.
 struct SpectralLine {
   std::complex<double> eigenvalue;
-  double error = 0.0;    ///< estimated |δλ| from step and iteration; 0: not estimated
+  double error = 0.0;    ///< estimated |δλ|: of the step and the iteration, at the end of grid and box too
   bool aliased = false;  ///< |Im λ| T > π: its branch was taken from the generator
 };
 
@@ -38,19 +38,16 @@ std::vector<Mode> slow_modes(std::vector<Mode> modes, int count, double perturba
 /// Their lines alone.
 std::vector<SpectralLine> lines_of(const std::vector<Mode>& modes);
 
-/// Largest |φ| in the cells at the walls relative to the largest of all: a mode that reaches them is not that of the
-/// process without walls. Of the θ walls open ones count.
-double wall_share(const Eigen::VectorXcd& vector, const PhaseMesh& mesh);
-
-/// "oscillation" (complex), "metastable" (real, and at most half as fast as the linearised process relaxes) or
-/// "relaxation".
+/// "uncertain" (its error is more than 5 % of it, or than its rate of decay), "oscillation" (complex), "metastable"
+/// (real, and at most half as fast as the linearised process relaxes) or "relaxation".
 const char* kind_of(const SpectralLine& line, double relaxation_time);
 
-/// Slowest rate of decay in a spectrum, 1/time; 1/`relaxation_time` if it is empty.
-double slowest_rate(const std::vector<SpectralLine>& spectrum, double relaxation_time);
+/// Slowest rate of decay in a spectrum, 1/time, but for the `known` slowest lines; 1/`relaxation_time` if it has no
+/// more.
+double slowest_rate(const std::vector<SpectralLine>& spectrum, double relaxation_time, int known = 0);
 
-/// `density` = the vector, turned positive and normalised to ∫ p = 1. Rounding leaves tiny values below 0 in the tails:
-/// they become 0. Returns their share of the mass.
-double take_density(std::span<const double> vector, double cell_area, std::vector<double>& density);
+/// `density` = the vector, turned positive and normalised to ∫ p = 1, the sum over the cells with theta_weights().
+/// Rounding leaves tiny values below 0 in the tails: they become 0. Returns their share of the mass.
+double take_density(std::span<const double> vector, const PhaseMesh& mesh, std::vector<double>& density);
 
 }  // namespace underdamp

@@ -1,16 +1,16 @@
 #include "solver/stationary.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 
 #include <fmt/format.h>
 
+#include "meshes/error.hpp"
 #include "solver/arnoldi_stationary.hpp"
 #include "solver/direct_stationary.hpp"
 #include "solver/evolved_stationary.hpp"
-#include "solver/initial_state.hpp"
 #include "solver/memory.hpp"
+#include "solver/stationary_error.hpp"
 
 namespace underdamp {
 namespace {
@@ -19,115 +19,156 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-/// Eigenvalues of modes that the box cuts off are those of another process.
-void add_wall_warnings(StationaryState& state, const PhaseMesh& mesh) {
-  constexpr double largest = 1e-7;
-  for (std::size_t k = 0; k < state.modes.size(); ++k) {
-    const double share = wall_share(state.modes[k].vector, mesh);
-    if (!(share > largest)) continue;
-    state.warnings.push_back(
-        fmt::format("the box cuts off eigenvalue {} ({:.4g}{:+.4g}i) and perhaps more: at a wall its mode still has "
-                    "{:.0e} of its peak; widen the box for it",
-                    k + 1, state.modes[k].line.eigenvalue.real(), state.modes[k].line.eigenvalue.imag(), share));
-    return;
+const char* name_of(StationaryMethod method) {
+  switch (method) {
+    case StationaryMethod::direct:
+      return "direct";
+    case StationaryMethod::evolve:
+      return "evolve";
+    default:
+      return "arnoldi";
   }
+}
+
+bool direct_fits(const StationaryProblem& problem) {
+  return !problem.is_map() && generator_fits(problem.mesh.shape(), problem.backend.describe());
+}
+
+/// Why iteration on the propagator would take long, or has nothing over the generator; empty if neither.
+std::string what_is_hard(const StationaryProblem& problem) {
+  const double zeta = problem.model.derived(problem.p).zeta;
+  constexpr double weak = 0.03;
+  constexpr double strong = 8.0;
+  if (zeta < weak) return "weak damping";
+  if (zeta > strong) return "strong damping";
+  if (problem.mesh.walls().any_pressed()) return "a force acts at a reflecting wall";
+  if (problem.tables.kinks[0] > 0.0) return "the loss has a kink";
+  constexpr double high = 9.0;
+  const auto wells = problem.wells();
+  double highest = 0.0;
+  for (const Well& well : wells) highest = wells.size() > 1 ? std::max(highest, well.barrier) : 0.0;
+  return highest > high ? "a high barrier" : "";
+}
+
+/// Where the density has kinks the propagator has nothing over the generator; who asks for `direct` gets that.
+bool is_worth_refining(const StationaryProblem& problem) {
+  return problem.options.method == StationaryMethod::automatic && !problem.mesh.walls().any_pressed() &&
+         !(problem.tables.kinks[0] > 0.0);
+}
+
+/// Where the noise is constant the shares of the wells are those of Gibbs, whatever rounding has made of them.
+void settle_wells(const StationaryProblem& problem, StationaryState& state) {
+  const auto wells = problem.wells();
+  if (wells.size() < 2) return;
+  if (problem.is_gibbs()) {
+    const Axis& theta = problem.plane().theta;
+    const QuasiPotential q =
+        quasi_potential(problem.model, problem.p, {theta.lower, theta.upper}, problem.mesh.walls().is_periodic());
+    const auto gibbs = gibbs_density(problem.model, problem.p, problem.plane());
+    set_well_shares(problem.mesh, q, wells, well_shares(problem.mesh, wells, gibbs), state.density);
+    const std::vector<double> density = std::move(state.density);
+    take_density(density, problem.mesh, state.density);
+  }
+  state.wells = wells;
+  state.well_shares = well_shares(problem.mesh, wells, state.density);
+}
+
+StationaryState first_try(StationaryMethod method, const StationaryProblem& problem) {
+  if (method != StationaryMethod::direct || problem.options.method != StationaryMethod::automatic)
+    return solve_by(method, problem);
+  try {
+    return solve_by(method, problem);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::numerical) throw;
+    StationaryState state = solve_by(StationaryMethod::arnoldi, problem);
+    state.warnings.push_back(std::string(error.what()) + "; Arnoldi iteration on the propagator was used");
+    return state;
+  }
+}
+
+/// What is not the limit of anything else: shares of wells that rounding cannot tell, probability that leaves.
+void name_failure(const StationaryProblem& problem, StationaryState& state) {
+  if (state.converged || state.wells.size() < 2 || problem.is_gibbs()) return;
+  constexpr double largest_error = 0.05;
+  if (!(state.error_estimate > largest_error)) return;
+  double highest = 0.0;
+  for (const Well& well : state.wells) highest = std::max(highest, well.barrier);
+  state.failure = fmt::format(
+      "the shares of the {} wells are not determined: crossing a barrier of {:.1f} T is slower than rounding can tell, "
+      "and the noise is not constant; the density to which each well relaxes was found",
+      state.wells.size(), highest);
+  state.quasi_stationary =
+      direct_fits(problem) ? quasi_stationary_densities(problem, state.wells) : relaxed_in_wells(problem, state.wells);
 }
 
 }  // namespace
 
-StationaryMethod stationary_method(const StationarySpec& options, const FieldShape& plane, Dynamics dynamics,
-                                   std::string& reason) {
+StationaryMethod stationary_method(const StationaryProblem& problem, std::string& reason) {
+  const StationarySpec& options = problem.options;
   if (options.method != StationaryMethod::automatic) {
     reason = "as asked for";
     return options.method;
   }
-  const double basis_bytes = stationary_bytes(StationaryMethod::arnoldi, options, plane);
-  constexpr double most_bytes = 8.0e9;
-  if (basis_bytes > most_bytes) {
-    reason = fmt::format("a Krylov basis of this grid would take {:.1f} GB", basis_bytes / 1e9);
+  const FieldShape& shape = problem.mesh.shape();
+  if (!krylov_is_small(options, shape)) {
+    reason = fmt::format("a Krylov basis of this grid would take {:.1f} GB",
+                         stationary_bytes(StationaryMethod::arnoldi, options, shape) / 1e9);
     return StationaryMethod::evolve;
   }
-  reason = dynamics == Dynamics::sgd ? "the spectrum of the map itself" : "most accurate, and gives the spectrum";
+  if (problem.is_map()) {
+    reason = "the spectrum of the map itself";
+    return StationaryMethod::arnoldi;
+  }
+  reason = what_is_hard(problem);
+  if (!reason.empty() && direct_fits(problem)) return StationaryMethod::direct;
+  reason = "most accurate, and gives the spectrum";
   return StationaryMethod::arnoldi;
 }
 
-std::vector<double> linearised_density(const Model& model, int p, const PhaseMesh& mesh) {
-  const Matrix2 covariance = model.stationary_covariance(p);
-  std::vector<double> density;
-  density.reserve(mesh.shape().cells());
-  for (int i = 0; i < mesh.theta_cells(); ++i) {
-    for (int j = 0; j < mesh.velocity_cells(); ++j) {
-      density.push_back(gaussian_density({model.plane(p).minimum, 0.0}, covariance, mesh.plane(0).theta.center(i),
-                                         mesh.plane(0).velocity.center(j)));
-    }
-  }
-  return density;
-}
-
-std::vector<double> gibbs_density(const Model& model, int p, const PhasePlane& plane) {
-  const double temperature = model.derived(p).temperature;
-  const double lowest = model.loss(p, model.plane(p).minimum);
-  std::vector<double> values;
-  double mass = 0.0;
-  for (int i = 0; i < plane.theta.cells; ++i) {
-    const double potential = model.k() * (model.loss(p, plane.theta.center(i)) - lowest);
-    for (int j = 0; j < plane.velocity.cells; ++j) {
-      const double v = plane.velocity.center(j);
-      values.push_back(std::exp(-(0.5 * v * v + potential) / temperature));
-      mass += values.back() * plane.cell_area();
-    }
-  }
-  for (double& value : values) value /= mass;
-  return values;
-}
-
-std::vector<double> arnoldi_start(const Model& model, int p, const PhaseMesh& mesh) {
-  const Derived d = model.derived(p);
-  std::vector<double> start = linearised_density(model, p, mesh);
-  for (int i = 0; i < mesh.theta_cells(); ++i) {
-    for (int j = 0; j < mesh.velocity_cells(); ++j) {
-      const double x = (mesh.plane(0).theta.center(i) - model.plane(p).minimum) / d.std_theta;
-      const double y = mesh.plane(0).velocity.center(j) / d.std_v;
-      start[static_cast<std::size_t>(i) * static_cast<std::size_t>(mesh.velocity_cells()) +
-            static_cast<std::size_t>(j)] *=
-          1.0 + 0.4 * x + 0.3 * y + 0.2 * x * y + 0.1 * (x * x - 1.0) - 0.15 * (y * y - 1.0) + 0.05 * x * x * x;
-    }
-  }
-  return start;
-}
-
-StationaryState solve_stationary(Backend& backend, const Model& model, int p, const PhaseMesh& mesh,
-                                 const Tables& tables, const StationarySpec& options,
-                                 const std::function<void()>& poll) {
-  const auto begin = std::chrono::steady_clock::now();
-  std::string reason;
+StationaryState solve_by(StationaryMethod method, const StationaryProblem& problem, const StationaryState* finer,
+                         const std::vector<double>* start) {
   StationaryState state;
-  switch (stationary_method(options, mesh.shape(), tables.dynamics, reason)) {
+  switch (method) {
     case StationaryMethod::direct:
-      state = solve_direct(model, p, mesh, tables, options, poll);
-      state.method = "direct";
+      state =
+          solve_direct(problem, finer != nullptr ? finer->plan.has_value() : is_worth_refining(problem), finer, start);
+      // Grids can be compared only if all were refined, or none.
+      if (finer != nullptr && finer->plan.has_value() != state.plan.has_value()) state.converged = false;
       break;
     case StationaryMethod::evolve:
-      state = solve_by_evolution(backend, model, p, mesh, tables, options, poll);
-      state.method = "evolve";
+      state = solve_by_evolution(problem, start);
       break;
     default:
-      state = solve_by_arnoldi(backend, model, p, mesh, tables, options, poll);
-      state.method = "arnoldi";
+      state = finer != nullptr ? repeat_by_arnoldi(problem, *finer, *start) : solve_by_arnoldi(problem);
       break;
   }
-  if (!state.converged && options.method == StationaryMethod::automatic && tables.dynamics == Dynamics::langevin) {
-    const double bytes = stationary_bytes(StationaryMethod::direct, options, mesh.shape());
-    if (host_holds(bytes, backend.describe())) {
-      state = solve_direct(model, p, mesh, tables, options, poll);
-      state.method = "direct";
+  state.method = name_of(method);
+  settle_wells(problem, state);
+  return state;
+}
+
+StationaryState solve_stationary(const StationaryProblem& problem) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::string reason;
+  StationaryMethod method = stationary_method(problem, reason);
+  StationaryState state = first_try(method, problem);
+  const bool is_automatic = problem.options.method == StationaryMethod::automatic;
+  if (!state.converged && is_automatic && method == StationaryMethod::arnoldi && !problem.is_map()) {
+    if (direct_fits(problem)) {
+      method = StationaryMethod::direct;
+      state = solve_by(method, problem);
       reason = "Arnoldi iteration did not converge";
+      state.warnings.push_back(
+          "Arnoldi iteration on the propagator did not converge: the stationary state is the null vector of the "
+          "generator matrix, whose error falls with the sixth power of the cells instead of the eleventh");
     } else {
+      const double bytes = stationary_bytes(StationaryMethod::direct, problem.options, problem.mesh.shape());
       state.warnings.push_back(
           fmt::format("\"direct\", which would be next, needs {:.0f} GB of memory and was left out", bytes / 1e9));
     }
   }
-  add_wall_warnings(state, mesh);
+  estimate_errors(problem, state);
+  name_failure(problem, state);
   state.reason = reason;
   state.seconds = seconds_since(begin);
   return state;

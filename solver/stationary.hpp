@@ -1,12 +1,12 @@
 #pragma once
-#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "kernels/backend.hpp"
-#include "solver/model.hpp"
+#include "solver/initial_state.hpp"
 #include "solver/spectrum.hpp"
-#include "solver/tables.hpp"
+#include "solver/stationary_problem.hpp"
+#include "solver/wells.hpp"
 
 /// Stationary density and slow spectrum of one plane (docs/method.md, section 10).
 namespace underdamp {
@@ -15,32 +15,45 @@ struct StationaryState {
   std::string method;  ///< "arnoldi", "direct" or "evolve"
   std::string reason;  ///< why this method
   bool converged = false;
-  double residual = 0.0;        ///< ‖Φ_T p − p‖₁/T, or ‖L_h p‖₁ for `direct`
-  double error_estimate = 0.0;  ///< L1, from the step (arnoldi, evolve) or from rounding (direct)
+  double residual = 0.0;  ///< ‖Φ_T p − p‖₁/T, or ‖L_h p − λ₀ p‖₁ for `direct`
+  /// Errors in L1, estimated: of the step and of the iteration; of the grid; of what the box cuts off.
+  double error_estimate = 0.0;
+  double space_error_estimate = 0.0;
+  double box_error_estimate = 0.0;
+  /// Errors of its moments from all of these.
+  Vector2 mean_error{};
+  Matrix2 covariance_error{};
   double seconds = 0.0;
-  long applications = 0;               ///< of Φ_T, or solves with the factored matrix
-  std::vector<double> density;         ///< normalised, in the order of FieldView
+  long applications = 0;        ///< of Φ_T, or solves with a factored matrix
+  std::vector<double> density;  ///< in the order of FieldView; ∫ p = 1, the sum over the cells with theta_weights()
   std::vector<SpectralLine> spectrum;  ///< slowest decay first, conjugate pairs together; 0 left out
   std::vector<Mode> modes;             ///< the same with eigenvectors
+  double leak = 0.0;                   ///< rate at which probability leaves, 1/time
+  /// Wells behind barriers that matter, if there are several, and the probability of each.
+  std::vector<Well> wells;
+  std::vector<double> well_shares;
+  /// Where the shares could not be determined: [well] the density to which each relaxes before it crosses a barrier.
+  std::vector<std::vector<double>> quasi_stationary;
   std::vector<std::string> warnings;
+  std::string failure;  ///< why it did not converge; empty if it did
+
+  /// How it was found: what the same method needs on another grid.
+  std::optional<PropagationPlan> plan;
+  std::vector<double> frequencies;  ///< of complex shifts, 1/time
+
+  double total_error() const { return error_estimate + space_error_estimate + box_error_estimate; }
 };
 
-/// Solves for plane `p` of the model on its own mesh and tables (of that plane alone). `poll` is called often enough
-/// for a progress bar; what it throws ends the work. Not converged: the result says so, nothing is thrown. Throws Error
+/// Solves and estimates every error. Not converged: the result says so and why, nothing is thrown. Throws Error
 /// (bad_input) if the method cannot serve: `direct` for the SGD map, which has no generator.
-StationaryState solve_stationary(Backend& backend, const Model& model, int p, const PhaseMesh& mesh,
-                                 const Tables& tables, const StationarySpec& options,
-                                 const std::function<void()>& poll);
+StationaryState solve_stationary(const StationaryProblem& problem);
 
 /// The method that serves for a plane of that many cells, and why: the one asked for, or for `automatic` the first try.
-StationaryMethod stationary_method(const StationarySpec& options, const FieldShape& plane, Dynamics dynamics,
-                                   std::string& reason);
+StationaryMethod stationary_method(const StationaryProblem& problem, std::string& reason);
 
-/// Density of the linearised process at the cell centres.
-std::vector<double> linearised_density(const Model& model, int p, const PhaseMesh& mesh);
-/// exp(−(v²/2 + k L_λ)/T) at the cell centres, normalised over the cells: stationary where the noise is constant.
-std::vector<double> gibbs_density(const Model& model, int p, const PhasePlane& plane);
-/// The linearised one times low polynomials: a start that holds all slow modes.
-std::vector<double> arnoldi_start(const Model& model, int p, const PhaseMesh& mesh);
+/// By one of the methods, without errors of grid and box. `finer`: the same on another grid, whose plan is taken over;
+/// `start` then is its density on this one.
+StationaryState solve_by(StationaryMethod method, const StationaryProblem& problem,
+                         const StationaryState* finer = nullptr, const std::vector<double>* start = nullptr);
 
 }  // namespace underdamp

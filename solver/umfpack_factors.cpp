@@ -7,8 +7,12 @@
 namespace underdamp {
 namespace {
 
-class UmfpackFactors final : public SparseFactors {
+template <class Scalar>
+class UmfpackFactors final : public SparseFactorsOf<Scalar> {
  public:
+  using typename SparseFactorsOf<Scalar>::Matrix;
+  using typename SparseFactorsOf<Scalar>::Vector;
+
   explicit UmfpackFactors(Matrix matrix) : matrix_(std::move(matrix)) {
     auto& control = solver_.umfpackControl();
     control[UMFPACK_STRATEGY] = UMFPACK_STRATEGY_SYMMETRIC;
@@ -17,19 +21,27 @@ class UmfpackFactors final : public SparseFactors {
     solver_.compute(matrix_);
   }
   bool succeeded() const { return solver_.info() == Eigen::Success; }
-  Eigen::VectorXd solve(const Eigen::VectorXd& right) const override { return solver_.solve(right); }
+  Vector solve(const Vector& right) const override { return solver_.solve(right); }
 
  private:
   Matrix matrix_;  // UMFPACK reads it again when it solves
   Eigen::UmfPackLU<Matrix> solver_;
 };
 
+template <class Scalar>
+std::unique_ptr<SparseFactorsOf<Scalar>> factors_of(Eigen::SparseMatrix<Scalar> matrix) {
+  auto factors = std::make_unique<UmfpackFactors<Scalar>>(std::move(matrix));
+  if (!factors->succeeded()) return nullptr;
+  return factors;
+}
+
 }  // namespace
 
 std::unique_ptr<SparseFactors> factor(SparseFactors::Matrix matrix) {
-  auto factors = std::make_unique<UmfpackFactors>(std::move(matrix));
-  if (!factors->succeeded()) return nullptr;
-  return factors;
+  return factors_of(std::move(matrix));
+}
+std::unique_ptr<ComplexFactors> factor(ComplexFactors::Matrix matrix) {
+  return factors_of(std::move(matrix));
 }
 
 }  // namespace underdamp

@@ -5,5 +5,8 @@ namespace underdamp {
 std::unique_ptr<SparseFactors> factor(SparseFactors::Matrix matrix) {
   return factor_by_eigen(matrix);
 }
+std::unique_ptr<ComplexFactors> factor(ComplexFactors::Matrix matrix) {
+  return factor_by_eigen(matrix);
+}
 
 }  // namespace underdamp

@@ -1,0 +1,392 @@
+#include "solver/stationary_error.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "kernels/theta_walls.hpp"
+#include "meshes/error.hpp"
+#include "solver/resampling.hpp"
+
+namespace underdamp {
+namespace {
+
+using Complex = std::complex<double>;
+
+constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+/// A state, or a line of the spectrum, that is more wrong than this is not one.
+constexpr double largest_error = 0.05;
+
+struct Moments {
+  Vector2 mean{};
+  Matrix2 covariance{};
+};
+Moments moments_of(const PhaseMesh& mesh, const std::vector<double>& density) {
+  const PhasePlane& plane = mesh.plane(0);
+  const auto weights = theta_weights(mesh);
+  double mass = 0.0;
+  Vector2 first{};
+  Matrix2 second{};
+  std::size_t k = 0;
+  const double reference = 0.5 * (plane.theta.lower + plane.theta.upper);
+  for (int i = 0; i < plane.theta.cells; ++i) {
+    for (int j = 0; j < plane.velocity.cells; ++j, ++k) {
+      const Vector2 z{plane.theta.center(i) - reference, plane.velocity.center(j)};
+      const double p = weights[static_cast<std::size_t>(i)] * density[k];
+      mass += p;
+      for (std::size_t a = 0; a < 2; ++a) {
+        first[a] += p * z[a];
+        for (std::size_t b = 0; b < 2; ++b) second[a][b] += p * z[a] * z[b];
+      }
+    }
+  }
+  Moments m;
+  for (std::size_t a = 0; a < 2; ++a) m.mean[a] = first[a] / mass;
+  for (std::size_t a = 0; a < 2; ++a) {
+    for (std::size_t b = 0; b < 2; ++b) m.covariance[a][b] = second[a][b] / mass - m.mean[a] * m.mean[b];
+  }
+  m.mean[0] += reference;
+  return m;
+}
+
+/// The same state on two or three grids of one box, by one method: the one that is judged among them.
+class GridStudy {
+ public:
+  GridStudy(const StationaryProblem& problem, const StationaryState& state) : problem_(problem), state_(state) {
+    grids_.push_back({1.0, problem.mesh, &state});
+  }
+
+  /// False if no other grid could be solved.
+  bool run() {
+    constexpr int few = 64;  // cells: then a finer grid costs little, and says more
+    const auto& shape = problem_.mesh.shape();
+    if (shape.theta_cells * shape.velocity_cells <= few * few) {
+      if (add(1.5)) {
+        add(2.0 / 3.0);
+      } else {
+        add(0.75) && add(0.5);
+      }
+    } else if (!(add(0.75) && add(0.5))) {
+      add(1.5);
+    }
+    std::sort(grids_.begin(), grids_.end(), [](const Grid& a, const Grid& b) { return a.spacing < b.spacing; });
+    return grids_.size() > 1;
+  }
+
+  std::size_t grids() const { return grids_.size(); }
+  const PhaseMesh& mesh(std::size_t k) const { return grids_[k].mesh; }
+  const StationaryState& state(std::size_t k) const { return *grids_[k].state; }
+
+  double density() const {
+    return error([&](std::size_t k) { return distance(grids_[k], grids_[k + 1]); });
+  }
+
+  /// Error of what differs by difference(k) between grids k and k + 1, from fine to coarse.
+  template <class Difference>
+  double error(const Difference& difference) const {
+    std::vector<double> spacing;
+    std::vector<double> differences;
+    for (std::size_t k = 0; k < grids_.size(); ++k) {
+      spacing.push_back(grids_[k].spacing);
+      if (k + 1 < grids_.size()) differences.push_back(difference(k));
+    }
+    // Where the force jumps a grid that happens to meet the jump says little of another one.
+    const double most_order = problem_.tables.kinks[0] > 0.0 ? 2.0 : 12.0;
+    constexpr double safety = 1.5;
+    return safety * extrapolated_error(differences, spacing, most_order);
+  }
+
+ private:
+  struct Grid {
+    double spacing;  ///< of cells, relative to those of the state that is judged
+    PhaseMesh mesh;
+    const StationaryState* state;
+  };
+
+  /// The state on so many times the cells; false if it could not be found.
+  bool add(double factor) {
+    const int theta = scaled(problem_.mesh.theta_cells(), factor);
+    const int velocity = scaled(problem_.mesh.velocity_cells(), factor);
+    const StationaryProblem other = problem_.on_cells(theta, velocity);
+    if (other.mesh.shape() == problem_.mesh.shape()) return false;
+    const auto start = on(other.mesh, problem_.mesh, state_.density);
+    try {
+      auto state = std::make_unique<StationaryState>(solve_by(method(), other, &state_, &start));
+      if (!state->converged) return false;
+      const double ratio =
+          static_cast<double>(problem_.mesh.theta_cells()) / theta * problem_.mesh.velocity_cells() / velocity;
+      grids_.push_back({std::sqrt(ratio), other.mesh, state.get()});
+      others_.push_back(std::move(state));
+      return true;
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::numerical) throw;
+      return false;
+    }
+  }
+
+  /// Even or odd as before: what lies on a face, or in the middle of a cell, stays there.
+  static int scaled(int cells, double factor) {
+    const int half = static_cast<int>(std::lround(0.5 * (cells * factor - cells % 2)));
+    return std::max(2 * half + cells % 2, PhaseMesh::minimum_cells + cells % 2);
+  }
+
+  StationaryMethod method() const {
+    if (state_.method == "direct") return StationaryMethod::direct;
+    return state_.method == "evolve" ? StationaryMethod::evolve : StationaryMethod::arnoldi;
+  }
+
+  static std::vector<double> on(const PhaseMesh& to, const PhaseMesh& from, const std::vector<double>& values) {
+    return resampled(values, from.plane(0), to.plane(0), from.walls().is_periodic() ? Beyond::around : Beyond::smoothly,
+                     Beyond::smoothly);
+  }
+
+  /// L1, on the cells of the coarser one.
+  static double distance(const Grid& fine, const Grid& coarse) {
+    const auto values = on(coarse.mesh, fine.mesh, fine.state->density);
+    const auto weights = theta_weights(coarse.mesh);
+    const auto columns = static_cast<std::size_t>(coarse.mesh.velocity_cells());
+    double sum = 0.0;
+    for (std::size_t k = 0; k < values.size(); ++k)
+      sum += weights[k / columns] * std::abs(values[k] - coarse.state->density[k]);
+    return sum * coarse.mesh.plane(0).cell_area();
+  }
+
+  const StationaryProblem& problem_;
+  const StationaryState& state_;
+  std::vector<std::unique_ptr<StationaryState>> others_;
+  std::vector<Grid> grids_;
+};
+
+/// The line of another spectrum that each line of one corresponds to: the nearest that is left.
+std::vector<Complex> matched(const std::vector<SpectralLine>& lines, const std::vector<SpectralLine>& others) {
+  std::vector<bool> taken(others.size(), false);
+  std::vector<Complex> result;
+  for (const SpectralLine& line : lines) {
+    std::size_t best = others.size();
+    double nearest = std::numeric_limits<double>::infinity();
+    for (std::size_t k = 0; k < others.size(); ++k) {
+      const double distance = std::abs(others[k].eigenvalue - line.eigenvalue);
+      if (taken[k] || !(distance < nearest)) continue;
+      best = k;
+      nearest = distance;
+    }
+    result.emplace_back(best < others.size() ? others[best].eigenvalue : Complex(unknown, unknown));
+    if (best < others.size()) taken[best] = true;
+  }
+  return result;
+}
+
+void add_grid_errors(const StationaryProblem& problem, StationaryState& state) {
+  GridStudy study(problem, state);
+  if (!study.run()) {
+    state.space_error_estimate = unknown;
+    return;
+  }
+  state.space_error_estimate = study.density();
+  std::vector<Moments> moments;
+  std::vector<std::vector<Complex>> lines;
+  for (std::size_t k = 0; k < study.grids(); ++k) {
+    moments.push_back(moments_of(study.mesh(k), study.state(k).density));
+    lines.push_back(matched(state.spectrum, study.state(k).spectrum));
+  }
+  const auto error_of = [&](const auto& value) {
+    return study.error([&](std::size_t k) { return std::abs(value(moments[k]) - value(moments[k + 1])); });
+  };
+  for (std::size_t a = 0; a < 2; ++a) {
+    state.mean_error[a] += error_of([&](const Moments& m) { return m.mean[a]; });
+    for (std::size_t b = 0; b < 2; ++b)
+      state.covariance_error[a][b] += error_of([&](const Moments& m) { return m.covariance[a][b]; });
+  }
+  for (std::size_t line = 0; line < state.spectrum.size(); ++line)
+    state.spectrum[line].error +=
+        study.error([&](std::size_t k) { return std::abs(lines[k][line] - lines[k + 1][line]); });
+}
+
+/// What passes each wall that the process has not, per time.
+class WallFlux {
+ public:
+  WallFlux(const PhaseMesh& mesh, double friction) : mesh_(mesh), plane_(mesh.plane(0)), friction_(friction) {}
+
+  /// Calls visit(cell, speed · width, θ or v of the wall, axis) for each cell at such a wall.
+  template <class Visit>
+  void each(const Visit& visit) const {
+    const int rows = mesh_.theta_cells();
+    const int columns = mesh_.velocity_cells();
+    for (int j = 0; j < columns; ++j) {
+      const double speed = std::abs(plane_.velocity.center(j)) * plane_.velocity.width();
+      if (mesh_.walls().lower == ThetaBoundary::open)
+        visit(0, j, speed, plane_.theta.lower, 0, plane_.velocity.center(j) < 0.0);
+      if (mesh_.walls().upper == ThetaBoundary::open)
+        visit(rows - 1, j, speed, plane_.theta.upper, 0, plane_.velocity.center(j) > 0.0);
+    }
+    for (int i = 0; i < rows; ++i) {
+      visit(i, 0, friction_ * std::abs(plane_.velocity.lower) * plane_.theta.width(), plane_.velocity.lower, 1, true);
+      visit(i, columns - 1, friction_ * std::abs(plane_.velocity.upper) * plane_.theta.width(), plane_.velocity.upper,
+            1, true);
+    }
+  }
+
+  std::size_t cell(int i, int j) const {
+    return static_cast<std::size_t>(i) * static_cast<std::size_t>(mesh_.velocity_cells()) + static_cast<std::size_t>(j);
+  }
+
+ private:
+  const PhaseMesh& mesh_;
+  const PhasePlane& plane_;
+  double friction_;
+};
+
+/// What walls cut off, to first order: twice what passes them while a disturbance relaxes.
+void add_box_errors(const StationaryProblem& problem, StationaryState& state) {
+  const double rate = slowest_rate(state.spectrum, problem.relaxation_time(), problem.known_crossings());
+  const Moments m = moments_of(problem.mesh, state.density);
+  const WallFlux walls(problem.mesh, problem.model.gamma());
+  double sum = 0.0;
+  double passing = 0.0;
+  walls.each([&](int i, int j, double speed, double wall, std::size_t axis, bool leaves) {
+    const double flux = leaves ? speed * std::max(0.0, state.density[walls.cell(i, j)]) : 0.0;
+    // Velocities are replaced as fast as friction makes them.
+    const double lost = flux / (axis == 0 ? rate : std::max(rate, problem.model.gamma()));
+    passing += flux;
+    sum += lost;
+    const double distance = std::abs(wall - m.mean[axis]);
+    state.mean_error[axis] += lost * distance;
+    state.covariance_error[axis][axis] += lost * distance * distance;
+  });
+  constexpr double rounding = 1e-14;  // of the mass, per relaxation time
+  const double leak = state.leak - passing;
+  state.box_error_estimate = 2.0 * (sum + (leak * problem.relaxation_time() > rounding ? leak / rate : 0.0));
+}
+
+/// The same for an eigenvalue: of a process that is reversible but for v → −v, with p as the weight of its modes.
+double box_error(const StationaryProblem& problem, const std::vector<double>& density, const Mode& mode) {
+  const PhaseMesh& mesh = problem.mesh;
+  const double peak = *std::max_element(density.begin(), density.end());
+  const int columns = mesh.velocity_cells();
+  const auto product = [&](std::size_t cell) {
+    const std::size_t j = cell % static_cast<std::size_t>(columns);
+    const std::size_t reversed = cell - j + static_cast<std::size_t>(columns) - 1 - j;
+    constexpr double least = 1e-40;
+    if (!(density[cell] > least * peak)) return Complex(0.0, 0.0);
+    return mode.vector[static_cast<Eigen::Index>(cell)] * mode.vector[static_cast<Eigen::Index>(reversed)] /
+           density[cell];
+  };
+  Complex overlap = 0.0;
+  double size = 0.0;
+  for (std::size_t cell = 0; cell < density.size(); ++cell) {
+    overlap += product(cell);
+    size += std::abs(product(cell));
+  }
+  const WallFlux walls(mesh, problem.model.gamma());
+  double flux = 0.0;
+  walls.each([&](int i, int j, double speed, double, std::size_t, bool) {
+    flux += speed * std::abs(product(walls.cell(i, j)));
+  });
+  constexpr double least_overlap = 0.03;  // less is the cancellation of a nearly defective mode
+  return flux / (std::max(std::abs(overlap), least_overlap * size) * mesh.plane(0).cell_area());
+}
+
+void drop_what_is_unknown(StationaryState& state) {
+  std::vector<SpectralLine> lines;
+  std::vector<Mode> modes;
+  for (std::size_t k = 0; k < state.spectrum.size(); ++k) {
+    const SpectralLine& line = state.spectrum[k];
+    if (!(line.eigenvalue.real() < 0.0) || !(line.error <= std::abs(line.eigenvalue))) continue;
+    lines.push_back(line);
+    modes.push_back(std::move(state.modes[k]));
+    modes.back().line = line;
+  }
+  const std::size_t dropped = state.spectrum.size() - lines.size();
+  if (dropped > 0) {
+    state.warnings.push_back(fmt::format("{} of {} eigenvalues are left out: their errors are as large as they are",
+                                         dropped, state.spectrum.size()));
+  }
+  state.spectrum = std::move(lines);
+  state.modes = std::move(modes);
+}
+
+void judge(const StationaryProblem& problem, StationaryState& state) {
+  const double total = state.total_error();
+  const double limits = std::max(problem.options.tolerance, state.space_error_estimate + state.box_error_estimate);
+  if (!state.converged) return;
+  if (!(state.error_estimate <= limits)) {
+    state.failure = fmt::format("the error of the step, {:.1e}, is more than the tolerance {:.1e}",
+                                state.error_estimate, problem.options.tolerance);
+  } else if (!(state.box_error_estimate <= largest_error)) {
+    state.failure = fmt::format(
+        "the box does not hold it: probability leaves at a rate of {:.2g} per time, that is {:.2g} while "
+        "it relaxes; there is no stationary state between these walls",
+        state.leak, 0.5 * state.box_error_estimate);
+  } else if (!(total <= largest_error)) {
+    state.failure = std::isnan(total)
+                        ? "the error of the grid could not be estimated: no other grid converged"
+                        : fmt::format("the grid is too coarse: its error is {:.1e}", state.space_error_estimate);
+  }
+  state.converged = state.failure.empty();
+}
+
+void warn_of_limits(const StationaryProblem& problem, StationaryState& state) {
+  constexpr double worth_telling = 1e-6;
+  const double most = std::max(problem.options.tolerance, worth_telling);
+  if (state.space_error_estimate > most) {
+    state.warnings.push_back(fmt::format(
+        "the grid limits the accuracy of the stationary state: its error is about {:.1e}; use more cells{}",
+        state.space_error_estimate,
+        problem.tables.kinks[0] > 0.0 ? " (the force jumps: it falls with the second power of their number)" : ""));
+  }
+  if (state.box_error_estimate > most) {
+    state.warnings.push_back(
+        fmt::format("the box limits the accuracy of the stationary state: what it cuts off is about {:.1e}; widen it",
+                    state.box_error_estimate));
+  }
+}
+
+/// What an error of the density may do to its moments.
+void add_step_errors(const StationaryProblem& problem, StationaryState& state) {
+  const Moments m = moments_of(problem.mesh, state.density);
+  for (std::size_t a = 0; a < 2; ++a) {
+    state.mean_error[a] += state.error_estimate * std::sqrt(m.covariance[a][a]);
+    for (std::size_t b = 0; b < 2; ++b)
+      state.covariance_error[a][b] += state.error_estimate * std::sqrt(m.covariance[a][a] * m.covariance[b][b]);
+  }
+}
+
+}  // namespace
+
+double extrapolated_error(const std::vector<double>& differences, const std::vector<double>& spacing,
+                          double most_order) {
+  const auto step = [&](std::size_t k, double order) {
+    return std::pow(spacing[k + 1], order) - std::pow(spacing[k], order);
+  };
+  for (const double difference : differences) {
+    if (!(difference >= 0.0)) return unknown;
+  }
+  if (differences.size() == 1) return differences[0] / step(0, 1.0);
+  double low = 0.5;
+  double high = most_order;
+  for (int turn = 0; turn < 60; ++turn) {
+    const double order = 0.5 * (low + high);
+    (differences[1] * step(0, order) > differences[0] * step(1, order) ? low : high) = order;
+  }
+  // A difference that happens to vanish says nothing.
+  return std::max(differences[0] / step(0, low), differences[1] / step(1, most_order));
+}
+
+void estimate_errors(const StationaryProblem& problem, StationaryState& state) {
+  if (state.converged) {
+    add_step_errors(problem, state);
+    add_grid_errors(problem, state);
+    add_box_errors(problem, state);
+    for (std::size_t k = 0; k < state.spectrum.size(); ++k)
+      state.spectrum[k].error += box_error(problem, state.density, state.modes[k]);
+    judge(problem, state);
+    warn_of_limits(problem, state);
+  }
+  drop_what_is_unknown(state);
+}
+
+}  // namespace underdamp
