@@ -14,7 +14,7 @@
 #include "meshes/precision.hpp"
 
 /// The contract between solver and devices: whole-field operations, each queued in order on one device.
-/// This is the only header of kernels/ that solver/ includes.
+/// Of kernels/ solver/ includes this header, velocity_table.hpp for the law that it passes, and random.hpp.
 namespace underdamp {
 
 enum class DeviceKind { host, cuda };

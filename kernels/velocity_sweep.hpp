@@ -7,8 +7,9 @@
 
 /// Velocity sweep V: v ← e v + c_i + s_i ξ, line by line (docs/method.md, eqs. 7-9, 12-19).
 ///
-///   contraction   q_j = Σ_{c=b_j}^{b_{j+1}−1} p_c − F_j + F_{j+1},  F_e = Σ_k w_k(a_e) p_{b_e−5+k},  limited: 0 ≤ F_e
-///   ≤ p_{b_e} convolution   p'_j = Σ_m g_m q_{j−m·stride}, level after level
+///   contraction   q_j = Σ_{c=b_j}^{b_{j+1}−1} p_c − F_j + F_{j+1},  F_e = Σ_k w_k(a_e) p_{b_e−5+k},
+///                 limited: 0 ≤ F_e ≤ p_{b_e}
+///   convolution   p'_j = Σ_m g_m q_{j−m·stride}, level after level
 ///
 /// A wide g acts on a coarser grid (coarse_grid.hpp). The whole cells of a kick move the line before the contraction
 /// (c/e) or after the deposit (c); the rest is the mean of g. One read and one write of the field, 16 bytes per cell (8

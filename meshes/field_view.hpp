@@ -6,9 +6,10 @@
 
 namespace underdamp {
 
-/// Pointer and shape of a field; the one place that states the memory order.
+/// Pointer and shape of a field.
 ///
-/// Index convention: cell (plane, i, j) lies at ((plane·θ_cells) + i)·v_cells + j, i along θ, j along v.
+/// Index convention, which every formula for a cell follows: cell (plane, i, j) lies at
+/// ((plane·θ_cells) + i)·v_cells + j, i along θ, j along v.
 /// A *line* l = plane·θ_cells + i is contiguous along v; a *column* c = plane·v_cells + j runs along θ with stride
 /// v_cells. The view owns nothing.
 template <class T>

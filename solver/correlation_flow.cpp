@@ -179,7 +179,7 @@ class CorrelationFlow {
     long next_attempt = 0;  ///< when the generator may be asked again
   };
 
-  // --- set-up ---------------------------------------------------------------------------------------------------
+  // --- set-up ------------------------------------------------------------------------------------
 
   /// Windows of every plane as long as its error allows; in units of them the batch has windows of length 1.
   void choose_windows() {
@@ -255,7 +255,7 @@ class CorrelationFlow {
     put(velocity_, &StartFields::velocity, 0);
   }
 
-  // --- marching -------------------------------------------------------------------------------------------------
+  // --- marching ----------------------------------------------------------------------------------
 
   std::vector<double> areas(std::vector<double> sums) const {
     for (std::size_t p = 0; p < sums.size(); ++p) sums[p] *= planes_[p].plane.cell_area();

@@ -148,7 +148,7 @@ void Integrator::advance(double time, const std::function<void(double)>& poll) {
   reached_ = time;
 }
 
-// --- SGD -------------------------------------------------------------------------------------------------------------
+// --- SGD -----------------------------------------------------------------------------------------
 
 void Integrator::advance_sgd(double time, const std::function<void(double)>& poll) {
   const double eta = tables_.learning_rate;
@@ -175,8 +175,7 @@ void Integrator::advance_sgd(double time, const std::function<void(double)>& pol
   measure_shape();
 }
 
-// --- fixed step
-// --------------------------------------------------------------------------------------------------------
+// --- fixed step ----------------------------------------------------------------------------------
 
 void Integrator::advance_fixed(double time, const std::function<void(double)>& poll) {
   if (!stretch_) {
@@ -231,8 +230,7 @@ void Integrator::advance_fixed(double time, const std::function<void(double)>& p
   measure_shape();
 }
 
-// --- extrapolation
-// ------------------------------------------------------------------------------------------------------
+// --- extrapolation -------------------------------------------------------------------------------
 
 /// P_level: the window crossed in `level` Strang steps.
 void Integrator::cross(Window& window, int level, Attempt& attempt) {
@@ -372,8 +370,7 @@ void Integrator::advance_extrapolated(double time, const std::function<void(doub
   }
 }
 
-// --- choice of window and levels
-// --------------------------------------------------------------------------------------------
+// --- choice of window and levels -----------------------------------------------------------------
 
 /// Before anything was computed: the error of a window of a harmonic oscillator of rate ω, c_K (ωH)^{2K+1}, measured on
 /// quadratic cases with densities as wide as the stationary one, times how far and how narrow the start is.
@@ -432,8 +429,7 @@ Integrator::FirstWindow Integrator::first_window(double time) const {
   return best_window(time, first_outlook(), 4.0);
 }
 
-// --- health
-// -----------------------------------------------------------------------------------------------------------------
+// --- health --------------------------------------------------------------------------------------
 
 void Integrator::measure_shape() {
   const auto lines = backend_.line_shapes(*density_);

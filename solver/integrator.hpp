@@ -16,8 +16,7 @@
 /// (docs/method.md, section 4).
 ///
 ///   Langevin, tolerance   windows of length H, each crossed with 1, 2, … K Strang steps V(τ/2) X(τ) V(τ/2), τ = H/l,
-///   and
-///                         extrapolated in τ²; window and K follow from the estimated error
+///                         and extrapolated in τ²; window and K follow from the estimated error
 ///   Langevin, fixed step  V(τ/2) X(τ) V(τ) X(τ) … V(τ/2), next to a copy with twice the step that estimates the error
 ///   SGD                   the map itself: V then X, no error in time
 namespace underdamp {

@@ -87,7 +87,7 @@ Worst errors_of(const Displacement& d) {
   return worst;
 }
 
-// --- parts ------------------------------------------------------------------------------------------------------
+// --- parts ---------------------------------------------------------------------------------------
 
 TEST(ModeSpectrum, PowerLawByHand) {
   // ρ = 100, 10, 1; ρ^{−1/2} = 0.1, 0.31623, 1, half at the ends: 0.05, 0.31623, 0.5, sum 0.86623; 10 parameters.
@@ -364,7 +364,7 @@ TEST(ExponentFit, LeastSquares) {
   EXPECT_TRUE(std::isnan(fit_exponent({1.0, 2.0}, {0.0}, {1.0}, {0.4}).exponent));
 }
 
-// --- closed forms ------------------------------------------------------------------------------------------------
+// --- closed forms --------------------------------------------------------------------------------
 
 TEST(ClosedForms, AgainstTheCovarianceOfTheProcess) {
   // E|Δ|² from a start at rest is the variance that the exact Gaussian has; from a point it is that plus the way of the
@@ -398,7 +398,7 @@ TEST(ClosedForms, ExponentsAreSlopes) {
   }
 }
 
-// --- runs --------------------------------------------------------------------------------------------------------
+// --- runs ----------------------------------------------------------------------------------------
 
 class DisplacementRuns : public testing::DeviceTest {};
 
@@ -511,7 +511,7 @@ TEST(Displacement, PowerLawOfTheSpectrumIsThatOfTheWay) {
   EXPECT_LE(fit->uncertainty, 0.01);
 }
 
-// --- against particles and SGD --------------------------------------------------------------------------------------
+// --- against particles and SGD -------------------------------------------------------------------
 
 const std::string double_well =
     optimizer +
@@ -568,7 +568,7 @@ TEST(Displacement, MinibatchSgdHasAnExactDisplacement) {
   }
 }
 
-// --- verify ------------------------------------------------------------------------------------------------------
+// --- verify --------------------------------------------------------------------------------------
 
 TEST(VerifyDisplacement, JudgesASpectrum) {
   const auto checks =

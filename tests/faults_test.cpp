@@ -64,8 +64,7 @@ RunOptions quiet_into(const fs::path& folder, Beginning beginning = Beginning::f
   return options;
 }
 
-// --- numerical health
-// ---------------------------------------------------------------------------------------------------------
+// --- numerical health ----------------------------------------------------------------------------
 
 /// The cell that is changed, and how a message calls it.
 constexpr std::array<int, 2> struck{20, 29};
@@ -280,8 +279,7 @@ TEST(Observables, TheFirstValueThatIsNotFiniteIsNamed) {
   EXPECT_NEAR(finite.magnitude - finite.mass, 4.0 * simulation.mesh().plane(0).cell_area(), 1e-12);
 }
 
-// --- devices
-// --------------------------------------------------------------------------------------------------------------------
+// --- devices -------------------------------------------------------------------------------------
 
 TEST(Device, AGpuThatVanishes) {
   NEEDS_CHECKPOINTS();
@@ -337,8 +335,7 @@ TEST(Device, OutOfMemoryUnderWay) {
   }
 }
 
-// --- the program and its surroundings
-// --------------------------------------------------------------------------------------------
+// --- the program and its surroundings ------------------------------------------------------------
 
 std::vector<std::string> command(std::vector<std::string> more = {}) {
   std::vector<std::string> words{UNDERDAMP_PROGRAM, "run", "s.toml", "--device", "host", "--output", "out"};

@@ -25,8 +25,7 @@ namespace fs = std::filesystem;
 using testing::MemoryState;
 using testing::TemporaryDirectory;
 
-// --- specs
-// ------------------------------------------------------------------------------------------------------------------
+// --- specs ---------------------------------------------------------------------------------------
 
 const std::string optimizer = "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n";
 const std::string quadratic = "[loss]\nkind = \"quadratic\"\n[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n";
@@ -81,8 +80,7 @@ std::string batch_spec(const std::string& folder) {
          "[evolve]\nuntil = 2.0\nframes = 2\ntolerance = 1e-5\n";
 }
 
-// --- the state of an evolution
-// --------------------------------------------------------------------------------------------------
+// --- the state of an evolution -------------------------------------------------------------------
 
 /// Everything that a frame and a summary can show of an evolution.
 struct Track {
@@ -280,8 +278,7 @@ TEST(Resume, AStateOfAnotherShapeIsRefused) {
   damage([&](MemoryState& state) { state.all_numbers().at("evolution/boxes")[0] -= 1e-9; });
 }
 
-// --- a whole run
-// --------------------------------------------------------------------------------------------------------------
+// --- a whole run ---------------------------------------------------------------------------------
 
 const std::string whole_run = optimizer + quadratic + small + off_center +
                               "[evolve]\nuntil = 2.0\nframes = 4\n[stationary]\nmodes = 2\ntolerance = 1e-6\n"
@@ -425,8 +422,7 @@ TEST(ResumedRun, EnsembleGoesOnWhereItWas) {
                Error);
 }
 
-// --- what is refused
-// --------------------------------------------------------------------------------------------------------------
+// --- what is refused -----------------------------------------------------------------------------
 
 std::string error_of(const std::function<void()>& action, ExitCode expected) {
   try {
@@ -547,8 +543,7 @@ TEST_F(Refusal, DamagedCheckpoints) {
   }
 }
 
-// --- the file
-// -------------------------------------------------------------------------------------------------------------------
+// --- the file ------------------------------------------------------------------------------------
 
 TEST(Checkpoint, ComesBack) {
   NEEDS_CHECKPOINTS();
@@ -643,8 +638,7 @@ TEST(StateList, GoesBothWays) {
   }
 }
 
-// --- kill -9
-// --------------------------------------------------------------------------------------------------------------------
+// --- kill -9 -------------------------------------------------------------------------------------
 
 struct KilledRun {
   std::string name;

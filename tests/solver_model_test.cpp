@@ -227,8 +227,7 @@ TEST(Model, NoiseTablesMustReachTheMinimum) {
                   "noise.file: the minimum of the loss, x = 0, is not inside the range [1, 4]");
 }
 
-// --- dataset
-// ------------------------------------------------------------------------------------------------------------
+// --- dataset -------------------------------------------------------------------------------------
 
 Dataset dataset_of(const LossSpec& loss) {
   return Dataset(std::make_shared<RegressionData>(regression_data(CsvTable::read(loss.file), loss)), 0.0);
@@ -298,8 +297,7 @@ TEST(Dataset, SingularHessianIsRefusedUnlessDecayHolds) {
                   "not positive");  // no noise there
 }
 
-// --- box and start
-// --------------------------------------------------------------------------------------------------------
+// --- box and start -------------------------------------------------------------------------------
 
 TEST(Box, QuadraticBoxIsSevenDeviationsOfTheExactGaussian) {
   const Spec spec = spec_from(
@@ -538,8 +536,7 @@ TEST(Tables, NonFiniteLossNamesThePlace) {
                   "x = -1.9");
 }
 
-// --- files
-// ------------------------------------------------------------------------------------------------------------------
+// --- files ---------------------------------------------------------------------------------------
 
 TEST(Vtk, PicturesComeBack) {
   if (!has_vtk()) GTEST_SKIP() << "built without VTK";

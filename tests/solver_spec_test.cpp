@@ -210,8 +210,7 @@ TEST(Spec, FilesAreRelativeToTheSpec) {
   EXPECT_NEAR(spec.loss.function->value(1.5), 2.25, 1e-12);
 }
 
-// --- formulas and files, read with the spec
-// -------------------------------------------------------------------------------------------------------------
+// --- formulas and files, read with the spec ------------------------------------------------------
 
 std::string expression(const std::string& table, const std::string& formula) {
   return "[" + table + "]\nkind = \"expression\"\nformula = \"" + formula + "\"\n";
@@ -465,8 +464,7 @@ TEST(SpecInputs, StartsFromAFileMustHoldProbability) {
   EXPECT_CONTAINS(problem(-1.0), "p.csv:7: the density is -1");
 }
 
-// --- one mistake, one error
-// -----------------------------------------------------------------------------------------------------------------
+// --- one mistake, one error ----------------------------------------------------------------------
 
 TEST(Spec, OneMistakeGivesOneError) {
   const std::string langevin = "[langevin]\nfriction = 1.0\ntemperature = 1.0\n" + quadratic;
@@ -576,7 +574,7 @@ TEST(Diagnostics, NearestNames) {
   EXPECT_EQ(join_names({"a", "b", "c"}), "a, b or c");
 }
 
-// --- CSV -------------------------------------------------------------------------------------------------------------
+// --- CSV -----------------------------------------------------------------------------------------
 
 std::string csv_problem(const std::string& text, const std::string& column = "a") {
   try {

@@ -90,6 +90,32 @@ TEST(Structure, TheRuleCanBeBroken) {
   EXPECT_TRUE(violation({"app/main.cpp", "solver/run.hpp"}).empty());
 }
 
+/// Characters of a line of UTF-8 text.
+std::size_t columns_of(const std::string& line) {
+  return static_cast<std::size_t>(std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+TEST(Structure, CommentsKeepTheirLines) {
+  // clang-format leaves comments alone: it took rulers apart. So nothing else sees that a line is too long.
+  static const std::regex orphan("^\\s*// -{4,}$");
+  int lines = 0;
+  for (const char* folder : {"meshes", "kernels", "solver", "validation", "app", "tests"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      static const std::vector<std::string> extensions{".hpp", ".cpp", ".cu", ".cuh"};
+      if (std::find(extensions.begin(), extensions.end(), entry.path().extension().string()) == extensions.end())
+        continue;
+      std::ifstream stream(entry.path());
+      int number = 0;
+      for (std::string line; std::getline(stream, line); ++lines) {
+        ++number;
+        EXPECT_FALSE(std::regex_match(line, orphan)) << entry.path() << ":" << number << " is a ruler without its name";
+        EXPECT_LE(columns_of(line), 120U) << entry.path() << ":" << number;
+      }
+    }
+  }
+  EXPECT_GT(lines, 10'000);
+}
+
 TEST(Structure, NoMachineAndNoLeftovers) {
   // Paths of one machine, and marks of unfinished work, stay out of the tree. The words are put together here so that
   // this file does not find itself.
