@@ -145,7 +145,7 @@ class BackendOps final : public Backend {
   struct DeviceDriftPlan final : DriftPlan {
     Array<int> offset;
     Array<Real> weights;
-    int weight_stride = 0;
+    long weight_stride = 0;
     ThetaBoundary boundary = ThetaBoundary::open;
     int halo_rows = 0;  ///< rows beyond each wall that must be filled before the sweep; 0 if none
     mutable Array<Real> halo_below;

@@ -37,8 +37,8 @@ struct CombinationNorm {
   double* norm;  ///< [line]
 
   template <class Line>
-  UNDERDAMP_HD void operator()(Line& line, int l) const {
-    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(l) * velocity_cells;
+  UNDERDAMP_HD void operator()(Line& line, long l) const {
+    const std::ptrdiff_t first = l * velocity_cells;
     const double sum = line.sum(velocity_cells, [&](int j) {
       double value = 0.0;
       for (int k = 0; k < levels.count; ++k) value += coefficients.value[k] * levels.level[k][first + j];
@@ -61,8 +61,8 @@ struct CombineLevels {
   int velocity_cells;
 
   template <class Line>
-  UNDERDAMP_HD void operator()(Line& line, int l) const {
-    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(l) * velocity_cells;
+  UNDERDAMP_HD void operator()(Line& line, long l) const {
+    const std::ptrdiff_t first = l * velocity_cells;
     const double scale = difference_scale[l / theta_cells];
     line.for_each(velocity_cells, [&](int j) {
       const std::ptrdiff_t cell = first + j;
@@ -85,7 +85,7 @@ struct ScaleLines {
   const double* factor;  ///< [plane]
 
   template <class Line>
-  UNDERDAMP_HD void operator()(Line& line, int l) const {
+  UNDERDAMP_HD void operator()(Line& line, long l) const {
     Real* const p = density.line(l);
     const double f = factor[l / density.theta_cells];
     line.for_each(density.velocity_cells, [&](int j) { p[j] = static_cast<Real>(p[j] * f); });
@@ -116,7 +116,7 @@ struct FilterAndClip {
   double* created;  ///< [segment · columns + column] mass (in cells) that clipping had to create
   int theta_cells;
   int velocity_cells;
-  int columns;
+  long columns;
   bool periodic;
 
   /// Row beyond a wall: wrapped, or mirrored in the wall so that S conserves the mass of D.
@@ -164,7 +164,7 @@ struct FilterAndClip {
 
  private:
   UNDERDAMP_HD double* created_slot(int plane, int column, int begin) const {
-    return created + static_cast<std::ptrdiff_t>(begin / segment_rows) * columns + plane * velocity_cells + column;
+    return created + (begin / segment_rows) * columns + static_cast<long>(plane) * velocity_cells + column;
   }
 
   template <class P>

@@ -52,9 +52,9 @@ struct SumLines {
   LineSums* sums;
 
   template <class Line>
-  UNDERDAMP_HD void operator()(Line& line, int l) const {
+  UNDERDAMP_HD void operator()(Line& line, long l) const {
     const int n = density.velocity_cells;
-    const int plane = l / density.theta_cells;
+    const auto plane = static_cast<int>(l / density.theta_cells);
     const Real* p = density.line(l);
     const double origin = velocity_origin[plane];
     const double width = velocity_width[plane];
@@ -91,10 +91,9 @@ struct SumColumns {
   int velocity_cells;
   double* sums;  ///< [column]
 
-  UNDERDAMP_HD void operator()(int column) const {
-    const int plane = column / velocity_cells;
-    const Real* p =
-        density + static_cast<std::ptrdiff_t>(plane) * theta_cells * velocity_cells + column % velocity_cells;
+  UNDERDAMP_HD void operator()(long column) const {
+    const long plane = column / velocity_cells;
+    const Real* p = density + plane * theta_cells * velocity_cells + column % velocity_cells;
     double sum = 0.0;
     for (int i = 0; i < theta_cells; ++i) sum += p[static_cast<std::ptrdiff_t>(i) * velocity_cells];
     sums[column] = sum;
@@ -120,9 +119,9 @@ struct Roughness {
   static constexpr int order = 12;
 
   template <class Line>
-  UNDERDAMP_HD void operator()(Line& line, int l) const {
+  UNDERDAMP_HD void operator()(Line& line, long l) const {
     const int n = density.velocity_cells;
-    const int i = l % density.theta_cells;
+    const auto i = static_cast<int>(l % density.theta_cells);
     const Real* p = density.line(l);
     const double* y = from_middle;
     LineShape shape{};

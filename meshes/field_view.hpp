@@ -18,7 +18,7 @@ struct FieldView {
   int theta_cells = 0;
   int velocity_cells = 0;
 
-  UNDERDAMP_HD T* line(int l) const { return data + static_cast<std::ptrdiff_t>(l) * velocity_cells; }
+  UNDERDAMP_HD T* line(long l) const { return data + l * velocity_cells; }
   UNDERDAMP_HD T* column(int plane, int j) const {
     return data + static_cast<std::ptrdiff_t>(plane) * theta_cells * velocity_cells + j;
   }

@@ -20,7 +20,7 @@ class CudaColumns {
   __device__ CudaColumns(const ThetaRows<Real>& rows, int plane, int column, int begin)
       : rows_(rows), plane_(plane), column_(column), begin_(begin) {}
 
-  __device__ int first_column() const { return plane_ * rows_.pitch + column_; }
+  __device__ long first_column() const { return static_cast<long>(plane_) * rows_.pitch + column_; }
   __device__ int rows() const { return rows_.n; }
 
   /// `count` rows in registers.

@@ -33,12 +33,12 @@ class HostColumns {
       : scratch_(scratch),
         rows_(rows),
         column_(column),
-        first_column_(plane * rows.pitch + column),
+        first_column_(static_cast<long>(plane) * rows.pitch + column),
         packs_(std::min(packs, (rows.pitch - column + P::width - 1) / P::width)),
         first_row_(static_cast<std::ptrdiff_t>(plane) * rows.n) {}
 
   /// Index of the first column among those of all planes.
-  int first_column() const { return first_column_; }
+  long first_column() const { return first_column_; }
   int rows() const { return rows_.n; }
 
   /// body(lane, begin, end, staged) treats rows [begin, end) of the pack that starts at column `lane` of the group;
@@ -240,7 +240,7 @@ class HostColumns {
   Real* scratch_;
   ThetaRows<Real> rows_;
   int column_;
-  int first_column_;
+  long first_column_;
   int packs_;
   std::ptrdiff_t first_row_;
   double departed_below_[most_packs * P::width];
