@@ -2,6 +2,7 @@
 #include <cstddef>
 
 #include "kernels/pack.hpp"
+#include "meshes/field_size.hpp"
 #include "meshes/field_view.hpp"
 
 /// Extrapolation of a window in the step size (docs/method.md, eqs. 23, 24, 27).
@@ -16,7 +17,7 @@ namespace underdamp {
 
 inline constexpr int maximum_levels = 6;
 inline constexpr int filter_reach = 6;
-inline constexpr int segment_rows = 64;  ///< rows of a column that are clipped together
+inline constexpr int segment_rows = FieldSize::segment_rows;
 
 template <class Real>
 struct LevelPointers {

@@ -18,6 +18,8 @@ class HookedBackend final : public Backend {
 
   Backend& inner() { return *inner_; }
   long calls() const { return calls_; }
+  /// Values of fields that were downloaded.
+  std::size_t downloaded() const { return downloaded_; }
 
   DeviceDescription describe() const override { return inner_->describe(); }
   std::unique_ptr<Field> allocate(const FieldShape& shape) override {
@@ -29,8 +31,9 @@ class HookedBackend final : public Backend {
     inner_->upload(values, field);
     tell("upload", &field);
   }
-  void download(const Field& field, std::span<double> values) override {
-    inner_->download(field, values);
+  void download_planes(const Field& field, int first, int count, std::span<double> values) override {
+    inner_->download_planes(field, first, count, values);
+    downloaded_ += values.size();
     tell("download", nullptr);
   }
   void copy(const Field& from, Field& to) override {
@@ -136,6 +139,7 @@ class HookedBackend final : public Backend {
   std::unique_ptr<Backend> inner_;
   Hook hook_;
   long calls_ = 0;
+  std::size_t downloaded_ = 0;
 };
 
 /// Changes one cell of a field and leaves everything else, what has departed included, as it is.
