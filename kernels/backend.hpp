@@ -179,6 +179,8 @@ class Backend {
 
   virtual std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field,
                                           const Dissipation& dissipation) = 0;
+  /// What sum_lines() gives of mass, velocity and velocity_squared, bit for bit, without the rest.
+  virtual std::vector<LineMoments> sum_moments(const PhaseMesh& mesh, const Field& field) = 0;
   virtual std::vector<double> sum_columns(const Field& field) = 0;
   /// [line]
   virtual std::vector<LineShape> line_shapes(const Field& field) = 0;

@@ -85,6 +85,7 @@ class BackendOps final : public Backend {
                    Field& density, Positivity positivity) override;
   void absorb_created(Field& field, std::span<const double> factor) override;
   std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) override;
+  std::vector<LineMoments> sum_moments(const PhaseMesh& mesh, const Field& field) override;
   std::vector<double> sum_columns(const Field& field) override;
   std::vector<LineShape> line_shapes(const Field& field) override;
   std::vector<Departed> departed(const Field& field) override;
@@ -298,6 +299,7 @@ class BackendOps final : public Backend {
   Array<ParticleSums> particle_sums_;
   Array<double> plane_values_;
   Array<LineSums> line_sums_;
+  Array<LineMoments> line_moments_;
   Array<LineShape> line_shapes_;
 };
 
@@ -679,6 +681,25 @@ std::vector<LineSums> BackendOps<Launcher>::sum_lines(const PhaseMesh& mesh, con
   std::vector<LineSums> sums(as_size(shape.lines()));
   launcher_->download(line_sums_.data(), sums.size(), sums.data());
   return sums;
+}
+
+template <class Launcher>
+std::vector<LineMoments> BackendOps<Launcher>::sum_moments(const PhaseMesh& mesh, const Field& field) {
+  launcher_->begin_apart();
+  const DeviceField& f = device(field);
+  const FieldShape& shape = f.shape();
+  require_same(mesh.shape(), shape);
+  std::vector<double> coefficients;  // [origin, width] per plane
+  for (int p = 0; p < shape.planes; ++p) coefficients.push_back(mesh.plane(p).velocity.center(0));
+  for (int p = 0; p < shape.planes; ++p) coefficients.push_back(mesh.plane(p).velocity.width());
+  send(coefficients, plane_values_);
+  line_moments_.resize(as_size(shape.lines()));
+  launcher_->for_each_line("sum moments", shape.lines(),
+                           SumMoments<Real>{f.const_view(), plane_values_.data(), plane_values_.data() + shape.planes,
+                                            line_moments_.data()});
+  std::vector<LineMoments> moments(as_size(shape.lines()));
+  launcher_->download(line_moments_.data(), moments.size(), moments.data());
+  return moments;
 }
 
 template <class Launcher>

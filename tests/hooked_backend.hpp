@@ -18,6 +18,8 @@ class HookedBackend final : public Backend {
 
   Backend& inner() { return *inner_; }
   long calls() const { return calls_; }
+  /// How often sum_lines() was called.
+  long line_sums() const { return line_sums_; }
   /// Values of fields that were downloaded.
   std::size_t downloaded() const { return downloaded_; }
 
@@ -79,7 +81,11 @@ class HookedBackend final : public Backend {
   }
   void absorb_created(Field& field, std::span<const double> factor) override { inner_->absorb_created(field, factor); }
   std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) override {
+    ++line_sums_;
     return inner_->sum_lines(mesh, field, dissipation);
+  }
+  std::vector<LineMoments> sum_moments(const PhaseMesh& mesh, const Field& field) override {
+    return inner_->sum_moments(mesh, field);
   }
   std::vector<double> sum_columns(const Field& field) override { return inner_->sum_columns(field); }
   std::vector<LineShape> line_shapes(const Field& field) override { return inner_->line_shapes(field); }
@@ -139,6 +145,7 @@ class HookedBackend final : public Backend {
   std::unique_ptr<Backend> inner_;
   Hook hook_;
   long calls_ = 0;
+  long line_sums_ = 0;
   std::size_t downloaded_ = 0;
 };
 

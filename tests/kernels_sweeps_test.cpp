@@ -579,6 +579,32 @@ TEST_P(Sweeps, PlanesAreDownloadedAlone) {
   }
 }
 
+TEST_P(Sweeps, MomentsAreThoseOfTheSums) {
+  const auto mesh = three_planes();
+  auto values = bumpy_density(mesh, 14);
+  for (std::size_t k = 0; k < values.size(); k += 3) values[k] = -values[k];
+  auto field = backend_->allocate(mesh.shape());
+  backend_->upload(values, *field);
+  const auto lines = backend_->sum_lines(mesh, *field, {});
+  const auto moments = backend_->sum_moments(mesh, *field);
+  ASSERT_EQ(moments.size(), 111U);
+  for (std::size_t l = 0; l < 111; ++l) {  // bit for bit
+    EXPECT_EQ(moments[l].mass, lines[l].mass);
+    EXPECT_EQ(moments[l].velocity, lines[l].velocity);
+    EXPECT_EQ(moments[l].velocity_squared, lines[l].velocity_squared);
+  }
+  std::fill(values.begin(), values.end(), 0.0);
+  values[40 * 61 + 10] = 2.0;  // v_10 = −0.3 + 10.5 · 0.7/61
+  values[40 * 61 + 20] = -1.0;
+  backend_->upload(values, *field);
+  const double a = -0.3 + 10.5 * 0.7 / 61;
+  const double b = -0.3 + 20.5 * 0.7 / 61;
+  const LineMoments line = backend_->sum_moments(mesh, *field)[40];
+  EXPECT_NEAR(line.mass, 1.0, 1e-15);
+  EXPECT_NEAR(line.velocity, 2.0 * a - b, 1e-15);
+  EXPECT_NEAR(line.velocity_squared, 2.0 * a * a - b * b, 1e-15);
+}
+
 TEST_P(Sweeps, SumsAreThoseOfTheDensity) {
   const auto mesh = three_planes();
   auto values = bumpy_density(mesh, 10);

@@ -160,6 +160,7 @@ TEST_P(Preconditions, Sums) {
   expect_refused(length, [&] { sum(mesh_, std::span(two).first(1), lines); });
   expect_refused(length, [&] { sum(mesh_, {}, lines); });
   expect_refused(length, [&] { sum(mesh_, two, std::span(lines).first(39)); });
+  expect_refused(shapes, [&] { static_cast<void>(backend_->sum_moments(narrow_mesh_, *field_)); });
 }
 
 TEST_P(Preconditions, Generators) {
