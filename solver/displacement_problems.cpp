@@ -116,7 +116,7 @@ std::vector<double> stationary_density(Backend& backend, const Spec& spec, const
                                        const PhaseMesh& mesh, const std::function<void()>& poll) {
   if (spec.dynamics != Dynamics::sgd && spec.has_constant_noise()) return gibbs_density(model, p, mesh.plane(p));
   if (spec.is_linear()) return linearised_density(model, p, mesh.only(p));
-  const Tables tables = tabulate(spec, model, mesh).only(p);
+  const Tables tables = tabulate_plane(spec, model, mesh, p);
   StationarySpec options;
   options.modes = 1;
   const StationaryState state = solve_stationary(backend, model, p, mesh.only(p), tables, options, poll);

@@ -203,14 +203,11 @@ Observables Simulation::observe_density(int p, const std::vector<double>& densit
 }
 
 std::vector<double> Simulation::density(int p) const {
-  const auto cells = static_cast<std::size_t>(mesh_->theta_cells()) * static_cast<std::size_t>(mesh_->velocity_cells());
   const bool together = groups_.size() == 1;
   const Integrator& group = *groups_[together ? 0 : static_cast<std::size_t>(p)];
-  std::vector<double> values(group.mesh().shape().cells());
-  backend_.download(group.density(), values);
-  if (!together || mesh_->planes() == 1) return values;
-  const auto first = values.begin() + static_cast<std::ptrdiff_t>(cells) * p;
-  return {first, first + static_cast<std::ptrdiff_t>(cells)};
+  std::vector<double> values(FieldShape{1, mesh_->theta_cells(), mesh_->velocity_cells()}.cells());
+  backend_.download_planes(group.density(), together ? p : 0, 1, values);
+  return values;
 }
 
 std::vector<Marginals> Simulation::marginals() const {

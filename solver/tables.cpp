@@ -37,6 +37,40 @@ void require_resolved_velocity(const Spec& spec, const Model& model, const Phase
                           : "no grid resolves both: use " + smaller);
 }
 
+Tables without_planes(const Model& model) {
+  Tables t;
+  t.dynamics = model.dynamics();
+  t.learning_rate = model.learning_rate();
+  t.momentum = model.momentum();
+  return t;
+}
+
+void add_plane(Tables& t, const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
+  const Axis& axis = mesh.plane(p).theta;
+  double rate = 0.5 * model.gamma();
+  for (int i = 0; i < axis.cells; ++i) {
+    const double theta = axis.center(i);
+    model.require_valid(p, theta);
+    t.force.push_back(model.force(p, theta));
+    t.diffusion.push_back(model.diffusion(p, theta));
+    t.loss.push_back(model.loss(p, theta));
+    t.kick.push_back(-model.gradient(p, theta));
+    t.step_variance.push_back(model.step_variance(p, theta));
+  }
+  for (int i = 1; i < axis.cells; ++i) {
+    const auto l = t.force.size() - static_cast<std::size_t>(i);
+    rate = std::max(rate, std::sqrt(std::abs(t.force[l] - t.force[l - 1]) / axis.width()));
+  }
+  require_resolved_velocity(spec, model, mesh, p);
+  t.friction.push_back(model.gamma());
+  const Derived derived = model.derived(p);
+  t.relaxation_time.push_back(derived.relaxation_time);
+  t.minimum.push_back(model.plane(p).minimum);
+  t.std_theta.push_back(derived.std_theta);
+  t.std_v.push_back(derived.std_v);
+  t.rate.push_back(rate);
+}
+
 }  // namespace
 
 VelocityLaw Tables::velocity_law(double duration) const {
@@ -56,46 +90,27 @@ VelocityLaw Tables::sgd_law() const {
 }
 
 Tables Tables::only(int p) const {
-  Tables t = *this;
-  const std::size_t parts = friction.size();
-  const auto index = static_cast<std::size_t>(p);
-  for (auto* values : {&t.friction, &t.force, &t.diffusion, &t.loss, &t.relaxation_time, &t.rate, &t.minimum,
-                       &t.std_theta, &t.std_v, &t.kick, &t.step_variance}) {
-    *values = part(*values, parts, index);
+  Tables t;
+  t.dynamics = dynamics;
+  t.learning_rate = learning_rate;
+  t.momentum = momentum;
+  for (const auto member :
+       {&Tables::friction, &Tables::force, &Tables::diffusion, &Tables::loss, &Tables::relaxation_time, &Tables::rate,
+        &Tables::minimum, &Tables::std_theta, &Tables::std_v, &Tables::kick, &Tables::step_variance}) {
+    t.*member = part(this->*member, friction.size(), static_cast<std::size_t>(p));
   }
   return t;
 }
 
 Tables tabulate(const Spec& spec, const Model& model, const PhaseMesh& mesh) {
-  Tables t;
-  t.dynamics = model.dynamics();
-  t.learning_rate = model.learning_rate();
-  t.momentum = model.momentum();
-  for (int p = 0; p < mesh.planes(); ++p) {
-    const Axis& axis = mesh.plane(p).theta;
-    double rate = 0.5 * model.gamma();
-    for (int i = 0; i < axis.cells; ++i) {
-      const double theta = axis.center(i);
-      model.require_valid(p, theta);
-      t.force.push_back(model.force(p, theta));
-      t.diffusion.push_back(model.diffusion(p, theta));
-      t.loss.push_back(model.loss(p, theta));
-      t.kick.push_back(-model.gradient(p, theta));
-      t.step_variance.push_back(model.step_variance(p, theta));
-    }
-    for (int i = 1; i < axis.cells; ++i) {
-      const auto l = t.force.size() - static_cast<std::size_t>(i);
-      rate = std::max(rate, std::sqrt(std::abs(t.force[l] - t.force[l - 1]) / axis.width()));
-    }
-    require_resolved_velocity(spec, model, mesh, p);
-    t.friction.push_back(model.gamma());
-    const Derived derived = model.derived(p);
-    t.relaxation_time.push_back(derived.relaxation_time);
-    t.minimum.push_back(model.plane(p).minimum);
-    t.std_theta.push_back(derived.std_theta);
-    t.std_v.push_back(derived.std_v);
-    t.rate.push_back(rate);
-  }
+  Tables t = without_planes(model);
+  for (int p = 0; p < mesh.planes(); ++p) add_plane(t, spec, model, mesh, p);
+  return t;
+}
+
+Tables tabulate_plane(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
+  Tables t = without_planes(model);
+  add_plane(t, spec, model, mesh, p);
   return t;
 }
 

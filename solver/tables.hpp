@@ -37,5 +37,7 @@ struct Tables {
 /// Evaluates loss and noise at all θ cell centres. Throws Error (bad_input) naming x where one is not finite or the
 /// noise is negative, and if the velocity cells are wider than the standard deviation of v.
 Tables tabulate(const Spec& spec, const Model& model, const PhaseMesh& mesh);
+/// The same of plane p alone.
+Tables tabulate_plane(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
 
 }  // namespace underdamp

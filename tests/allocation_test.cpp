@@ -9,10 +9,12 @@
 
 namespace {
 long allocations = 0;
-}
+std::size_t allocated_bytes = 0;
+}  // namespace
 
 void* operator new(std::size_t bytes) {
   ++allocations;
+  allocated_bytes += bytes;
   if (void* memory = std::malloc(bytes > 0 ? bytes : 1)) return memory;
   throw std::bad_alloc();
 }
@@ -30,6 +32,27 @@ TEST(Allocation, IsCounted) {
   const long before = allocations;
   const std::vector<int> one(1);
   EXPECT_EQ(allocations, before + 1);
+}
+
+TEST(Allocation, OnePlaneOfManyTablesIsCopiedAlone) {
+  constexpr std::size_t planes = 5000;
+  constexpr std::size_t lines = 16;
+  Tables all;
+  all.learning_rate = 0.1;
+  for (std::vector<double>* of_plane :
+       {&all.friction, &all.relaxation_time, &all.rate, &all.minimum, &all.std_theta, &all.std_v}) {
+    for (std::size_t p = 0; p < planes; ++p) of_plane->push_back(static_cast<double>(p));
+  }
+  for (std::vector<double>* of_line : {&all.force, &all.diffusion, &all.loss, &all.kick, &all.step_variance}) {
+    for (std::size_t l = 0; l < planes * lines; ++l) of_line->push_back(static_cast<double>(l));
+  }
+  const std::size_t before = allocated_bytes;
+  const Tables one = all.only(4321);
+  EXPECT_EQ(allocated_bytes - before, (6 + 5 * lines) * sizeof(double));
+  EXPECT_EQ(one.learning_rate, 0.1);
+  EXPECT_EQ(one.std_v, std::vector<double>{4321.0});
+  EXPECT_EQ(one.step_variance.front(), 4321.0 * 16);
+  EXPECT_EQ(one.force.size(), lines);
 }
 
 TEST(Allocation, AStepOfTheHostNeedsNone) {

@@ -18,6 +18,8 @@ class HookedBackend final : public Backend {
 
   Backend& inner() { return *inner_; }
   long calls() const { return calls_; }
+  /// Plans of sweeps that were made.
+  long plans() const { return plans_; }
   /// How often sum_lines() was called.
   long line_sums() const { return line_sums_; }
   /// Values of fields that were downloaded.
@@ -44,9 +46,11 @@ class HookedBackend final : public Backend {
   }
   void fill_zero(Field& field) override { inner_->fill_zero(field); }
   std::unique_ptr<DriftPlan> plan_drift(const PhaseMesh& mesh, std::span<const double> duration) override {
+    ++plans_;
     return inner_->plan_drift(mesh, duration);
   }
   std::unique_ptr<VelocityPlan> plan_velocity(const PhaseMesh& mesh, const VelocityLaw& law) override {
+    ++plans_;
     return inner_->plan_velocity(mesh, law);
   }
   void drift(Field& field, const DriftPlan& plan, Positivity positivity) override {
@@ -145,6 +149,7 @@ class HookedBackend final : public Backend {
   std::unique_ptr<Backend> inner_;
   Hook hook_;
   long calls_ = 0;
+  long plans_ = 0;
   long line_sums_ = 0;
   std::size_t downloaded_ = 0;
 };
