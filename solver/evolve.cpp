@@ -84,9 +84,9 @@ Simulation::Simulation(const Spec& spec, Backend& backend, double largest_loss) 
     groups_.push_back(std::make_unique<Integrator>(backend_, *mesh_, *tables_, options));
     return;
   }
-  for (int p = 0; p < mesh_->planes(); ++p) {
-    groups_.push_back(std::make_unique<Integrator>(backend_, mesh_->only(p), tables_->only(p), options));
-  }
+  const auto levels = std::make_shared<LevelFields>(backend_, mesh_->only(0).shape());
+  for (int p = 0; p < mesh_->planes(); ++p)
+    groups_.push_back(std::make_unique<Integrator>(backend_, mesh_->only(p), tables_->only(p), options, levels));
 }
 
 std::vector<double> Simulation::frame_times() const {
@@ -225,6 +225,14 @@ std::vector<ErrorEstimate> Simulation::errors() const {
   for (const auto& group : groups_) {
     const auto part = group->errors();
     all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+std::vector<RestoredMass> Simulation::restored_mass() const {
+  std::vector<RestoredMass> all;
+  for (const auto& group : groups_) {
+    for (const double share : group->restored_mass()) all.push_back({share, group->explained_by_rounding()});
   }
   return all;
 }
