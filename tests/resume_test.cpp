@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "hooked_backend.hpp"
+#include "kernels/host/host_backend.hpp"
 #include "memory_state.hpp"
 #include "meshes/error.hpp"
 #include "process.hpp"
@@ -379,6 +380,32 @@ TEST_P(Determinism, TheSameSpecTwice) {
   std::ofstream(folder.path() / "a/summary.json") << summary;
   EXPECT_EQ(testing::differing_files(folder.path() / "a", folder.path() / "b"),
             std::vector<std::string>{"summary.json"});
+}
+
+TEST(DeterminismOfTheHost, AnotherProcessWithOtherThreads) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "s.toml") << whole_run;
+  const Spec spec = read_spec((folder.path() / "s.toml").string());
+  const auto three = make_host_backend(make_thread_workers(3));
+  RunOptions options;
+  options.output = folder.path() / "here";
+  options.quiet = true;
+  run(spec, *three, options);
+  for (const char* threads : {"1", "4"}) {  // as far as the workers of this build ask for them
+    const auto there = testing::run_process(
+        folder.path(), {"/usr/bin/env", std::string("OMP_NUM_THREADS=") + threads, UNDERDAMP_PROGRAM, "run", "s.toml",
+                        "--device", "host", "--quiet", "--restart", "--output", "there"});
+    ASSERT_EQ(there.code, 0) << there.output;
+    auto differing = testing::differing_files(folder.path() / "here", folder.path() / "there");
+    std::erase(differing, "summary.json");
+    EXPECT_EQ(differing, std::vector<std::string>{});
+    const auto comparable = [&](const char* name) {
+      auto summary = testing::without_clock(testing::json_of(folder.path() / name / "summary.json"));
+      summary.erase("device");  // says how many threads there were
+      return summary;
+    };
+    EXPECT_EQ(comparable("here"), comparable("there"));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Determinism, ::testing::Values("host", "cuda"),

@@ -116,6 +116,18 @@ TEST(Structure, CommentsKeepTheirLines) {
   EXPECT_GT(lines, 10'000);
 }
 
+TEST(FieldsNear, FailsForWhatItCannotCompare) {
+  const std::vector<double> none;
+  const std::vector<double> one{1.0};
+  const std::vector<double> not_a_number{std::nan("")};
+  EXPECT_FALSE(testing::fields_near(none, none, 1.0));
+  EXPECT_FALSE(testing::fields_near(one, none, 1.0));
+  EXPECT_FALSE(testing::fields_near(one, not_a_number, 1.0));
+  EXPECT_FALSE(testing::fields_near(not_a_number, not_a_number, 1.0));
+  EXPECT_FALSE(testing::fields_near(one, std::vector<double>{1.5}, 0.4));
+  EXPECT_TRUE(testing::fields_near(one, std::vector<double>{1.5}, 0.5));
+}
+
 TEST(Structure, NoMachineAndNoLeftovers) {
   // Paths of one machine, and marks of unfinished work, stay out of the tree. The words are put together here so that
   // this file does not find itself.
