@@ -1,11 +1,13 @@
 #include <cstdlib>
 #include <new>
 
+#include "kernels/host/host_array.hpp"
 #include "kernels/host/host_backend.hpp"
 #include "solver/window.hpp"
 #include "test_support.hpp"
 
-/// A step allocates nothing: every allocation of this program is counted here.
+/// A step allocates nothing: every `new` of this program is counted here, and what fields and tables take of the host is
+/// counted by host_memory_use().
 
 namespace {
 long allocations = 0;
@@ -32,6 +34,20 @@ TEST(Allocation, IsCounted) {
   const long before = allocations;
   const std::vector<int> one(1);
   EXPECT_EQ(allocations, before + 1);
+}
+
+TEST(Allocation, MemoryOfFieldsIsCounted) {
+  const HostMemoryUse before = host_memory_use();
+  {
+    HostArray<double> array;
+    array.resize(100);
+    array.resize(50);
+    EXPECT_EQ(host_memory_use().bytes - before.bytes, 800U);
+    array.resize(200);
+    EXPECT_EQ(host_memory_use().bytes - before.bytes, 1600U);
+    EXPECT_EQ(host_memory_use().allocations - before.allocations, 2);
+  }
+  EXPECT_EQ(host_memory_use().bytes, before.bytes);
 }
 
 TEST(Allocation, OnePlaneOfManyTablesIsCopiedAlone) {
@@ -69,8 +85,11 @@ TEST(Allocation, AStepOfTheHostNeedsNone) {
   Window window(*backend, mesh, tables, 0.1);
   for (int level = 1; level <= 4; ++level) window.cross(*from, *to, level, Positivity::limit);  // plans and scratch
   const long before = allocations;
+  const HostMemoryUse fields_before = host_memory_use();
   for (int level = 1; level <= 4; ++level) window.cross(*from, *to, level, Positivity::limit);
   EXPECT_EQ(allocations, before);
+  EXPECT_EQ(host_memory_use().allocations, fields_before.allocations);
+  EXPECT_EQ(host_memory_use().bytes, fields_before.bytes);
 }
 
 }  // namespace
