@@ -112,6 +112,8 @@ class EnsembleRun {
       done_.sums.assign(times.size(), {});
     }
     require_fit();
+    for (auto& sums : done_.sums)  // grown bit by bit they would take twice the memory
+      sums.reserve(static_cast<std::size_t>((options_.particles + particle_block - 1) / particle_block));
   }
 
   std::vector<ParticleSample> run(const ParticleStart& start, const std::function<void(double)>& poll) {
@@ -416,8 +418,11 @@ void exchange(StateList& list, EnsembleProgress& progress) {
 
 void EnsembleProgress::save(StateWriter& to, const std::string& prefix) const {
   StateList list;
-  EnsembleProgress copy = *this;
-  exchange(list, copy);
+  std::size_t count = 8;
+  for (const auto& of_time : counts) count += of_time.size() + 1;
+  for (const auto& of_time : sums) count += of_time.size() * (sizeof(ParticleSums) / sizeof(double)) + 1;
+  list.reserve(count);
+  exchange(list, const_cast<EnsembleProgress&>(*this));  // a list that is not reading changes nothing
   to.numbers(prefix + "particles", list.values());
 }
 

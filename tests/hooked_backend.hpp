@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kernels/backend.hpp"
+#include "kernels/host/host_array.hpp"
 
 namespace underdamp::testing {
 
@@ -18,6 +19,8 @@ class HookedBackend final : public Backend {
 
   Backend& inner() { return *inner_; }
   long calls() const { return calls_; }
+  /// Memory of the host that was taken when fields were allocated.
+  std::size_t field_bytes() const { return field_bytes_; }
   /// Plans of sweeps that were made.
   long plans() const { return plans_; }
   /// How often sum_lines() was called.
@@ -27,7 +30,9 @@ class HookedBackend final : public Backend {
 
   DeviceDescription describe() const override { return inner_->describe(); }
   std::unique_ptr<Field> allocate(const FieldShape& shape) override {
+    const std::size_t before = host_memory_use().bytes;
     auto field = inner_->allocate(shape);
+    field_bytes_ += host_memory_use().bytes - before;
     tell("allocate", field.get());
     return field;
   }
@@ -149,6 +154,7 @@ class HookedBackend final : public Backend {
   std::unique_ptr<Backend> inner_;
   Hook hook_;
   long calls_ = 0;
+  std::size_t field_bytes_ = 0;
   long plans_ = 0;
   long line_sums_ = 0;
   std::size_t downloaded_ = 0;
