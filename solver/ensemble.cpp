@@ -316,6 +316,12 @@ class TravelRun {
 
 }  // namespace
 
+GaussianStart gaussian_start(const Vector2& mean, const Matrix2& covariance) {
+  const double first = std::sqrt(std::max(0.0, covariance[0][0]));
+  const double across = first > 0.0 ? covariance[0][1] / first : 0.0;
+  return {{mean[0], mean[1]}, {first, across, std::sqrt(std::max(0.0, covariance[1][1] - across * across))}};
+}
+
 ParticleStart particle_start(const PhasePlane& plane, ThetaBoundary boundary, std::span<const double> density) {
   const auto probability = cell_probabilities(plane, boundary, density);
   GridStart start = cells_only(probability);
@@ -339,10 +345,7 @@ ParticleStart particle_start(const PhasePlane& plane, ThetaBoundary boundary, st
 ParticleStart particle_start(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
   if (spec.initial.kind == InitialKind::gaussian || spec.initial.kind == InitialKind::stationary) {
     const InitialMoments m = initial_moments(spec, model, p);
-    const double first = std::sqrt(m.covariance[0][0]);
-    const double across = m.covariance[0][1] / first;
-    return {GaussianStart{{m.mean[0], m.mean[1]}, {first, across, std::sqrt(m.covariance[1][1] - across * across)}},
-            std::nullopt};
+    return {gaussian_start(m.mean, m.covariance), std::nullopt};
   }
   const auto density = initial_density(spec, model, mesh, p);
   if (spec.initial.kind == InitialKind::file) return particle_start(mesh.plane(p), mesh.boundary(), density);
