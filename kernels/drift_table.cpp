@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "kernels/remap.hpp"
+#include "meshes/error.hpp"
 
 namespace underdamp {
 
@@ -21,7 +22,9 @@ DriftTable make_drift_table(const PhaseMesh& mesh, std::span<const double> durat
     const PhasePlane& box = mesh.plane(plane);
     const double v = box.velocity.center(static_cast<int>(column % mesh.velocity_cells()));
     double shift = duration[static_cast<std::size_t>(plane)] * v / box.theta.width();
-    if (mesh.boundary() != ThetaBoundary::periodic) shift = std::clamp(shift, -largest_shift, largest_shift);
+    require(std::isfinite(shift), "a drift takes a time that is not finite");
+    shift = mesh.boundary() == ThetaBoundary::periodic ? std::fmod(shift, mesh.theta_cells())  // exact
+                                                       : std::clamp(shift, -largest_shift, largest_shift);
     const double floor = std::floor(-shift);
     const auto weights = remap_weights(-shift - floor);
     table.offset[static_cast<std::size_t>(column)] = static_cast<int>(floor);

@@ -16,7 +16,8 @@ struct DriftTable {
   int reach = 0;                ///< rows beyond a wall that a column may read
 };
 
-/// `duration` τ of each plane. Shifts of more than the whole box are clamped: everything has left.
+/// `duration` τ of each plane. Shifts of more than the whole box are clamped: everything has left; on a periodic axis
+/// they count without the whole turns. Throws Error (bad_input) if a shift is not finite.
 DriftTable make_drift_table(const PhaseMesh& mesh, std::span<const double> duration);
 
 }  // namespace underdamp

@@ -66,9 +66,10 @@ class CudaColumns {
  private:
   /// Row r of the pack after the shift, zero where it is empty.
   __device__ P row(int r, const int (&shift)[P::width]) const {
-    if constexpr (P::width > 1) {  // shifts ascend or descend with the column
-      if (shift[0] != shift[P::width - 1]) return P::of([&](int k) { return value(r + shift[k], k); });
-    }
+    bool alike = true;
+    UNDERDAMP_UNROLL
+    for (int k = 1; k < P::width; ++k) alike = alike && shift[k] == shift[0];
+    if (!alike) return P::of([&](int k) { return value(r + shift[k], k); });
     const Real* const from = rows_.row(r + shift[0]);
     return from != nullptr ? P::load(from + column_) : P::broadcast(0.0);
   }
