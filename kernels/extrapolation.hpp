@@ -188,7 +188,8 @@ struct FilterAndClip {
     const P factor = P::load(factors);
     for (int i = begin; i < end; ++i) {
       Real* const cell = density + origin + static_cast<std::ptrdiff_t>(i) * velocity_cells;
-      (factor * P::load(cell)).store_first(cell, lanes);
+      const P value = lanes == P::width ? P::load(cell) : P::load_first(cell, lanes);  // others write the next row
+      (factor * value).store_first(cell, lanes);
     }
   }
 };
