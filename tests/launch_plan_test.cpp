@@ -132,6 +132,11 @@ TEST(PlaneLaunch, MorePlanesThanTheThirdAxisOfAGridHas) {
   EXPECT_EQ(PlaneBlock(2'559'999'999, 512).plane, 4'999'999);
 }
 
+TEST(PlaneLaunch, ColumnsOfADriftAreCountedByInt) {
+  EXPECT_TRUE(counts_columns({65'536, 16, 32'767}));   // 2³¹ − 65536
+  EXPECT_FALSE(counts_columns({65'536, 16, 32'768}));  // 2³¹
+}
+
 TEST(FieldShape, CountsBeyond32Bits) {
   const FieldShape shape{200'000, 16'384, 16'384};
   EXPECT_EQ(shape.lines(), 3'276'800'000);

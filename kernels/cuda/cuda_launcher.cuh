@@ -248,12 +248,12 @@ class CudaLauncher {
     return bundle_launch({arrays, lanes, cells, margin, static_cast<int>(sizeof(Real))}, limits());
   }
 
+  [[noreturn]] static void refuse(const char* name, const std::string& what) {
+    throw Error(ExitCode::device, name + (": " + what), "CUDA", "use fewer cells or planes, or --device host");
+  }
   static dim3 grid(const char* name, long blocks, int rows_of_blocks = 1) {
     if (!is_grid(blocks, rows_of_blocks)) {
-      throw Error(ExitCode::device,
-                  std::string(name) + ": " + std::to_string(blocks) + " × " + std::to_string(rows_of_blocks) +
-                      " blocks are no grid of a GPU",
-                  "CUDA", "use fewer cells or planes, or --device host");
+      refuse(name, std::to_string(blocks) + " × " + std::to_string(rows_of_blocks) + " blocks are no grid of a GPU");
     }
     return dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(rows_of_blocks));
   }
@@ -273,6 +273,7 @@ class CudaLauncher {
   void launch_columns(const char* name, const ColumnSource<Real>& source, const Body& body) const {
     using Columns = CudaColumns<Pack>;
     const FieldShape& shape = source.shape;
+    if (!counts_columns(shape)) refuse(name, std::to_string(shape.columns()) + " columns are too many");
     const PlaneLaunch launch = plane_launch(shape.velocity_cells, shape.theta_cells, Columns::packs * Pack::width,
                                             Columns::strips * Columns::strip_rows);
     run_columns<Pack>

@@ -1,8 +1,10 @@
 #pragma once
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 
 #include "meshes/host_device.hpp"
+#include "meshes/phase_mesh.hpp"
 
 /// How a launch is cut into blocks and threads, as numbers. Nothing here needs CUDA: tests/launch_plan_test.cpp goes
 /// through all sizes without a GPU.
@@ -92,6 +94,11 @@ struct PlaneBlock {
   UNDERDAMP_HD PlaneBlock(long index, int blocks_across)
       : plane(static_cast<int>(index / blocks_across)), across(static_cast<int>(index % blocks_across)) {}
 };
+
+/// Columns of all planes that a drift sweep counts.
+inline bool counts_columns(const FieldShape& shape) {
+  return shape.columns() <= std::numeric_limits<int>::max();
+}
 
 /// Can a grid have so many blocks?
 inline bool is_grid(long blocks, long rows_of_blocks = 1) {
