@@ -6,8 +6,8 @@
 #include "solver/window.hpp"
 #include "test_support.hpp"
 
-/// A step allocates nothing: every `new` of this program is counted here, and what fields and tables take of the host is
-/// counted by host_memory_use().
+/// A step allocates nothing: every `new` of this program is counted here, and what fields and tables take of the host
+/// is counted by host_memory_use().
 
 namespace {
 long allocations = 0;

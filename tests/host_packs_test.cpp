@@ -12,8 +12,8 @@
 #include "kernels/host/host_array.hpp"
 #include "kernels/host/host_columns.hpp"
 
-/// Packs of the host read the columns that they were given and no others: those of the next row belong to other workers.
-/// Compiled for the registers that the kernels of the host are compiled for.
+/// Packs of the host read the columns that they were given and no others: those of the next row belong to other
+/// workers. Compiled for the registers that the kernels of the host are compiled for.
 namespace underdamp {
 namespace {
 

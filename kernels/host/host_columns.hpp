@@ -158,9 +158,9 @@ class HostColumns {
     return rows_.plane + static_cast<std::ptrdiff_t>(row) * rows_.pitch + column_ + lane;
   }
 
-  /// Rows [first, last) to `to`: where every column has its source inside the box by packs, elsewhere one by one. So are
-  /// the last columns of a row that are no whole pack: what follows them is the next row, which another worker may be
-  /// writing.
+  /// Rows [first, last) to `to`: where every column has its source inside the box by packs, elsewhere one by one. So
+  /// are the last columns of a row that are no whole pack: what follows them is the next row, which another worker may
+  /// be writing.
   void stage(int lane, const Shift& shift, int first, int last, Real* to) const {
     if (shift.count < P::width) return stage_one_by_one(lane, shift, first, last, to);
     const int begin = std::clamp(-shift.least, first, last);
