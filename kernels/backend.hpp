@@ -11,11 +11,12 @@
 #include "kernels/particle_law.hpp"
 #include "kernels/theta_walls.hpp"
 #include "kernels/velocity_table.hpp"
+#include "meshes/field_size.hpp"
 #include "meshes/phase_mesh.hpp"
 #include "meshes/precision.hpp"
 
 /// The contract between solver and devices: whole-field operations, each queued in order on one device.
-/// This is the only header of kernels/ that solver/ includes.
+/// Of kernels/ solver/ includes this header, velocity_table.hpp for the law that it passes, and random.hpp.
 namespace underdamp {
 
 enum class DeviceKind { host, cuda };
@@ -32,55 +33,64 @@ struct DeviceDescription {
 /// Should sweeps keep the density non-negative? Signed fields (docs/method.md, section 8) need `none`.
 enum class Positivity { limit, none };
 
-/// Density of every cell of a batch of planes in the precision of the backend, with the mass that left through each
-/// wall, in the memory of one device. Only the backend that made it may touch it.
-class Field {
+/// What lies in the memory of one device. Only the backend that made it may touch it.
+class DeviceObject {
  public:
-  virtual ~Field() = default;
+  virtual ~DeviceObject() = default;
+  const void* maker() const { return maker_; }
+
+ protected:
+  explicit DeviceObject(const void* maker) : maker_(maker) {}
+
+ private:
+  const void* maker_;
+};
+
+/// Density of every cell of a batch of planes in the precision of the backend, with the mass that left through each
+/// wall.
+class Field : public DeviceObject {
+ public:
   const FieldShape& shape() const { return shape_; }
 
  protected:
-  explicit Field(const FieldShape& shape) : shape_(shape) {}
+  Field(const void* maker, const FieldShape& shape) : DeviceObject(maker), shape_(shape) {}
 
  private:
   FieldShape shape_;
 };
 
-/// Coefficients of a sweep in the memory of one device; made once per step size, used in every step.
-class DriftPlan {
- public:
-  virtual ~DriftPlan() = default;
+/// Coefficients of a sweep; made once per step size, used in every step.
+class DriftPlan : public DeviceObject {
+  using DeviceObject::DeviceObject;
 };
-class VelocityPlan {
+class VelocityPlan : public DeviceObject {
  public:
-  virtual ~VelocityPlan() = default;
   double taps = 0.0;  ///< multiply-adds per cell of the convolution, mean over the lines
+
+ protected:
+  using DeviceObject::DeviceObject;
 };
 /// Sweeps that are queued together; see Backend::replay.
-class Sequence {
- public:
-  virtual ~Sequence() = default;
+class Sequence : public DeviceObject {
+  using DeviceObject::DeviceObject;
 };
-class GeneratorPlan {
- public:
-  virtual ~GeneratorPlan() = default;
+class GeneratorPlan : public DeviceObject {
+  using DeviceObject::DeviceObject;
 };
-class MatrixPlan {
- public:
-  virtual ~MatrixPlan() = default;
+class MatrixPlan : public DeviceObject {
+  using DeviceObject::DeviceObject;
 };
-class ParticlePlan {
- public:
-  virtual ~ParticlePlan() = default;
+class ParticlePlan : public DeviceObject {
+  using DeviceObject::DeviceObject;
 };
 
-/// θ and v of some particles of one plane, in the memory of one device. What they are, sampling decides.
-class Ensemble {
+/// θ and v of some particles of one plane. What they are, sampling decides.
+class Ensemble : public DeviceObject {
  public:
-  virtual ~Ensemble() = default;
   const ParticleRange& range() const { return range_; }
 
  protected:
+  using DeviceObject::DeviceObject;
   ParticleRange range_;
 };
 
@@ -117,6 +127,8 @@ struct CurrentArrays {
   std::vector<double> irreversible;  ///< J_v,irr = −γ v p − D ∂_v p
 };
 
+/// What an operation needs of its arguments, above all that shapes and sizes fit to each other and that this backend
+/// made them, it looks at every time: Error (bad_input) if not.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -126,7 +138,12 @@ class Backend {
   virtual std::unique_ptr<Field> allocate(const FieldShape& shape) = 0;
   /// `values`: shape.cells() numbers in the order of FieldView. Resets the departed mass.
   virtual void upload(std::span<const double> values, Field& field) = 0;
-  virtual void download(const Field& field, std::span<double> values) = 0;
+  void download(const Field& field, std::span<double> values) {
+    download_planes(field, 0, field.shape().planes, values);
+  }
+  /// Planes first … first + count − 1 of it alone.
+  virtual void download_planes(const Field& field, int first, int count, std::span<double> values) = 0;
+  /// With all that has departed and that clipping has created.
   virtual void copy(const Field& from, Field& to) = 0;
   virtual void fill_zero(Field& field) = 0;
 
@@ -144,7 +161,7 @@ class Backend {
                               Positivity positivity) = 0;
 
   /// Sweeps and copies of fields to be carried out again and again. Plans and fields that `operations` uses must exist
-  /// and outlive the sequence.
+  /// and outlive the sequence. One of a GPU that holds more than velocity, drift_velocity and copy goes one by one.
   virtual std::unique_ptr<Sequence> make_sequence(std::function<void()> operations) = 0;
   /// Carries them out; on a GPU as one CUDA graph, so that small planes do not wait for launches.
   virtual void replay(Sequence& sequence) = 0;
@@ -163,6 +180,8 @@ class Backend {
 
   virtual std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field,
                                           const Dissipation& dissipation) = 0;
+  /// What sum_lines() gives of mass, velocity and velocity_squared, bit for bit, without the rest.
+  virtual std::vector<LineMoments> sum_moments(const PhaseMesh& mesh, const Field& field) = 0;
   /// Σ_i w_i p of each column, w those of theta_weights().
   virtual std::vector<double> sum_columns(const PhaseMesh& mesh, const Field& field) = 0;
   /// [line]

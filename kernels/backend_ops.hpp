@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <type_traits>
@@ -25,6 +26,7 @@
 ///
 ///   Launcher::Real                              type of the density and of the sweeps: double or float
 ///   Launcher::Array<T>                          memory of the device: resize, data, size
+///   begin(), begin_apart()                      first of every operation; the second of those that no recording holds
 ///   upload(src, n, T* dst), download(src, n, dst), copy(src, n, dst), zero(dst, n)
 ///   lane_choices, cascades                      lines of a bundle, the best choice first; see convolution_with
 ///   bundle_fits(arrays, lanes, cells, margin)   has the device the scratch for a bundle?
@@ -67,7 +69,7 @@ class BackendOps final : public Backend {
   }
   std::unique_ptr<Field> allocate(const FieldShape& shape) override;
   void upload(std::span<const double> values, Field& field) override;
-  void download(const Field& field, std::span<double> values) override;
+  void download_planes(const Field& field, int first, int count, std::span<double> values) override;
   void copy(const Field& from, Field& to) override;
   void fill_zero(Field& field) override;
   std::unique_ptr<DriftPlan> plan_drift(const PhaseMesh& mesh, std::span<const double> duration) override;
@@ -85,6 +87,7 @@ class BackendOps final : public Backend {
                    Field& density, Positivity positivity) override;
   void absorb_created(Field& field, std::span<const double> factor) override;
   std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) override;
+  std::vector<LineMoments> sum_moments(const PhaseMesh& mesh, const Field& field) override;
   std::vector<double> sum_columns(const PhaseMesh& mesh, const Field& field) override;
   std::vector<LineShape> line_shapes(const Field& field) override;
   std::vector<Departed> departed(const Field& field) override;
@@ -107,7 +110,10 @@ class BackendOps final : public Backend {
   std::vector<ParticleSums> sum_particles(const Ensemble& ensemble, double center_theta,
                                           double center_velocity) override;
   void download_particles(const Ensemble& ensemble, std::span<double> theta, std::span<double> velocity) override;
-  void synchronize() override { launcher_->synchronize(); }
+  void synchronize() override {
+    launcher_->begin_apart();
+    launcher_->synchronize();
+  }
 
  private:
   using Real = typename Launcher::Real;
@@ -117,20 +123,13 @@ class BackendOps final : public Backend {
   /// Cells with a margin that a pack may read beyond the last one; and what departed: through θ_min and θ_max by
   /// column, through v_min and v_max by line, and what clipping created, by line and by segment and column.
   struct DeviceField final : Field {
-    static constexpr std::size_t margin = 64;
-    explicit DeviceField(const FieldShape& s) : Field(s) {}
+    DeviceField(const void* maker, const FieldShape& s) : Field(maker, s), size(s) {}
+    FieldSize size;
     Array<Real> cell_memory;
     Array<double> departed_memory;
-    Array<double> segment_memory;  ///< only of a field that was extrapolated into
 
     std::size_t columns() const { return static_cast<std::size_t>(shape().columns()); }
     std::size_t lines() const { return static_cast<std::size_t>(shape().lines()); }
-    std::size_t segments() const {
-      return static_cast<std::size_t>((shape().theta_cells + segment_rows - 1) / segment_rows);
-    }
-    std::size_t cells_size() const { return shape().cells() + margin; }
-    std::size_t departed_size() const { return 2 * columns() + 3 * lines(); }
-    std::size_t segments_size() const { return segments() * columns(); }
     Real* cells() const { return cell_memory.data(); }
     double* departed() const { return departed_memory.data(); }
     double* left_below() const { return departed(); }
@@ -138,15 +137,17 @@ class BackendOps final : public Backend {
     double* left_lower() const { return departed() + 2 * columns(); }
     double* left_upper() const { return departed() + 2 * columns() + lines(); }
     double* created_in_lines() const { return departed() + 2 * columns() + 2 * lines(); }
-    double* created_in_segments() const { return segment_memory.data(); }
+    double* created_in_segments() const { return created_in_lines() + lines(); }
     FieldView<Real> view() const { return {cells(), shape().theta_cells, shape().velocity_cells}; }
     FieldView<const Real> const_view() const { return {cells(), shape().theta_cells, shape().velocity_cells}; }
   };
 
   struct DeviceDriftPlan final : DriftPlan {
+    DeviceDriftPlan(const void* maker, const FieldShape& s) : DriftPlan(maker), shape(s) {}
+    FieldShape shape;
     Array<int> offset;
     Array<Real> weights;
-    int weight_stride = 0;
+    long weight_stride = 0;
     int repeats = 1;  ///< sweeps that make up the drift
     ThetaWalls walls;
     int halo_rows = 0;  ///< rows beyond mirroring walls that must be filled before the sweep; 0 if none
@@ -184,6 +185,8 @@ class BackendOps final : public Backend {
   };
 
   struct DeviceVelocityPlan final : VelocityPlan {
+    DeviceVelocityPlan(const void* maker, const FieldShape& s) : VelocityPlan(maker), shape(s) {}
+    FieldShape shape;
     bool deposits = false;
     int lanes = 1;
     int bundles_per_plane = 0;
@@ -213,17 +216,21 @@ class BackendOps final : public Backend {
   };
 
   struct DeviceSequence final : Sequence {
+    explicit DeviceSequence(const void* maker) : Sequence(maker) {}
     std::function<void()> operations;
     typename Launcher::Recording recording;
   };
 
   struct DeviceGeneratorPlan final : GeneratorPlan {
+    DeviceGeneratorPlan(const void* maker, const FieldShape& s) : GeneratorPlan(maker), shape(s) {}
+    FieldShape shape;
     Array<double> coefficients;  ///< friction, origin, widths by plane, then force and diffusion by line
     Array<double> wall_rows;     ///< incoming, outgoing, crossing
     GeneratorView view{};
   };
 
   struct DeviceMatrixPlan final : MatrixPlan {
+    explicit DeviceMatrixPlan(const void* maker) : MatrixPlan(maker) {}
     Array<int> row_begin;
     Array<int> column;
     Array<double> value;
@@ -235,12 +242,13 @@ class BackendOps final : public Backend {
 
   /// Particles padded to whole blocks.
   struct DeviceEnsemble final : Ensemble {
+    explicit DeviceEnsemble(const void* maker) : Ensemble(maker) {}
     Array<double> theta;
     Array<double> velocity;
 
     void assign(const ParticleRange& range) {
-      if (range.count == 0 || blocks(range) * particle_block > theta.size())
-        throw Error(ExitCode::bad_input, "an ensemble holds from one particle to its capacity");
+      require(range.count > 0 && blocks(range) * particle_block <= theta.size(),
+              "an ensemble holds from one particle to its capacity");
       range_ = range;
     }
     static std::size_t blocks(const ParticleRange& range) {
@@ -253,6 +261,7 @@ class BackendOps final : public Backend {
   };
 
   struct DeviceParticlePlan final : ParticlePlan {
+    explicit DeviceParticlePlan(const void* maker) : ParticlePlan(maker) {}
     ParticleLaw law;
     Array<double> coefficients;
     ParticleTableView table{};
@@ -260,10 +269,33 @@ class BackendOps final : public Backend {
     bool closed = false;
   };
 
-  static DeviceEnsemble& device(Ensemble& ensemble) { return static_cast<DeviceEnsemble&>(ensemble); }
-  static const DeviceEnsemble& device(const Ensemble& ensemble) { return static_cast<const DeviceEnsemble&>(ensemble); }
-  static DeviceField& device(Field& field) { return static_cast<DeviceField&>(field); }
-  static const DeviceField& device(const Field& field) { return static_cast<const DeviceField&>(field); }
+  template <class Made>
+  Made& own(DeviceObject& object) const {
+    require(object.maker() == this, "an operation was given what another backend has made");
+    return static_cast<Made&>(object);
+  }
+  template <class Made>
+  const Made& own(const DeviceObject& object) const {
+    return own<Made>(const_cast<DeviceObject&>(object));
+  }
+  DeviceEnsemble& device(Ensemble& ensemble) const { return own<DeviceEnsemble>(ensemble); }
+  const DeviceEnsemble& device(const Ensemble& ensemble) const { return own<DeviceEnsemble>(ensemble); }
+  DeviceField& device(Field& field) const { return own<DeviceField>(field); }
+  const DeviceField& device(const Field& field) const { return own<DeviceField>(field); }
+  /// The plan of an operation on fields of its shape.
+  template <class Plan>
+  const Plan& plan_for(const DeviceObject& object, const FieldShape& shape) const {
+    const Plan& plan = own<Plan>(object);
+    require(plan.shape == shape, "the plan of an operation is for fields of another shape");
+    return plan;
+  }
+  static void require_same(const FieldShape& a, const FieldShape& b) {
+    require(a == b, "an operation was given fields of different shapes");
+  }
+  static void require_size(std::size_t size, std::size_t wanted) {
+    require(size == wanted, "an operation was given a list of the wrong length");
+  }
+  static std::size_t as_size(long count) { return static_cast<std::size_t>(count); }
 
   template <class T>
   void send(const std::vector<T>& from, Array<T>& to) {
@@ -277,6 +309,10 @@ class BackendOps final : public Backend {
     return store.back()->data();
   }
 
+  static void require_levels(std::size_t levels, std::size_t coefficients) {
+    require(levels >= 1 && levels <= maximum_levels, "a combination has from one to six levels");
+    require_size(coefficients, levels);
+  }
   void forget_departed(DeviceField& field);
   FilterRows filter_rows(const PhaseMesh& mesh);
   const double* row_weights(const PhaseMesh& mesh);
@@ -301,21 +337,26 @@ class BackendOps final : public Backend {
   Array<double> plane_values_;
   Array<double> row_weights_;
   Array<LineSums> line_sums_;
+  Array<LineMoments> line_moments_;
   Array<LineShape> line_shapes_;
 };
 
 template <class Launcher>
 std::unique_ptr<Field> BackendOps<Launcher>::allocate(const FieldShape& shape) {
-  auto field = std::make_unique<DeviceField>(shape);
-  field->cell_memory.resize(field->cells_size());
-  field->departed_memory.resize(field->departed_size());
-  launcher_->reserve_drift_target(field->cells_size());
+  launcher_->begin_apart();
+  require(shape.planes > 0 && shape.theta_cells > 0 && shape.velocity_cells > 0, "a field needs cells");
+  auto field = std::make_unique<DeviceField>(this, shape);
+  field->cell_memory.resize(field->size.cells);
+  field->departed_memory.resize(field->size.departed);
+  launcher_->reserve_drift_target(field->size.cells);
   fill_zero(*field);
   return field;
 }
 
 template <class Launcher>
 void BackendOps<Launcher>::upload(std::span<const double> values, Field& field) {
+  launcher_->begin_apart();
+  require_size(values.size(), field.shape().cells());
   if constexpr (std::is_same_v<Real, double>) {
     launcher_->upload(values.data(), field.shape().cells(), device(field).cells());
   } else {
@@ -327,37 +368,50 @@ void BackendOps<Launcher>::upload(std::span<const double> values, Field& field) 
 
 template <class Launcher>
 void BackendOps<Launcher>::forget_departed(DeviceField& field) {
-  launcher_->zero(field.departed(), field.departed_size());
-  if (field.segment_memory.size() > 0) launcher_->zero(field.created_in_segments(), field.segments_size());
+  launcher_->zero(field.departed(), field.size.departed);
 }
 
 template <class Launcher>
-void BackendOps<Launcher>::download(const Field& field, std::span<double> values) {
+void BackendOps<Launcher>::download_planes(const Field& field, int first, int count, std::span<double> values) {
+  launcher_->begin_apart();
+  const DeviceField& f = device(field);
+  const FieldShape& shape = f.shape();
+  require(first >= 0 && count >= 0 && count <= shape.planes - first, "a field has no such planes");
+  const std::size_t of_plane = shape.cells() / static_cast<std::size_t>(shape.planes);
+  require_size(values.size(), static_cast<std::size_t>(count) * of_plane);
+  const Real* const from = f.cells() + static_cast<std::size_t>(first) * of_plane;
   if constexpr (std::is_same_v<Real, double>) {
-    launcher_->download(device(field).cells(), field.shape().cells(), values.data());
+    launcher_->download(from, values.size(), values.data());
   } else {
-    std::vector<Real> all(field.shape().cells());
-    launcher_->download(device(field).cells(), all.size(), all.data());
+    std::vector<Real> all(values.size());
+    launcher_->download(from, all.size(), all.data());
     std::copy(all.begin(), all.end(), values.begin());
   }
 }
 
 template <class Launcher>
 void BackendOps<Launcher>::copy(const Field& from, Field& to) {
-  launcher_->copy(device(from).cells(), device(from).cells_size(), device(to).cells());
-  forget_departed(device(to));
-  launcher_->copy(device(from).departed(), device(from).departed_size(), device(to).departed());
+  launcher_->begin();
+  const DeviceField& source = device(from);
+  DeviceField& target = device(to);
+  require_same(source.shape(), target.shape());
+  if (&source == &target) return;
+  launcher_->copy(source.cells(), source.size.cells, target.cells());
+  launcher_->copy(source.departed(), source.size.departed, target.departed());
 }
 
 template <class Launcher>
 void BackendOps<Launcher>::fill_zero(Field& field) {
-  launcher_->zero(device(field).cells(), device(field).cells_size());
+  launcher_->begin();
+  launcher_->zero(device(field).cells(), device(field).size.cells);
   forget_departed(device(field));
 }
 
 template <class Launcher>
 std::unique_ptr<DriftPlan> BackendOps<Launcher>::plan_drift(const PhaseMesh& mesh, std::span<const double> duration) {
-  auto plan = std::make_unique<DeviceDriftPlan>();
+  launcher_->begin_apart();
+  require_size(duration.size(), static_cast<std::size_t>(mesh.planes()));
+  auto plan = std::make_unique<DeviceDriftPlan>(this, mesh.shape());
   plan->walls = mesh.walls();
   plan->repeats = drift_repeats(mesh, duration);
   constexpr int most_repeats = 64;
@@ -375,7 +429,7 @@ std::unique_ptr<DriftPlan> BackendOps<Launcher>::plan_drift(const PhaseMesh& mes
     plan->halo_rows = table.reach;
     const std::size_t halo = static_cast<std::size_t>(mesh.planes()) * static_cast<std::size_t>(table.reach) *
                                  static_cast<std::size_t>(mesh.velocity_cells()) +
-                             DeviceField::margin;
+                             FieldSize::margin;
     plan->halo_below.resize(halo);
     plan->halo_above.resize(halo);
   }
@@ -403,6 +457,10 @@ void BackendOps<Launcher>::plan_walls(const PhaseMesh& mesh, std::span<const dou
 
 template <class Launcher>
 std::unique_ptr<VelocityPlan> BackendOps<Launcher>::plan_velocity(const PhaseMesh& mesh, const VelocityLaw& law) {
+  launcher_->begin_apart();
+  require_size(law.contraction.size(), static_cast<std::size_t>(mesh.planes()));
+  require_size(law.kick.size(), as_size(mesh.shape().lines()));
+  require_size(law.variance.size(), as_size(mesh.shape().lines()));
   VelocityTable table;
   for (const int lanes : Launcher::lane_choices) {
     table = make_velocity_table(mesh, law, lanes, Launcher::cascades);
@@ -410,7 +468,7 @@ std::unique_ptr<VelocityPlan> BackendOps<Launcher>::plan_velocity(const PhaseMes
                                table.margin))
       break;
   }
-  auto plan = std::make_unique<DeviceVelocityPlan>();
+  auto plan = std::make_unique<DeviceVelocityPlan>(this, mesh.shape());
   plan->lanes = table.lanes;
   plan->deposits = table.deposits;
   plan->bundles_per_plane = table.bundles_per_plane;
@@ -512,7 +570,7 @@ void BackendOps<Launcher>::launch_drift(DeviceField& field, const DeviceDriftPla
 /// X(τ) into where the launcher wants it.
 template <class Launcher>
 auto BackendOps<Launcher>::drift_elsewhere(DeviceField& field, const DriftPlan& plan, Positivity positivity) -> Real* {
-  const auto& p = static_cast<const DeviceDriftPlan&>(plan);
+  const auto& p = plan_for<DeviceDriftPlan>(plan, field.shape());
   const auto sweep = [&] {
     Real* const target = launcher_->drift_target(field.cell_memory);
     if (positivity == Positivity::limit) {
@@ -531,6 +589,7 @@ auto BackendOps<Launcher>::drift_elsewhere(DeviceField& field, const DriftPlan& 
 
 template <class Launcher>
 void BackendOps<Launcher>::drift(Field& field, const DriftPlan& plan, Positivity positivity) {
+  launcher_->begin();
   drift_elsewhere(device(field), plan, positivity);
   launcher_->finish_drift(device(field).cell_memory);
 }
@@ -538,6 +597,8 @@ void BackendOps<Launcher>::drift(Field& field, const DriftPlan& plan, Positivity
 template <class Launcher>
 void BackendOps<Launcher>::drift_velocity(Field& field, const DriftPlan& drift, const VelocityPlan& velocity,
                                           Positivity positivity) {
+  launcher_->begin();
+  static_cast<void>(plan_for<DeviceVelocityPlan>(velocity, field.shape()));  // before the drift has begun
   velocity_from(drift_elsewhere(device(field), drift, positivity), device(field), velocity, positivity);
 }
 
@@ -545,8 +606,8 @@ template <class Launcher>
 template <bool limited, bool deposits>
 void BackendOps<Launcher>::launch_velocity(const Real* from, DeviceField& to, const DeviceVelocityPlan& plan) {
   const FieldShape& shape = to.shape();
-  launcher_->for_each_bundle("velocity", shape.planes * plan.bundles_per_plane, plan.lanes, shape.velocity_cells,
-                             plan.margin,
+  const long bundles = static_cast<long>(shape.planes) * plan.bundles_per_plane;
+  launcher_->for_each_bundle("velocity", bundles, plan.lanes, shape.velocity_cells, plan.margin,
                              VelocitySweep<Real, limited, deposits>{plan.view(),
                                                                     {from, shape.theta_cells, shape.velocity_cells},
                                                                     to.view(),
@@ -558,7 +619,7 @@ void BackendOps<Launcher>::launch_velocity(const Real* from, DeviceField& to, co
 template <class Launcher>
 void BackendOps<Launcher>::velocity_from(const Real* from, DeviceField& to, const VelocityPlan& plan,
                                          Positivity positivity) {
-  const auto& p = static_cast<const DeviceVelocityPlan&>(plan);
+  const auto& p = plan_for<DeviceVelocityPlan>(plan, to.shape());
   if (positivity == Positivity::limit) {
     p.deposits ? launch_velocity<true, true>(from, to, p) : launch_velocity<true, false>(from, to, p);
   } else {
@@ -568,29 +629,34 @@ void BackendOps<Launcher>::velocity_from(const Real* from, DeviceField& to, cons
 
 template <class Launcher>
 void BackendOps<Launcher>::velocity(const Field& from, Field& to, const VelocityPlan& plan, Positivity positivity) {
+  launcher_->begin();
   const DeviceField& source = device(from);
   DeviceField& target = device(to);
-  if (&source != &target) launcher_->copy(source.departed(), source.departed_size(), target.departed());
+  require_same(source.shape(), target.shape());
+  static_cast<void>(plan_for<DeviceVelocityPlan>(plan, target.shape()));
+  if (&source != &target) launcher_->copy(source.departed(), source.size.departed, target.departed());
   velocity_from(source.cells(), target, plan, positivity);
 }
 
 template <class Launcher>
 std::unique_ptr<Sequence> BackendOps<Launcher>::make_sequence(std::function<void()> operations) {
-  auto sequence = std::make_unique<DeviceSequence>();
+  require(static_cast<bool>(operations), "a sequence needs operations");
+  auto sequence = std::make_unique<DeviceSequence>(this);
   sequence->operations = std::move(operations);
   return sequence;
 }
 
 template <class Launcher>
 void BackendOps<Launcher>::replay(Sequence& sequence) {
-  auto& s = static_cast<DeviceSequence&>(sequence);
+  launcher_->begin();
+  auto& s = own<DeviceSequence>(sequence);
   launcher_->replay(s.recording, s.operations);
 }
 
 /// Sums per plane in the order of the lines, so that they repeat bit for bit.
 template <class Launcher>
 std::vector<double> BackendOps<Launcher>::plane_totals(const Array<double>& per_line, const FieldShape& shape) {
-  std::vector<double> values(static_cast<std::size_t>(shape.lines()));
+  std::vector<double> values(as_size(shape.lines()));
   launcher_->download(per_line.data(), values.size(), values.data());
   std::vector<double> total(static_cast<std::size_t>(shape.planes), 0.0);
   for (std::size_t l = 0; l < values.size(); ++l) total[l / static_cast<std::size_t>(shape.theta_cells)] += values[l];
@@ -600,10 +666,13 @@ std::vector<double> BackendOps<Launcher>::plane_totals(const Array<double>& per_
 template <class Launcher>
 std::vector<double> BackendOps<Launcher>::combination_norm(std::span<const Field* const> levels,
                                                            std::span<const double> coefficients) {
+  launcher_->begin_apart();
+  require_levels(levels.size(), coefficients.size());
   const FieldShape& shape = levels.front()->shape();
-  line_values_.resize(static_cast<std::size_t>(shape.lines()));
+  line_values_.resize(as_size(shape.lines()));
   CombinationNorm<Real> body{{{}, static_cast<int>(levels.size())}, {}, shape.velocity_cells, line_values_.data()};
   for (std::size_t k = 0; k < levels.size(); ++k) {
+    require_same(levels[k]->shape(), shape);
     body.levels.level[k] = device(*levels[k]).cells();
     body.coefficients.value[k] = coefficients[k];
   }
@@ -616,8 +685,15 @@ void BackendOps<Launcher>::extrapolate(const PhaseMesh& mesh, std::span<Field* c
                                        std::span<const double> combination, std::span<const double> difference,
                                        std::span<const double> difference_scale, Field& error, Field& density,
                                        Positivity positivity) {
+  launcher_->begin_apart();
   const FieldShape& shape = density.shape();
   DeviceField& target = device(density);
+  require_levels(levels.size(), combination.size());
+  require_levels(levels.size(), difference.size());
+  require_size(difference_scale.size(), static_cast<std::size_t>(shape.planes));
+  require_same(mesh.shape(), shape);
+  require_same(error.shape(), shape);
+  for (const Field* const level : levels) require_same(level->shape(), shape);
   send(std::vector<double>(difference_scale.begin(), difference_scale.end()), plane_values_);
   CombineLevels<Real> combine{{{}, static_cast<int>(levels.size())},
                               {},
@@ -633,11 +709,9 @@ void BackendOps<Launcher>::extrapolate(const PhaseMesh& mesh, std::span<Field* c
     combine.difference.value[k] = difference[k];
   }
   // What departed is a field like any other: it is combined with the same coefficients, without filter or limiter.
-  target.segment_memory.resize(target.segments_size());
-  forget_departed(target);
   CombineValues departed{{{}, combine.levels.count}, combine.combination, target.departed()};
   for (std::size_t k = 0; k < levels.size(); ++k) departed.levels.level[k] = device(*levels[k]).departed();
-  launcher_->for_each_value("combine departed", target.departed_size(), departed);
+  launcher_->for_each_value("combine departed", target.size.departed, departed);
   launcher_->for_each_line("combine levels", shape.lines(), combine);
   const FilterRows rows = filter_rows(mesh);
   const Real* finest = device(*levels.back()).cells();
@@ -673,20 +747,26 @@ const double* BackendOps<Launcher>::row_weights(const PhaseMesh& mesh) {
 
 template <class Launcher>
 void BackendOps<Launcher>::absorb_created(Field& field, std::span<const double> factor) {
+  launcher_->begin_apart();
   DeviceField& f = device(field);
   const FieldShape& shape = f.shape();
+  require_size(factor.size(), static_cast<std::size_t>(shape.planes));
   send(std::vector<double>(factor.begin(), factor.end()), plane_values_);
   launcher_->for_each_line("absorb created", shape.lines(), ScaleLines<Real>{f.view(), plane_values_.data()});
-  launcher_->zero(f.created_in_lines(), f.lines());
-  if (f.segment_memory.size() > 0) launcher_->zero(f.created_in_segments(), f.segments_size());
+  launcher_->zero(f.created_in_lines(), f.size.created);
 }
 
 template <class Launcher>
 std::vector<LineSums> BackendOps<Launcher>::sum_lines(const PhaseMesh& mesh, const Field& field,
                                                       const Dissipation& dissipation) {
+  launcher_->begin_apart();
   const DeviceField& f = device(field);
   const FieldShape& shape = f.shape();
   const auto planes = static_cast<std::size_t>(shape.planes);
+  require_same(mesh.shape(), shape);
+  const bool dissipates = !dissipation.diffusion.empty();
+  if (dissipates) require_size(dissipation.diffusion.size(), as_size(shape.lines()));
+  if (dissipates || !dissipation.friction.empty()) require_size(dissipation.friction.size(), planes);
   // [origin, width, friction] per plane, then D per line.
   std::vector<double> coefficients(3 * planes, 0.0);
   for (std::size_t p = 0; p < planes; ++p) {
@@ -696,9 +776,8 @@ std::vector<LineSums> BackendOps<Launcher>::sum_lines(const PhaseMesh& mesh, con
   }
   coefficients.insert(coefficients.end(), dissipation.diffusion.begin(), dissipation.diffusion.end());
   send(coefficients, plane_values_);
-  line_sums_.resize(static_cast<std::size_t>(shape.lines()));
+  line_sums_.resize(as_size(shape.lines()));
   const double* base = plane_values_.data();
-  const bool dissipates = !dissipation.diffusion.empty();
   launcher_->for_each_line(
       "sum lines", shape.lines(),
       SumLines<Real>{f.const_view(),
@@ -706,57 +785,75 @@ std::vector<LineSums> BackendOps<Launcher>::sum_lines(const PhaseMesh& mesh, con
                      base + planes,
                      {base + 2 * planes, dissipates ? base + 3 * planes : nullptr, dissipation.floor},
                      line_sums_.data()});
-  std::vector<LineSums> sums(static_cast<std::size_t>(shape.lines()));
+  std::vector<LineSums> sums(as_size(shape.lines()));
   launcher_->download(line_sums_.data(), sums.size(), sums.data());
   return sums;
 }
 
 template <class Launcher>
+std::vector<LineMoments> BackendOps<Launcher>::sum_moments(const PhaseMesh& mesh, const Field& field) {
+  launcher_->begin_apart();
+  const DeviceField& f = device(field);
+  const FieldShape& shape = f.shape();
+  require_same(mesh.shape(), shape);
+  std::vector<double> coefficients;  // [origin, width] per plane
+  for (int p = 0; p < shape.planes; ++p) coefficients.push_back(mesh.plane(p).velocity.center(0));
+  for (int p = 0; p < shape.planes; ++p) coefficients.push_back(mesh.plane(p).velocity.width());
+  send(coefficients, plane_values_);
+  line_moments_.resize(as_size(shape.lines()));
+  launcher_->for_each_line("sum moments", shape.lines(),
+                           SumMoments<Real>{f.const_view(), plane_values_.data(), plane_values_.data() + shape.planes,
+                                            line_moments_.data()});
+  std::vector<LineMoments> moments(as_size(shape.lines()));
+  launcher_->download(line_moments_.data(), moments.size(), moments.data());
+  return moments;
+}
+
+template <class Launcher>
 std::vector<double> BackendOps<Launcher>::sum_columns(const PhaseMesh& mesh, const Field& field) {
+  launcher_->begin_apart();
   const FieldShape& shape = field.shape();
-  line_values_.resize(static_cast<std::size_t>(shape.columns()));
+  require_same(mesh.shape(), shape);
+  line_values_.resize(as_size(shape.columns()));
   launcher_->for_each_column("sum columns", shape.columns(),
                              SumColumns<Real>{device(field).cells(), row_weights(mesh), shape.theta_cells,
                                               shape.velocity_cells, line_values_.data()});
-  std::vector<double> sums(static_cast<std::size_t>(shape.columns()));
+  std::vector<double> sums(as_size(shape.columns()));
   launcher_->download(line_values_.data(), sums.size(), sums.data());
   return sums;
 }
 
 template <class Launcher>
 std::vector<LineShape> BackendOps<Launcher>::line_shapes(const Field& field) {
+  launcher_->begin_apart();
   const FieldShape& shape = field.shape();
-  line_shapes_.resize(static_cast<std::size_t>(shape.lines()));
+  line_shapes_.resize(as_size(shape.lines()));
   std::vector<double> from_middle(static_cast<std::size_t>(shape.velocity_cells));
   for (std::size_t j = 0; j < from_middle.size(); ++j)
     from_middle[j] = static_cast<double>(j) - 0.5 * static_cast<double>(from_middle.size() - 1);
   send(from_middle, plane_values_);
   launcher_->for_each_line("line shapes", shape.lines(),
                            Roughness<Real>{device(field).const_view(), plane_values_.data(), line_shapes_.data()});
-  std::vector<LineShape> shapes(static_cast<std::size_t>(shape.lines()));
+  std::vector<LineShape> shapes(as_size(shape.lines()));
   launcher_->download(line_shapes_.data(), shapes.size(), shapes.data());
   return shapes;
 }
 
 template <class Launcher>
 std::vector<double> BackendOps<Launcher>::departed_parts(const Field& field) {
+  launcher_->begin_apart();
   const DeviceField& f = device(field);
-  std::vector<double> parts(f.departed_size() + f.segment_memory.size());
-  launcher_->download(f.departed(), f.departed_size(), parts.data());
-  launcher_->download(f.created_in_segments(), f.segment_memory.size(), parts.data() + f.departed_size());
+  std::vector<double> parts(f.size.departed);
+  launcher_->download(f.departed(), parts.size(), parts.data());
   return parts;
 }
 
 template <class Launcher>
 void BackendOps<Launcher>::restore_departed(std::span<const double> parts, Field& field) {
+  launcher_->begin_apart();
   DeviceField& f = device(field);
-  const bool segments = parts.size() == f.departed_size() + f.segments_size();
-  if (!segments && parts.size() != f.departed_size())
-    throw Error(ExitCode::bad_input, "what departed from a field does not fit to its shape");
-  if (segments) f.segment_memory.resize(f.segments_size());
-  forget_departed(f);
-  launcher_->upload(parts.data(), f.departed_size(), f.departed());
-  if (segments) launcher_->upload(parts.data() + f.departed_size(), f.segments_size(), f.created_in_segments());
+  require(parts.size() == f.size.departed, "what departed from a field does not fit to its shape");
+  launcher_->upload(parts.data(), parts.size(), f.departed());
 }
 
 template <class Launcher>
@@ -764,7 +861,7 @@ std::vector<Departed> BackendOps<Launcher>::departed(const Field& field) {
   const DeviceField& f = device(field);
   const FieldShape& shape = f.shape();
   const std::vector<double> values = departed_parts(field);
-  const std::span<const double> in_segments = std::span(values).subspan(f.departed_size());
+  const std::span<const double> in_segments = std::span(values).subspan(f.size.departed - f.size.segments);
   std::vector<Departed> result(static_cast<std::size_t>(shape.planes));
   const std::size_t columns = f.columns();
   const std::size_t lines = f.lines();
@@ -786,7 +883,13 @@ std::vector<Departed> BackendOps<Launcher>::departed(const Field& field) {
 template <class Launcher>
 std::unique_ptr<GeneratorPlan> BackendOps<Launcher>::plan_generator(const PhaseMesh& mesh,
                                                                     const GeneratorCoefficients& coefficients) {
-  auto plan = std::make_unique<DeviceGeneratorPlan>();
+  launcher_->begin_apart();
+  const std::size_t lines = as_size(mesh.shape().lines());
+  require_size(coefficients.friction.size(), static_cast<std::size_t>(mesh.planes()));
+  require_size(coefficients.force.size(), lines);
+  require_size(coefficients.diffusion.size(), lines);
+  require(lines <= std::numeric_limits<int>::max(), "the generator counts its lines by int");
+  auto plan = std::make_unique<DeviceGeneratorPlan>(this, mesh.shape());
   std::vector<double> values(coefficients.friction.begin(), coefficients.friction.end());
   for (int p = 0; p < mesh.planes(); ++p) values.push_back(mesh.plane(p).velocity.center(0));
   for (int p = 0; p < mesh.planes(); ++p) values.push_back(mesh.plane(p).velocity.width());
@@ -818,18 +921,22 @@ std::unique_ptr<GeneratorPlan> BackendOps<Launcher>::plan_generator(const PhaseM
 
 template <class Launcher>
 void BackendOps<Launcher>::apply_generator(const GeneratorPlan& plan, const Field& from, Field& to) {
+  launcher_->begin_apart();
+  require_same(from.shape(), to.shape());
+  require(&from != &to, "the generator cannot write where it reads");
   launcher_->for_each_line("generator", from.shape().lines(),
-                           ApplyGenerator<Real>{static_cast<const DeviceGeneratorPlan&>(plan).view,
+                           ApplyGenerator<Real>{plan_for<DeviceGeneratorPlan>(plan, from.shape()).view,
                                                 device(from).cells(), device(to).cells()});
 }
 
 template <class Launcher>
 CurrentArrays BackendOps<Launcher>::cell_currents(const GeneratorPlan& plan, const Field& density) {
+  launcher_->begin_apart();
   const std::size_t cells = density.shape().cells();
   line_values_.resize(3 * cells);
   double* const memory = line_values_.data();
   launcher_->for_each_line("cell currents", density.shape().lines(),
-                           CellCurrents<Real>{static_cast<const DeviceGeneratorPlan&>(plan).view,
+                           CellCurrents<Real>{plan_for<DeviceGeneratorPlan>(plan, density.shape()).view,
                                               device(density).cells(), memory, memory + cells, memory + 2 * cells});
   CurrentArrays result{std::vector<double>(cells), std::vector<double>(cells), std::vector<double>(cells)};
   launcher_->download(memory, cells, result.theta.data());
@@ -840,7 +947,12 @@ CurrentArrays BackendOps<Launcher>::cell_currents(const GeneratorPlan& plan, con
 
 template <class Launcher>
 std::unique_ptr<MatrixPlan> BackendOps<Launcher>::plan_matrix(const SparseMatrix& matrix) {
-  auto plan = std::make_unique<DeviceMatrixPlan>();
+  launcher_->begin_apart();
+  require(!matrix.row_begin.empty(), "a sparse matrix needs the end of its last row");
+  const auto entries = static_cast<std::size_t>(matrix.row_begin.back());
+  require_size(matrix.column.size(), entries);
+  require_size(matrix.value.size(), entries);
+  auto plan = std::make_unique<DeviceMatrixPlan>(this);
   send(matrix.row_begin, plan->row_begin);
   send(matrix.column, plan->column);
   send(matrix.value, plan->value);
@@ -850,8 +962,12 @@ std::unique_ptr<MatrixPlan> BackendOps<Launcher>::plan_matrix(const SparseMatrix
 
 template <class Launcher>
 void BackendOps<Launcher>::multiply(const MatrixPlan& matrix, const Field& from, Field& to) {
+  launcher_->begin_apart();
   if constexpr (std::is_same_v<Real, double>) {
-    const auto& plan = static_cast<const DeviceMatrixPlan&>(matrix);
+    const auto& plan = own<DeviceMatrixPlan>(matrix);
+    const auto rows = static_cast<std::size_t>(plan.view().rows);
+    require(from.shape().cells() == rows && to.shape().cells() == rows, "a matrix multiplies fields of as many cells");
+    require(&from != &to, "a matrix cannot write where it reads");
     launcher_->multiply(plan.view(), plan.handle, device(from).cells(), device(to).cells());
   } else {
     throw Error(ExitCode::bad_input, "sparse matrices multiply fields of double precision only", "evolve.precision",
@@ -861,7 +977,8 @@ void BackendOps<Launcher>::multiply(const MatrixPlan& matrix, const Field& from,
 
 template <class Launcher>
 std::unique_ptr<Ensemble> BackendOps<Launcher>::allocate_ensemble(std::size_t capacity) {
-  auto ensemble = std::make_unique<DeviceEnsemble>();
+  launcher_->begin_apart();
+  auto ensemble = std::make_unique<DeviceEnsemble>(this);
   const std::size_t padded = (capacity + particle_block - 1) / particle_block * particle_block;
   ensemble->theta.resize(padded);
   ensemble->velocity.resize(padded);
@@ -871,7 +988,10 @@ std::unique_ptr<Ensemble> BackendOps<Launcher>::allocate_ensemble(std::size_t ca
 template <class Launcher>
 std::unique_ptr<ParticlePlan> BackendOps<Launcher>::plan_particles(const ParticleLaw& law, const ParticleTable& table,
                                                                    const Axis& theta, const ThetaWalls& walls) {
-  auto plan = std::make_unique<DeviceParticlePlan>();
+  launcher_->begin_apart();
+  const auto rows = static_cast<std::size_t>(table.intervals) + 2;
+  require_size(table.coefficients.size(), rows * static_cast<std::size_t>(ParticleTable::row));
+  auto plan = std::make_unique<DeviceParticlePlan>(this);
   plan->law = law;
   send(table.coefficients, plan->coefficients);
   plan->table = {plan->coefficients.data(), table.lower, 1.0 / table.width, table.intervals + 0.5};
@@ -882,6 +1002,7 @@ std::unique_ptr<ParticlePlan> BackendOps<Launcher>::plan_particles(const Particl
 
 template <class Launcher>
 void BackendOps<Launcher>::sample_gaussian(Ensemble& ensemble, const ParticleRange& range, const GaussianStart& start) {
+  launcher_->begin_apart();
   DeviceEnsemble& e = device(ensemble);
   e.assign(range);
   launcher_->for_each_line("sample Gaussian", e.blocks(), SampleGaussian{e.view(), start});
@@ -890,9 +1011,13 @@ void BackendOps<Launcher>::sample_gaussian(Ensemble& ensemble, const ParticleRan
 template <class Launcher>
 void BackendOps<Launcher>::sample_grid(Ensemble& ensemble, const ParticleRange& range, const PhasePlane& plane,
                                        const GridStart& start) {
+  launcher_->begin_apart();
   DeviceEnsemble& e = device(ensemble);
+  const std::size_t cells = FieldShape{1, plane.theta.cells, plane.velocity.cells}.cells();
+  require_size(start.cumulative.size(), cells);
+  require_size(start.slope_theta.size(), cells);
+  require_size(start.slope_velocity.size(), cells);
   e.assign(range);
-  const std::size_t cells = start.cumulative.size();
   std::vector<double> values = start.cumulative;
   values.insert(values.end(), start.slope_theta.begin(), start.slope_theta.end());
   values.insert(values.end(), start.slope_velocity.begin(), start.slope_velocity.end());
@@ -904,9 +1029,10 @@ void BackendOps<Launcher>::sample_grid(Ensemble& ensemble, const ParticleRange& 
 
 template <class Launcher>
 void BackendOps<Launcher>::advance_particles(Ensemble& ensemble, const ParticlePlan& plan, long first, long steps) {
-  if (steps <= 0) return;
+  launcher_->begin_apart();
   const DeviceEnsemble& e = device(ensemble);
-  const auto& p = static_cast<const DeviceParticlePlan&>(plan);
+  const auto& p = own<DeviceParticlePlan>(plan);
+  if (steps <= 0) return;
   // Where nothing is left to do at the end of the last step, its time point is left out.
   const Kick& closing = p.law.closing;
   const bool closes = closing.contraction != 1.0 || closing.force != 0.0 || closing.noise != 0.0;
@@ -922,7 +1048,9 @@ void BackendOps<Launcher>::advance_particles(Ensemble& ensemble, const ParticleP
 template <class Launcher>
 void BackendOps<Launcher>::count_particles(const Ensemble& ensemble, const PhasePlane& plane,
                                            std::span<std::uint64_t> counts) {
+  launcher_->begin_apart();
   const DeviceEnsemble& e = device(ensemble);
+  require_size(counts.size(), FieldShape{1, plane.theta.cells, plane.velocity.cells}.cells() + 1);
   std::vector<unsigned long long> values(counts.size(), 0);
   send(values, counts_);
   launcher_->for_each_line("count particles", e.blocks(), CountParticles{e.view(), plane, counts_.data()});
@@ -933,6 +1061,7 @@ void BackendOps<Launcher>::count_particles(const Ensemble& ensemble, const Phase
 template <class Launcher>
 std::vector<ParticleSums> BackendOps<Launcher>::sum_particles(const Ensemble& ensemble, double center_theta,
                                                               double center_velocity) {
+  launcher_->begin_apart();
   const DeviceEnsemble& e = device(ensemble);
   std::vector<ParticleSums> sums(static_cast<std::size_t>(e.blocks()));
   particle_sums_.resize(sums.size());
@@ -945,7 +1074,10 @@ std::vector<ParticleSums> BackendOps<Launcher>::sum_particles(const Ensemble& en
 template <class Launcher>
 void BackendOps<Launcher>::download_particles(const Ensemble& ensemble, std::span<double> theta,
                                               std::span<double> velocity) {
+  launcher_->begin_apart();
   const DeviceEnsemble& e = device(ensemble);
+  require_size(theta.size(), e.range().count);
+  require_size(velocity.size(), e.range().count);
   launcher_->download(e.theta.data(), e.range().count, theta.data());
   launcher_->download(e.velocity.data(), e.range().count, velocity.data());
 }

@@ -16,7 +16,7 @@ template <class Real>
 struct DriftView {
   const int* offset;
   const Real* weights;
-  int weight_stride;
+  long weight_stride;
 };
 
 /// Rows of one plane as a column sees them: inside the box the field, beyond a wall what the boundary puts there.
@@ -55,7 +55,7 @@ struct DriftSweep {
   UNDERDAMP_HD void operator()(Columns& columns) const {
     using P = typename Columns::P;
     columns.for_each_strip(table.offset, [&](int lane, int begin, int end, const auto& staged) {
-      const int column = columns.first_column() + lane;
+      const long column = columns.first_column() + lane;
       P w[remap_cells];
       UNDERDAMP_UNROLL
       for (int k = 0; k < remap_cells; ++k) w[k] = P::load(table.weights + k * table.weight_stride + column);

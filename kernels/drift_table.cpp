@@ -115,12 +115,14 @@ DriftTable make_drift_table(const PhaseMesh& mesh, std::span<const double> durat
   table.offset.resize(static_cast<std::size_t>(table.weight_stride));
   table.weights.resize(static_cast<std::size_t>(remap_cells) * static_cast<std::size_t>(table.weight_stride));
   const double largest_shift = mesh.theta_cells() + 2.0 * remap_cells;
-  for (int column = 0; column < table.columns; ++column) {
-    const int plane = column / mesh.velocity_cells();
+  for (long column = 0; column < table.columns; ++column) {
+    const auto plane = static_cast<int>(column / mesh.velocity_cells());
     const PhasePlane& box = mesh.plane(plane);
-    const double v = box.velocity.center(column % mesh.velocity_cells());
+    const double v = box.velocity.center(static_cast<int>(column % mesh.velocity_cells()));
     double shift = duration[static_cast<std::size_t>(plane)] * v / box.theta.width();
-    if (!mesh.walls().is_periodic()) shift = std::clamp(shift, -largest_shift, largest_shift);
+    require(std::isfinite(shift), "a drift takes a time that is not finite");
+    shift = mesh.walls().is_periodic() ? std::fmod(shift, mesh.theta_cells())  // exact
+                                       : std::clamp(shift, -largest_shift, largest_shift);
     const double floor = std::floor(-shift);
     const auto weights = remap_weights(-shift - floor);
     table.offset[static_cast<std::size_t>(column)] = static_cast<int>(floor);

@@ -9,8 +9,8 @@ namespace underdamp {
 
 /// One entry per column (plane, j): after the shift, cell i holds C(i + 1 − δ) − C(i − δ), δ = τ v_j / h_θ.
 struct DriftTable {
-  int columns = 0;
-  int weight_stride = 0;        ///< columns, rounded up so that a whole pack may be read at the last one
+  long columns = 0;
+  long weight_stride = 0;       ///< columns, rounded up so that a whole pack may be read at the last one
   std::vector<int> offset;      ///< [column] β = ⌊−δ⌋: edge e is pulled back into cell e + β
   std::vector<double> weights;  ///< [k·weight_stride + column] w_k(a), a = −δ − β, of remap.hpp
   int reach = 0;                ///< rows beyond a wall that a column may read
@@ -36,7 +36,8 @@ struct WallTable {
 /// Empty unless a force acts at a wall.
 WallTable make_wall_table(const PhaseMesh& mesh, std::span<const double> duration);
 
-/// `duration` τ of each plane. Shifts of more than the whole box are clamped: everything has left.
+/// `duration` τ of each plane. Shifts of more than the whole box are clamped: everything has left; on a periodic axis
+/// they count without the whole turns. Throws Error (bad_input) if a shift is not finite.
 DriftTable make_drift_table(const PhaseMesh& mesh, std::span<const double> duration);
 
 }  // namespace underdamp

@@ -2,6 +2,7 @@
 #include <cstddef>
 
 #include "kernels/pack.hpp"
+#include "meshes/field_size.hpp"
 #include "meshes/field_view.hpp"
 
 /// Extrapolation of a window in the step size (docs/method.md, eqs. 23, 24, 27).
@@ -16,7 +17,7 @@ namespace underdamp {
 
 inline constexpr int maximum_levels = 6;
 inline constexpr int filter_reach = 6;
-inline constexpr int segment_rows = 64;  ///< rows of a column that are clipped together
+inline constexpr int segment_rows = FieldSize::segment_rows;
 
 template <class Real>
 struct LevelPointers {
@@ -37,8 +38,8 @@ struct CombinationNorm {
   double* norm;  ///< [line]
 
   template <class Line>
-  UNDERDAMP_HD void operator()(Line& line, int l) const {
-    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(l) * velocity_cells;
+  UNDERDAMP_HD void operator()(Line& line, long l) const {
+    const std::ptrdiff_t first = l * velocity_cells;
     const double sum = line.sum(velocity_cells, [&](int j) {
       double value = 0.0;
       for (int k = 0; k < levels.count; ++k) value += coefficients.value[k] * levels.level[k][first + j];
@@ -61,8 +62,8 @@ struct CombineLevels {
   int velocity_cells;
 
   template <class Line>
-  UNDERDAMP_HD void operator()(Line& line, int l) const {
-    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(l) * velocity_cells;
+  UNDERDAMP_HD void operator()(Line& line, long l) const {
+    const std::ptrdiff_t first = l * velocity_cells;
     const double scale = difference_scale[l / theta_cells];
     line.for_each(velocity_cells, [&](int j) {
       const std::ptrdiff_t cell = first + j;
@@ -85,7 +86,7 @@ struct ScaleLines {
   const double* factor;  ///< [plane]
 
   template <class Line>
-  UNDERDAMP_HD void operator()(Line& line, int l) const {
+  UNDERDAMP_HD void operator()(Line& line, long l) const {
     Real* const p = density.line(l);
     const double f = factor[l / density.theta_cells];
     line.for_each(density.velocity_cells, [&](int j) { p[j] = static_cast<Real>(p[j] * f); });
@@ -126,7 +127,7 @@ struct FilterAndClip {
   double* created;  ///< [segment · columns + column] mass (in cells) that clipping had to create
   int theta_cells;
   int velocity_cells;
-  int columns;
+  long columns;
   FilterRows rows;
 
   /// Row beyond a wall: wrapped, or mirrored in the wall so that S conserves the mass of D.
@@ -190,7 +191,7 @@ struct FilterAndClip {
 
  private:
   UNDERDAMP_HD double* created_slot(int plane, int column, int begin) const {
-    return created + static_cast<std::ptrdiff_t>(begin / segment_rows) * columns + plane * velocity_cells + column;
+    return created + (begin / segment_rows) * columns + static_cast<long>(plane) * velocity_cells + column;
   }
 
   template <class P>
@@ -213,7 +214,8 @@ struct FilterAndClip {
     const P factor = P::load(factors);
     for (int i = begin; i < end; ++i) {
       Real* const cell = density + origin + static_cast<std::ptrdiff_t>(i) * velocity_cells;
-      (factor * P::load(cell)).store_first(cell, lanes);
+      const P value = lanes == P::width ? P::load(cell) : P::load_first(cell, lanes);  // others write the next row
+      (factor * value).store_first(cell, lanes);
     }
   }
 };

@@ -69,13 +69,13 @@ void KernelStore::add_bundle(const std::vector<KickLaw>& laws) {
       stored == nullptr ? convolution_with(laws, table_.cascade && !table_.deposits) : Convolution{};
   const Convolution& convolution = stored != nullptr ? stored->family.at_points() : own;
   // The stencils of a deposit and the half-band filter have negative weights, whatever the kernel.
-  BundleEntry bundle{static_cast<int>(table_.levels.size()), 0, table_.deposits || convolution.restrictions > 0 ? 1 : 0,
-                     convolution.restrictions};
+  BundleEntry bundle{static_cast<long>(table_.levels.size()), 0,
+                     table_.deposits || convolution.restrictions > 0 ? 1 : 0, convolution.restrictions};
   for (std::size_t k = 0; k < convolution.levels.size(); ++k) {
     const KernelLevel& level = convolution.levels[k];
     if (std::any_of(level.weights.begin(), level.weights.end(), [](double w) { return w < 0.0; }))
       bundle.may_undershoot = 1;
-    const int position = store(convolution, k, stored, laws, alike);
+    const long position = store(convolution, k, stored, laws, alike);
     table_.levels.push_back({position, level.half_width, std::countr_zero(static_cast<unsigned>(level.stride))});
     ++bundle.levels;
     const int reach = level.half_width * level.stride;
@@ -89,8 +89,8 @@ void KernelStore::add_bundle(const std::vector<KickLaw>& laws) {
 
 /// Position of the numbers of a level. Where all lanes have one variance, levels after the first are the same for all
 /// such bundles.
-int KernelStore::store(const Convolution& convolution, std::size_t level, const StoredFamily* stored,
-                       const std::vector<KickLaw>& laws, bool alike) {
+long KernelStore::store(const Convolution& convolution, std::size_t level, const StoredFamily* stored,
+                        const std::vector<KickLaw>& laws, bool alike) {
   const KernelLevel& kernel = convolution.levels[level];
   const bool shareable = alike && kernel.stride > 1;
   const std::pair<int, double> key{kernel.stride, kernel.weights[kernel.weights.size() / 2]};
@@ -98,7 +98,7 @@ int KernelStore::store(const Convolution& convolution, std::size_t level, const 
     const auto known = shared_.find(key);
     if (known != shared_.end()) return known->second;
   }
-  const int position = static_cast<int>(table_.weights.size());
+  const auto position = static_cast<long>(table_.weights.size());
   if (stored != nullptr) {
     append_interpolated(*stored, level, laws);
   } else {

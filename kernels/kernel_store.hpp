@@ -51,8 +51,8 @@ class KernelStore {
   std::vector<double> entries_of(const KernelLevel& level, int restrictions, std::size_t lanes);
   void append_coarse_walls(const KernelLevel& level, int restrictions, std::size_t lanes, std::vector<double>& entries);
   void append_interpolated(const StoredFamily& stored, std::size_t level, const std::vector<KickLaw>& laws);
-  int store(const Convolution& convolution, std::size_t level, const StoredFamily* stored,
-            const std::vector<KickLaw>& laws, bool alike);
+  long store(const Convolution& convolution, std::size_t level, const StoredFamily* stored,
+             const std::vector<KickLaw>& laws, bool alike);
   const std::pair<std::vector<double>, std::vector<double>>& walls(int restrictions);
 
   VelocityTable& table_;
@@ -60,7 +60,7 @@ class KernelStore {
   int lines_;
   std::map<int, std::pair<std::vector<double>, std::vector<double>>> walls_;
   std::map<std::array<double, 3>, StoredFamily> families_;  ///< by variance and cumulants
-  std::map<std::pair<int, double>, int> shared_;
+  std::map<std::pair<int, double>, long> shared_;
   std::vector<KickLaw> last_laws_;
 };
 

@@ -18,6 +18,13 @@ struct LineSums {
   double minimum_column;    ///< column of the minimum, or of the first value that is not finite
 };
 
+/// The first three of them: of any field, whatever its signs.
+struct LineMoments {
+  double mass;
+  double velocity;
+  double velocity_squared;
+};
+
 /// Smallest of some values and where it is; the first one that is not finite counts as smaller than any number.
 struct SmallestValue {
   double value;
@@ -42,6 +49,34 @@ struct DissipationView {
   double floor;             ///< cells with p below this are left out: the ratio has no digits there
 };
 
+/// LineMoments of p, v of cell centre 0 and h_v given.
+template <class Line, class Real>
+UNDERDAMP_HD LineMoments line_moments(Line& line, const Real* p, int n, double origin, double width) {
+  LineMoments moments{};
+  moments.mass = line.sum(n, [&](int j) { return p[j]; });
+  moments.velocity = line.sum(n, [&](int j) { return p[j] * (origin + j * width); });
+  moments.velocity_squared = line.sum(n, [&](int j) { return p[j] * (origin + j * width) * (origin + j * width); });
+  return moments;
+}
+
+/// One read of the field, without the logarithm of the entropy.
+template <class Real>
+struct SumMoments {
+  FieldView<const Real> field;
+  const double* velocity_origin;  ///< [plane] v of cell centre 0
+  const double* velocity_width;   ///< [plane] h_v
+  LineMoments* moments;           ///< [line]
+
+  template <class Line>
+  UNDERDAMP_HD void operator()(Line& line, long l) const {
+    const auto plane = static_cast<int>(l / field.theta_cells);
+    const LineMoments result =
+        line_moments(line, field.line(l), field.velocity_cells, velocity_origin[plane], velocity_width[plane]);
+    line.once([&] { moments[l] = result; });
+    line.barrier();
+  }
+};
+
 /// One read of the field.
 template <class Real>
 struct SumLines {
@@ -52,16 +87,17 @@ struct SumLines {
   LineSums* sums;
 
   template <class Line>
-  UNDERDAMP_HD void operator()(Line& line, int l) const {
+  UNDERDAMP_HD void operator()(Line& line, long l) const {
     const int n = density.velocity_cells;
-    const int plane = l / density.theta_cells;
+    const auto plane = static_cast<int>(l / density.theta_cells);
     const Real* p = density.line(l);
     const double origin = velocity_origin[plane];
     const double width = velocity_width[plane];
     LineSums result{};
-    result.mass = line.sum(n, [&](int j) { return p[j]; });
-    result.velocity = line.sum(n, [&](int j) { return p[j] * (origin + j * width); });
-    result.velocity_squared = line.sum(n, [&](int j) { return p[j] * (origin + j * width) * (origin + j * width); });
+    const LineMoments moments = line_moments(line, p, n, origin, width);
+    result.mass = moments.mass;
+    result.velocity = moments.velocity;
+    result.velocity_squared = moments.velocity_squared;
     result.entropy = line.sum(n, [&](int j) {
       const double value = p[j];
       return value > 0.0 ? -value * log(value) : 0.0 * value;
@@ -92,10 +128,9 @@ struct SumColumns {
   int velocity_cells;
   double* sums;  ///< [column]
 
-  UNDERDAMP_HD void operator()(int column) const {
-    const int plane = column / velocity_cells;
-    const Real* p =
-        density + static_cast<std::ptrdiff_t>(plane) * theta_cells * velocity_cells + column % velocity_cells;
+  UNDERDAMP_HD void operator()(long column) const {
+    const long plane = column / velocity_cells;
+    const Real* p = density + plane * theta_cells * velocity_cells + column % velocity_cells;
     double sum = 0.0;
     if (weights == nullptr) {
       for (int i = 0; i < theta_cells; ++i) sum += p[static_cast<std::ptrdiff_t>(i) * velocity_cells];
@@ -125,9 +160,9 @@ struct Roughness {
   static constexpr int order = 12;
 
   template <class Line>
-  UNDERDAMP_HD void operator()(Line& line, int l) const {
+  UNDERDAMP_HD void operator()(Line& line, long l) const {
     const int n = density.velocity_cells;
-    const int i = l % density.theta_cells;
+    const auto i = static_cast<int>(l % density.theta_cells);
     const Real* p = density.line(l);
     const double* y = from_middle;
     LineShape shape{};

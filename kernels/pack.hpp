@@ -32,6 +32,10 @@ struct ArrayPack {
     const Access all = *reinterpret_cast<const Access*>(p);
     return of([&](int k) { return all.lane[k]; });
   }
+  /// From any address; the first `count` lanes, 0 in the others.
+  static UNDERDAMP_HD ArrayPack load_first(const T* p, int count) {
+    return of([&](int k) { return k < count ? p[k] : T{0}; });
+  }
   UNDERDAMP_HD void store(T* p) const {
     Access all;
     UNDERDAMP_UNROLL

@@ -40,7 +40,7 @@ Stencils<Real> rounded_stencils(const DriftTable& table) {
     return table.weights;
   } else {
     std::vector<Real> weights(table.weights.size());
-    for (int column = 0; column < table.weight_stride; ++column) {
+    for (long column = 0; column < table.weight_stride; ++column) {
       round_stencil(table.weights.data() + column, remap_cells, table.weight_stride, weights.data() + column);
     }
     return weights;

@@ -7,8 +7,9 @@
 
 /// Velocity sweep V: v ← e v + c_i + s_i ξ, line by line (docs/method.md, eqs. 7-9, 12-19).
 ///
-///   contraction   q_j = Σ_{c=b_j}^{b_{j+1}−1} p_c − F_j + F_{j+1},  F_e = Σ_k w_k(a_e) p_{b_e−5+k},  limited: 0 ≤ F_e
-///   ≤ p_{b_e} convolution   p'_j = Σ_m g_m q_{j−m·stride}, level after level
+///   contraction   q_j = Σ_{c=b_j}^{b_{j+1}−1} p_c − F_j + F_{j+1},  F_e = Σ_k w_k(a_e) p_{b_e−5+k},
+///                 limited: 0 ≤ F_e ≤ p_{b_e}
+///   convolution   p'_j = Σ_m g_m q_{j−m·stride}, level after level
 ///
 /// A wide g acts on a coarser grid (coarse_grid.hpp). The whole cells of a kick move the line before the contraction
 /// (c/e) or after the deposit (c); the rest is the mean of g. One read and one write of the field, 16 bytes per cell (8
@@ -66,12 +67,12 @@ struct VelocitySweep {
   /// `bundle`: P::width neighbouring lines of one plane, element (j, lane) of scratch at [j·width + lane]; see
   /// HostBundle and CudaBundle. `index` counts the bundles of all planes.
   template <class Bundle>
-  UNDERDAMP_HD void operator()(Bundle& bundle, int index) const {
+  UNDERDAMP_HD void operator()(Bundle& bundle, long index) const {
     using P = typename Bundle::P;
     const int n = to.velocity_cells;
-    const int plane = index / table.bundles_per_plane;
-    const int row = (index % table.bundles_per_plane) * P::width;
-    const int line = plane * to.theta_cells + row;
+    const auto plane = static_cast<int>(index / table.bundles_per_plane);
+    const int row = static_cast<int>(index % table.bundles_per_plane) * P::width;
+    const long line = static_cast<long>(plane) * to.theta_cells + row;
     const int lines = to.theta_cells - row < P::width ? to.theta_cells - row : P::width;
     Real* p = bundle.scratch(0) + table.margin * P::width;
     Real* q = bundle.scratch(1) + table.margin * P::width;
@@ -101,7 +102,7 @@ struct VelocitySweep {
   /// The levels of the convolution one after the other, from q to the lines of the field. Returns what left the box.
   template <class Bundle>
   UNDERDAMP_HD WallPair<typename Bundle::P> smooth(Bundle& bundle, const BundleEntry& entry, Real* p, Real* q, int n,
-                                                   int lines, int line) const {
+                                                   int lines, long line) const {
     using P = typename Bundle::P;
     WallPair<P> left{P::broadcast(0.0), P::broadcast(0.0)};
     for (int level = 0; level < entry.levels; ++level) {
@@ -124,7 +125,7 @@ struct VelocitySweep {
   /// The same on a coarser grid: restrict, convolve, prolong. What left the box is known once all is smooth.
   template <class Bundle>
   UNDERDAMP_HD WallPair<typename Bundle::P> smooth_coarsely(Bundle& bundle, const BundleEntry& entry, Real* p, Real* q,
-                                                            int n, int lines, int line) const {
+                                                            int n, int lines, long line) const {
     using P = typename Bundle::P;
     const int coarsest = entry.restrictions;
     for (int g = 1; g <= coarsest; ++g) {
@@ -168,7 +169,7 @@ struct VelocitySweep {
   /// Writes what `evaluate` gives to the lines of the field, without negative values if `limited`.
   template <class Bundle, class Evaluate>
   UNDERDAMP_HD void write_lines(Bundle& bundle, const BundleEntry& entry, [[maybe_unused]] Real* p, int n, int lines,
-                                int line, Evaluate&& evaluate) const {
+                                long line, Evaluate&& evaluate) const {
     using P = typename Bundle::P;
     Real* const target = to.line(line);
     const bool may_clip = limited && entry.may_undershoot != 0;
@@ -207,7 +208,7 @@ struct VelocitySweep {
   /// created; more is taken from the rest of the line, and a line whose sum is negative becomes empty.
   template <class Bundle>
   UNDERDAMP_HD void settle(Bundle& bundle, typename Bundle::P sum, typename Bundle::P positive, int n, int lines,
-                           int line) const {
+                           long line) const {
     using P = typename Bundle::P;
     constexpr Real rounding = sizeof(Real) == sizeof(double) ? Real(1e-14) : Real(5e-7);
     Real sums[P::width];

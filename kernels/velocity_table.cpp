@@ -141,7 +141,7 @@ VelocityTable make_velocity_table(const PhaseMesh& mesh, const VelocityLaw& law,
           laws[static_cast<std::size_t>(lane)] = laws[static_cast<std::size_t>(lane) - 1];  // idle lane
           continue;
         }
-        const auto line = static_cast<std::size_t>(plane * mesh.theta_cells() + first + lane);
+        const auto line = static_cast<std::size_t>(static_cast<long>(plane) * mesh.theta_cells() + first + lane);
         KickLaw& kick = laws[static_cast<std::size_t>(lane)];
         kick = compensation;
         kick.mean = split_kick(table, law.kick[line] / width, contraction, mesh.velocity_cells());

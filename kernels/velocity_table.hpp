@@ -40,18 +40,18 @@ struct DepositTable {
   int last_target = 0;
 };
 
-/// One level of the convolution of a bundle of lines; see KernelLevel. What it carries past the walls, by lane: its 2h
-/// + 2 tail sums Σ_{m' ≥ m} g_m'; on a coarse grid of extent e the share of cell k = −e … h + wall_reach that ends up
-/// before the lower wall, Σ_m g_m W_{k+m} (W: BeyondWall), and as many from the other end on for the upper wall.
+/// One level of the convolution of a bundle of lines; see KernelLevel. What it carries past the walls, by lane: its
+/// 2h + 2 tail sums Σ_{m' ≥ m} g_m'; on a coarse grid of extent e the share of cell k = −e … h + wall_reach that ends
+/// up before the lower wall, Σ_m g_m W_{k+m} (W: BeyondWall), and as many from the other end on for the upper wall.
 struct LevelEntry {
-  int weights;     ///< where its (2h + 1)·lanes weights start; then what it carries past the walls follows
+  long weights;    ///< where its (2h + 1)·lanes weights start; then what it carries past the walls follows
   int half_width;  ///< h
   int log2_stride;
 };
 
 /// How the convolution of one bundle of lines is done.
 struct BundleEntry {
-  int first_level;
+  long first_level;
   int levels;
   int may_undershoot;  ///< 1 if a weight is negative: of the kernel, of a deposit before it or of a half-band filter
   int restrictions;    ///< how often the line is halved before its level
@@ -66,8 +66,8 @@ struct VelocityTable {
   std::vector<int> contraction_of_plane;
   std::vector<ContractionTable> contractions;
   std::vector<DepositTable> deposit_tables;
-  std::vector<int>
-      shift;  ///< [line] whole cells that the line moves: before a contraction in flux form, after a deposit
+  /// [line] Whole cells that the line moves: before a contraction in flux form, after a deposit.
+  std::vector<int> shift;
   std::vector<BundleEntry> bundles;
   std::vector<LevelEntry> levels;
   std::vector<double> weights;  ///< [… · lanes + lane]

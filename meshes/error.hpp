@@ -29,6 +29,11 @@ class Error : public std::runtime_error {
   ExitCode code_;
 };
 
+/// Throws Error (bad_input) unless `holds`: what an operation needs of its arguments is looked at in every build.
+inline void require(bool holds, const char* what) {
+  if (!holds) throw Error(ExitCode::bad_input, what);
+}
+
 /// Error (device): `device` ("the host", "the GPU") has no room for so many bytes. `total` 0: how many are free is not
 /// known.
 Error out_of_memory(std::string_view device, std::size_t wanted, std::size_t free = 0, std::size_t total = 0);

@@ -6,9 +6,10 @@
 
 namespace underdamp {
 
-/// Pointer and shape of a field; the one place that states the memory order.
+/// Pointer and shape of a field.
 ///
-/// Index convention: cell (plane, i, j) lies at ((plane·θ_cells) + i)·v_cells + j, i along θ, j along v.
+/// Index convention, which every formula for a cell follows: cell (plane, i, j) lies at
+/// ((plane·θ_cells) + i)·v_cells + j, i along θ, j along v.
 /// A *line* l = plane·θ_cells + i is contiguous along v; a *column* c = plane·v_cells + j runs along θ with stride
 /// v_cells. The view owns nothing.
 template <class T>
@@ -17,7 +18,7 @@ struct FieldView {
   int theta_cells = 0;
   int velocity_cells = 0;
 
-  UNDERDAMP_HD T* line(int l) const { return data + static_cast<std::ptrdiff_t>(l) * velocity_cells; }
+  UNDERDAMP_HD T* line(long l) const { return data + l * velocity_cells; }
   UNDERDAMP_HD T* column(int plane, int j) const {
     return data + static_cast<std::ptrdiff_t>(plane) * theta_cells * velocity_cells + j;
   }

@@ -1,5 +1,6 @@
 #pragma once
-/// The only file that looks at compiler feature macros.
+/// What the compiler and the vector registers that it may use call for. Elsewhere only two files ask what they are
+/// compiled for: kernels/host/host_array.cpp for Linux, app/openblas.cpp for x86.
 ///
 /// Functions marked UNDERDAMP_HD run on host and device. They are always inlined: two compilers would otherwise
 /// emit the same weak symbol and the linker would pick one of them, so that the host result depended on link order.

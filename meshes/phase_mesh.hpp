@@ -37,14 +37,15 @@ struct ThetaWalls {
   friend bool operator==(const ThetaWalls&, const ThetaWalls&) = default;
 };
 
-/// Number of cells of a field: planes × θ-cells × v-cells, v fastest in memory.
+/// Number of cells of a field: planes × θ-cells × v-cells, v fastest in memory. Cells along an axis and planes are
+/// int; what they multiply to is not.
 struct FieldShape {
   int planes = 1;
   int theta_cells = 1;
   int velocity_cells = 1;
 
-  int lines() const { return planes * theta_cells; }       ///< lines along v, one per (plane, θ cell)
-  int columns() const { return planes * velocity_cells; }  ///< lines along θ, one per (plane, v cell)
+  long lines() const { return static_cast<long>(planes) * theta_cells; }       ///< along v, one per (plane, θ cell)
+  long columns() const { return static_cast<long>(planes) * velocity_cells; }  ///< along θ, one per (plane, v cell)
   std::size_t cells() const {
     return static_cast<std::size_t>(planes) * static_cast<std::size_t>(theta_cells) *
            static_cast<std::size_t>(velocity_cells);

@@ -61,8 +61,7 @@ void prepare_library() {
   errno = 0;
 }
 
-// --- the block before the HDF5 part
-// -----------------------------------------------------------------------------------------
+// --- the block before the HDF5 part --------------------------------------------------------------
 
 /// HDF5 leaves this many bytes at the beginning of a file alone. They hold one line of text: the format, and size and
 /// checksum of the rest, so that HDF5 sees nothing but what it wrote.
@@ -121,8 +120,7 @@ void check_seal(const fs::path& path) {
     throw Error(ExitCode::input_output, "the checkpoint is damaged: its checksum is another", path.string(), cure);
 }
 
-// --- the HDF5 part
-// ----------------------------------------------------------------------------------------------------------
+// --- the HDF5 part -------------------------------------------------------------------------------
 
 class FileWriter final : public StateWriter {
  public:

@@ -179,7 +179,7 @@ class CorrelationFlow {
     long next_attempt = 0;  ///< when the generator may be asked again
   };
 
-  // --- set-up ---------------------------------------------------------------------------------------------------
+  // --- set-up ------------------------------------------------------------------------------------
 
   /// Windows of every plane as long as its error allows; in units of them the batch has windows of length 1.
   void choose_windows() {
@@ -255,7 +255,7 @@ class CorrelationFlow {
     put(velocity_, &StartFields::velocity, 0);
   }
 
-  // --- marching -------------------------------------------------------------------------------------------------
+  // --- marching ----------------------------------------------------------------------------------
 
   std::vector<double> areas(std::vector<double> sums) const {
     for (std::size_t p = 0; p < sums.size(); ++p) sums[p] *= planes_[p].plane.cell_area();
@@ -362,11 +362,9 @@ class CorrelationFlow {
   }
 
   std::vector<double> values(const Field& field, std::size_t p) {
-    std::vector<double> all(mesh_->shape().cells());
-    backend_.download(field, all);
-    const auto cells = static_cast<std::ptrdiff_t>(all.size() / planes_.size());
-    const auto first = all.begin() + cells * static_cast<std::ptrdiff_t>(p);
-    return {first, first + cells};
+    std::vector<double> values(mesh_->shape().cells() / planes_.size());
+    backend_.download_planes(field, static_cast<int>(p), 1, values);
+    return values;
   }
 
   bool all_done() const {

@@ -68,12 +68,6 @@ struct Beginning {
   long settle = 0;
 };
 
-GaussianStart gaussian_start(const Vector2& mean, const Matrix2& covariance) {
-  const double first = std::sqrt(covariance[0][0]);
-  const double across = first > 0.0 ? covariance[0][1] / first : 0.0;
-  return {{mean[0], mean[1]}, {first, across, std::sqrt(std::max(0.0, covariance[1][1] - across * across))}};
-}
-
 Beginning beginning_of(const Spec& spec, Backend& backend, const Model& model, const PhaseMesh& mesh, int p) {
   const Vector2 rest{model.plane(p).minimum, 0.0};
   switch (spec.displacement->start) {

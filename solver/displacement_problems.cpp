@@ -119,7 +119,7 @@ std::vector<double> stationary_density(Backend& backend, const Spec& spec, const
   StationarySpec options;
   options.modes = 1;
   const StationaryState state =
-      solve_stationary({backend, model, p, mesh.only(p), tabulate(spec, model, mesh).only(p), options, poll});
+      solve_stationary({backend, model, p, mesh.only(p), tabulate_plane(spec, model, mesh, p), options, poll});
   if (state.converged) return state.density;
   const std::string& name = model.plane(p).name;
   throw Error(ExitCode::numerical,

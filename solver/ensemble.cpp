@@ -112,6 +112,8 @@ class EnsembleRun {
       done_.sums.assign(times.size(), {});
     }
     require_fit();
+    for (auto& sums : done_.sums)  // grown bit by bit they would take twice the memory
+      sums.reserve(static_cast<std::size_t>((options_.particles + particle_block - 1) / particle_block));
   }
 
   std::vector<ParticleSample> run(const ParticleStart& start, const std::function<void(double)>& poll) {
@@ -314,6 +316,12 @@ class TravelRun {
 
 }  // namespace
 
+GaussianStart gaussian_start(const Vector2& mean, const Matrix2& covariance) {
+  const double first = std::sqrt(std::max(0.0, covariance[0][0]));
+  const double across = first > 0.0 ? covariance[0][1] / first : 0.0;
+  return {{mean[0], mean[1]}, {first, across, std::sqrt(std::max(0.0, covariance[1][1] - across * across))}};
+}
+
 ParticleStart particle_start(const PhasePlane& plane, const ThetaWalls& walls, std::span<const double> density) {
   const auto probability = cell_probabilities(plane, walls, density);
   GridStart start = cells_only(probability);
@@ -339,10 +347,7 @@ ParticleStart particle_start(const PhasePlane& plane, const ThetaWalls& walls, s
 ParticleStart particle_start(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
   if (spec.initial.kind == InitialKind::gaussian || spec.initial.kind == InitialKind::stationary) {
     const InitialMoments m = initial_moments(spec, model, p);
-    const double first = std::sqrt(m.covariance[0][0]);
-    const double across = m.covariance[0][1] / first;
-    return {GaussianStart{{m.mean[0], m.mean[1]}, {first, across, std::sqrt(m.covariance[1][1] - across * across)}},
-            std::nullopt};
+    return {gaussian_start(m.mean, m.covariance), std::nullopt};
   }
   const auto density = initial_density(spec, model, mesh, p);
   if (spec.initial.kind == InitialKind::file) return particle_start(mesh.plane(p), mesh.walls(), density);
@@ -417,8 +422,11 @@ void exchange(StateList& list, EnsembleProgress& progress) {
 
 void EnsembleProgress::save(StateWriter& to, const std::string& prefix) const {
   StateList list;
-  EnsembleProgress copy = *this;
-  exchange(list, copy);
+  std::size_t count = 8;
+  for (const auto& of_time : counts) count += of_time.size() + 1;
+  for (const auto& of_time : sums) count += of_time.size() * (sizeof(ParticleSums) / sizeof(double)) + 1;
+  list.reserve(count);
+  exchange(list, const_cast<EnsembleProgress&>(*this));  // a list that is not reading changes nothing
   to.numbers(prefix + "particles", list.values());
 }
 

@@ -24,6 +24,9 @@ struct ParticleStart {
   std::optional<GridStart> grid;
 };
 
+/// A Gaussian, which may have no width along an axis or across a correlation.
+GaussianStart gaussian_start(const Vector2& mean, const Matrix2& covariance);
+
 /// The start of a spec: exact for Gaussians, else drawn from the cells of the density that the evolution starts from.
 ParticleStart particle_start(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
 

@@ -84,9 +84,9 @@ Simulation::Simulation(const Spec& spec, Backend& backend, double largest_loss) 
     groups_.push_back(std::make_unique<Integrator>(backend_, *mesh_, *tables_, options));
     return;
   }
-  for (int p = 0; p < mesh_->planes(); ++p) {
-    groups_.push_back(std::make_unique<Integrator>(backend_, mesh_->only(p), tables_->only(p), options));
-  }
+  const auto levels = std::make_shared<LevelFields>(backend_, mesh_->only(0).shape());
+  for (int p = 0; p < mesh_->planes(); ++p)
+    groups_.push_back(std::make_unique<Integrator>(backend_, mesh_->only(p), tables_->only(p), options, levels));
 }
 
 std::vector<double> Simulation::frame_times() const {
@@ -204,14 +204,11 @@ Observables Simulation::observe_density(int p, const std::vector<double>& densit
 }
 
 std::vector<double> Simulation::density(int p) const {
-  const auto cells = static_cast<std::size_t>(mesh_->theta_cells()) * static_cast<std::size_t>(mesh_->velocity_cells());
   const bool together = groups_.size() == 1;
   const Integrator& group = *groups_[together ? 0 : static_cast<std::size_t>(p)];
-  std::vector<double> values(group.mesh().shape().cells());
-  backend_.download(group.density(), values);
-  if (!together || mesh_->planes() == 1) return values;
-  const auto first = values.begin() + static_cast<std::ptrdiff_t>(cells) * p;
-  return {first, first + static_cast<std::ptrdiff_t>(cells)};
+  std::vector<double> values(FieldShape{1, mesh_->theta_cells(), mesh_->velocity_cells()}.cells());
+  backend_.download_planes(group.density(), together ? p : 0, 1, values);
+  return values;
 }
 
 std::vector<Marginals> Simulation::marginals() const {
@@ -229,6 +226,14 @@ std::vector<ErrorEstimate> Simulation::errors() const {
   for (const auto& group : groups_) {
     const auto part = group->errors();
     all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+std::vector<RestoredMass> Simulation::restored_mass() const {
+  std::vector<RestoredMass> all;
+  for (const auto& group : groups_) {
+    for (const double share : group->restored_mass()) all.push_back({share, group->explained_by_rounding()});
   }
   return all;
 }

@@ -33,10 +33,17 @@ struct Frame {
   std::vector<Observables> observables;  ///< [plane]
 };
 
+/// Share of its mass that scaling has given back to a plane, and how much of it rounding explains.
+struct RestoredMass {
+  double share = 0.0;
+  double explained = 0.0;
+};
+
 /// A spec on its mesh and device, ready to be evolved.
 ///
 /// On a GPU all planes advance together, one launch for the batch. On the host each plane is a group of its own: it
-/// stays in the cache and takes the window that suits it. All planes meet at every frame.
+/// stays in the cache and takes the window that suits it; they take turns with the levels of a window. All planes meet
+/// at every frame.
 class Simulation {
  public:
   /// Builds model, mesh and start. Throws Error (bad_input) for everything that is wrong with them, before any memory
@@ -77,6 +84,7 @@ class Simulation {
   double time() const;
   double time_of(int p) const;
   std::vector<ErrorEstimate> errors() const;             ///< [plane]
+  std::vector<RestoredMass> restored_mass() const;       ///< [plane]
   std::vector<IntegratorStatistics> statistics() const;  ///< [plane]
   double solver_seconds() const { return solver_seconds_; }
 

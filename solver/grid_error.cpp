@@ -108,7 +108,7 @@ double kernel_constant(double variance, double width, bool deposit) {
 
 }  // namespace
 
-// --- forms -----------------------------------------------------------------------------------------------------------
+// --- forms ---------------------------------------------------------------------------------------
 
 template <int n>
 void DerivativeForm<n>::add(double constant, const std::array<double, 2>& u) {
@@ -157,7 +157,7 @@ double DerivativeForm<n>::norm(const Matrix& covariance) const {
 template struct DerivativeForm<12>;
 template struct DerivativeForm<8>;
 
-// --- sweeps ----------------------------------------------------------------------------------------------------------
+// --- sweeps --------------------------------------------------------------------------------------
 
 /// A velocity sweep of the linearised flow and what it leaves: of ∂¹² before it, of ∂¹² and ∂⁸ after it.
 struct GridError::Sweep {

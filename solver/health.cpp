@@ -29,9 +29,11 @@ class Examination {
   void require_mass() const {
     const double departed = observables_.departed.total();
     if (!(departed <= leak_error)) fail_at_wall();
-    const double unaccounted = observables_.mass + departed - 1.0;
+    const RestoredMass restored = simulation_.restored_mass()[static_cast<std::size_t>(plane_)];
+    const double unaccounted = observables_.mass + departed - 1.0 - restored.share;
     const bool is_double = simulation_.backend().describe().precision == Precision::float64;
-    if (std::abs(unaccounted) <= (is_double ? unaccounted_error : unaccounted_error_float32)) return;
+    if (std::abs(unaccounted) <= (is_double ? unaccounted_error : unaccounted_error_float32) + restored.explained)
+      return;
     fail(fmt::format("at t = {:.6g} the density has {} {:.2e} of probability; the cell where it is largest is named",
                      time_, unaccounted > 0.0 ? "gained" : "lost", std::abs(unaccounted)),
          densest([](std::array<int, 2>) { return true; }), smaller_step);

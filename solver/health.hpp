@@ -8,7 +8,8 @@
 /// negative.
 namespace underdamp {
 
-/// Mass that may be neither in the box nor counted at a wall.
+/// Mass that may be neither in the box nor counted at a wall, beyond what the rounding of all steps explains. What
+/// scaling has given back counts as missing.
 inline constexpr double unaccounted_error = 1e-9;
 inline constexpr double unaccounted_error_float32 = 1e-5;
 /// Mass that values below 0 may hold: where the limiter forbids them, and without it.

@@ -39,6 +39,12 @@ constexpr double time_error_safety = 5.0;
 /// L1 error that the rounding of one sweep leaves, in units of the roundoff. Measured: docs/method.md, section 5.
 constexpr double rounding_constant = 0.5;
 
+/// Mass that the rounding of a step may take or give, in units of the roundoff: three times the most that was measured
+/// (docs/reliability.md). In float32 sums over a line are double, and what rounds are single cells.
+constexpr double mass_rounding(Precision precision) {
+  return precision == Precision::float64 ? 20.0 : 2.0;
+}
+
 /// Below this roughness the rounding of float32 hides the density's own: an extrapolated window leaves about 1e-6 of
 /// noise in a cell, and Δ¹² multiplies noise by √(24!/12!²) = 1644.
 constexpr double float32_roughness = 3e-3;
@@ -81,15 +87,18 @@ struct Integrator::Attempt {
   Outlook outlook;
 };
 
-Integrator::Integrator(Backend& backend, PhaseMesh mesh, Tables tables, IntegratorOptions options)
+Integrator::Integrator(Backend& backend, PhaseMesh mesh, Tables tables, IntegratorOptions options,
+                       std::shared_ptr<LevelFields> levels)
     : backend_(backend),
       mesh_(std::move(mesh)),
       tables_(std::move(tables)),
       options_(options),
-      levels_(backend, mesh_.shape()) {
+      levels_(levels ? std::move(levels) : std::make_shared<LevelFields>(backend, mesh_.shape())),
+      windows_(backend, mesh_, tables_) {
   precision_ = backend_.describe().precision;
   if (precision_ == Precision::float32) options_.tolerance = std::max(options_.tolerance, smallest_float32_tolerance);
   density_ = backend_.allocate(mesh_.shape());
+  if (options_.step) copy_ = backend_.allocate(mesh_.shape());
   spread_.assign(static_cast<std::size_t>(mesh_.planes()), 1.0);
 }
 
@@ -101,6 +110,7 @@ void Integrator::start(std::span<const double> density) {
   reached_ = 0.0;
   statistics_ = {};
   restored_ = 0;
+  restored_mass_.assign(static_cast<std::size_t>(mesh_.planes()), 0.0);
   lost_ = 0.0;
   planned_.reset();
   stretch_.reset();
@@ -128,7 +138,7 @@ void Integrator::start(std::span<const double> density) {
         spread_of(mesh_.plane(p), tables_, static_cast<std::size_t>(p), density.subspan(first, cells));
   }
   if (error_) backend_.fill_zero(*error_);
-  if (options_.step) backend_.copy(*density_, levels_.level(1));
+  if (copy_) backend_.copy(*density_, *copy_);
   outlook_ = {};
 }
 
@@ -151,18 +161,20 @@ void Integrator::advance(double time, const std::function<void(double)>& poll) {
   reached_ = time;
 }
 
-// --- SGD -------------------------------------------------------------------------------------------------------------
+// --- SGD -----------------------------------------------------------------------------------------
 
 void Integrator::advance_sgd(double time, const std::function<void(double)>& poll) {
   const double eta = tables_.learning_rate;
-  const auto velocity = backend_.plan_velocity(mesh_, tables_.sgd_law());
-  const std::vector<double> duration(static_cast<std::size_t>(mesh_.planes()), eta);
-  const auto drift = backend_.plan_drift(mesh_, duration);
+  if (!map_velocity_) {
+    map_velocity_ = backend_.plan_velocity(mesh_, tables_.sgd_law());
+    const std::vector<double> duration(static_cast<std::size_t>(mesh_.planes()), eta);
+    map_drift_ = backend_.plan_drift(mesh_, duration);
+  }
   const long last = std::lround(time / eta);
   if (time_ == 0.0) measure_shape();
   for (long step = std::lround(time_ / eta); step < last; ++step) {
-    backend_.velocity(*density_, *density_, *velocity, options_.positivity);
-    backend_.drift(*density_, *drift, options_.positivity);
+    backend_.velocity(*density_, *density_, *map_velocity_, options_.positivity);
+    backend_.drift(*density_, *map_drift_, options_.positivity);
     ++statistics_.strang_steps;
     time_ = static_cast<double>(step + 1) * eta;
     add_rounding(eta, 2.0);
@@ -178,8 +190,7 @@ void Integrator::advance_sgd(double time, const std::function<void(double)>& pol
   measure_shape();
 }
 
-// --- fixed step
-// --------------------------------------------------------------------------------------------------------
+// --- fixed step ----------------------------------------------------------------------------------
 
 void Integrator::advance_fixed(double time, const std::function<void(double)>& poll) {
   if (!stretch_) {
@@ -192,7 +203,7 @@ void Integrator::advance_fixed(double time, const std::function<void(double)>& p
   // The copy takes half as many steps, or twice as many where there is only one.
   const long copy_steps = steps > 1 ? (steps + 1) / 2 : 2;
   const auto run = [&](Field& field, long count, const std::function<void(double)>& tell) {
-    Window window(backend_, mesh_, tables_, length / static_cast<double>(count));
+    Window& window = windows_.of(length / static_cast<double>(count));
     long& done = stretch_->done;
     while (done < count) {
       const long now = std::min(steps_between_polls, count - done);
@@ -216,12 +227,12 @@ void Integrator::advance_fixed(double time, const std::function<void(double)>& p
     time_ = time;
     stretch_ = Stretch{begin, true, 0};
   }
-  run(levels_.level(1), copy_steps, [&](double share) { poll(begin + length * (2.0 + share) / 3.0); });
+  run(*copy_, copy_steps, [&](double share) { poll(begin + length * (2.0 + share) / 3.0); });
   stretch_.reset();
   ++statistics_.windows;
   add_rounding(length, 2.0 * static_cast<double>(steps));
   const double ratio = static_cast<double>(steps) / static_cast<double>(copy_steps);
-  const std::array<const Field*, 2> pair{density_.get(), &levels_.level(1)};
+  const std::array<const Field*, 2> pair{density_.get(), copy_.get()};
   const std::array<double, 2> difference{1.0, -1.0};
   const auto norm = backend_.combination_norm(pair, difference);
   for (std::size_t p = 0; p < errors_.size(); ++p) {
@@ -234,18 +245,17 @@ void Integrator::advance_fixed(double time, const std::function<void(double)>& p
   measure_shape();
 }
 
-// --- extrapolation
-// ------------------------------------------------------------------------------------------------------
+// --- extrapolation -------------------------------------------------------------------------------
 
 /// P_level: the window crossed in `level` Strang steps.
 void Integrator::cross(Window& window, int level, Attempt& attempt) {
-  window.cross(*density_, levels_.level(level), level, options_.positivity);
+  window.cross(*density_, levels_->level(level), level, options_.positivity);
   attempt.steps += level;
 }
 
 std::vector<double> Integrator::level_norm(int count, std::span<const double> coefficients) {
   auto norm =
-      backend_.combination_norm(levels_.first_const(count), coefficients.first(static_cast<std::size_t>(count)));
+      backend_.combination_norm(levels_->first_const(count), coefficients.first(static_cast<std::size_t>(count)));
   for (std::size_t p = 0; p < norm.size(); ++p) {
     require_finite(norm[p]);
     norm[p] *= mesh_.plane(static_cast<int>(p)).cell_area();
@@ -319,7 +329,7 @@ void Integrator::accept(const Attempt& attempt, Window& window) {
     window.cross(*error_, *error_, level, Positivity::none);
     statistics_.strang_steps += level;
   }
-  const auto fields = levels_.first(count);
+  const auto fields = levels_->first(count);
   std::vector<double> scale;
   for (std::size_t p = 0; p < attempt.estimate.size(); ++p) {
     scale.push_back(attempt.difference[p] > 0.0 ? attempt.estimate[p] / attempt.difference[p] : 0.0);
@@ -375,8 +385,7 @@ void Integrator::advance_extrapolated(double time, const std::function<void(doub
   }
 }
 
-// --- choice of window and levels
-// --------------------------------------------------------------------------------------------
+// --- choice of window and levels -----------------------------------------------------------------
 
 /// Before anything was computed: the error of a window of a harmonic oscillator of rate ω, c_K (ωH)^{2K+1}, measured on
 /// quadratic cases with densities as wide as the stationary one, times how far and how narrow the start is.
@@ -435,8 +444,7 @@ Integrator::FirstWindow Integrator::first_window(double time) const {
   return best_window(time, first_outlook(), 4.0);
 }
 
-// --- health
-// -----------------------------------------------------------------------------------------------------------------
+// --- health --------------------------------------------------------------------------------------
 
 void Integrator::measure_shape() {
   const auto lines = backend_.line_shapes(*density_);
@@ -518,8 +526,9 @@ void Integrator::absorb_created(Field& field) {
   }
 }
 
-/// Rounding changes the mass by about 1e-15 per step (float32: 1e-7), always in the same direction. Scaling takes that
-/// back; what is more than rounding stays, for all to see.
+/// Rounding changes the mass by up to 1e-15 per step (float32: 2e-8), often in the same direction. Scaling takes that
+/// back; what is more than rounding stays, for all to see. What was taken back is added up: health.hpp compares it with
+/// what rounding explains.
 void Integrator::restore_mass() {
   const double most_rounding = precision_ == Precision::float64 ? 1e-12 : 1e-4;
   restored_ = statistics_.strang_steps;
@@ -534,12 +543,17 @@ void Integrator::restore_mass() {
     require_finite(mass);
     const double ratio = (initial_mass_[p] - departed[p].total()) / mass;
     factor.push_back(std::abs(ratio - 1.0) < most_rounding ? ratio : 1.0);
+    restored_mass_[p] += (factor.back() - 1.0) * mass / initial_mass_[p];
     any = any || factor.back() != 1.0;
   }
   if (any) backend_.absorb_created(*density_, factor);
 }
 
-/// Looks for the cell in the density, then in the levels of the window that made it.
+double Integrator::explained_by_rounding() const {
+  return mass_rounding(precision_) * unit_roundoff(precision_) * static_cast<double>(statistics_.strang_steps);
+}
+
+/// Looks for the cell in the density, then in its copy, or in the levels of the window that made it.
 void Integrator::require_finite(double value) {
   if (std::isfinite(value)) return;
   const std::string remedy = "use a smaller step or a smaller tolerance; please report the spec";
@@ -554,8 +568,9 @@ void Integrator::require_finite(double value) {
     }
   };
   look_into(*density_, when);
-  for (const Field* level : levels_.first_const(levels_.count()))
-    look_into(*level, fmt::format("the step after t = {:.6g} gives values that are not finite", time_));
+  const std::string after = fmt::format("the step after t = {:.6g} gives values that are not finite", time_);
+  if (copy_) look_into(*copy_, after);
+  for (const Field* level : levels_->first_const(levels_->count())) look_into(*level, after);
   throw Error(ExitCode::numerical, when, {}, remedy);
 }
 

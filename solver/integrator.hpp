@@ -16,8 +16,7 @@
 /// (docs/method.md, section 4).
 ///
 ///   Langevin, tolerance   windows of length H, each crossed with 1, 2, … K Strang steps V(τ/2) X(τ) V(τ/2), τ = H/l,
-///   and
-///                         extrapolated in τ²; window and K follow from the estimated error
+///                         and extrapolated in τ²; window and K follow from the estimated error
 ///   Langevin, fixed step  V(τ/2) X(τ) V(τ) X(τ) … V(τ/2), next to a copy with twice the step that estimates the error
 ///   SGD                   the map itself: V then X, no error in time
 namespace underdamp {
@@ -48,7 +47,9 @@ struct IntegratorStatistics {
 
 class Integrator {
  public:
-  Integrator(Backend& backend, PhaseMesh mesh, Tables tables, IntegratorOptions options);
+  /// `levels`: shared with integrators that advance one after the other; null for its own.
+  Integrator(Backend& backend, PhaseMesh mesh, Tables tables, IntegratorOptions options,
+             std::shared_ptr<LevelFields> levels = nullptr);
   ~Integrator();
 
   /// Starts from a density, shape().cells() values; time 0.
@@ -64,6 +65,9 @@ class Integrator {
   const Tables& tables() const { return tables_; }
   const IntegratorStatistics& statistics() const { return statistics_; }
   std::vector<ErrorEstimate> errors() const;
+  /// [plane] Share of the mass of the start that scaling has given back so far, and how much of it rounding explains.
+  const std::vector<double>& restored_mass() const { return restored_mass_; }
+  double explained_by_rounding() const;
 
   /// Everything that later steps depend on (integrator_state.cpp), under names that begin with `prefix`. save() may be
   /// called from `poll`; after restore() the next advance(), to the same time, goes on as if nothing had happened, bit
@@ -106,11 +110,16 @@ class Integrator {
   double reached_ = 0.0;  ///< what the last complete advance() was asked for
   std::unique_ptr<Field> density_;
   std::unique_ptr<Field> error_;  ///< signed estimate of the error of density_
-  LevelFields levels_;            ///< with a fixed step level 1 is the copy
+  std::unique_ptr<Field> copy_;   ///< with a fixed step: that with twice the step
+  std::shared_ptr<LevelFields> levels_;
   std::unique_ptr<Window> window_;
-  long restored_ = 0;                 ///< statistics_.strang_steps when restore_mass was last called
-  double lost_ = 0.0;                 ///< largest share of the mass of a plane that has left the box
-  std::vector<double> initial_mass_;  ///< [plane] Σ p at the start
+  RecentWindows windows_;                       ///< of a fixed step
+  std::unique_ptr<VelocityPlan> map_velocity_;  ///< of the map
+  std::unique_ptr<DriftPlan> map_drift_;
+  long restored_ = 0;                  ///< statistics_.strang_steps when restore_mass was last called
+  std::vector<double> restored_mass_;  ///< [plane]
+  double lost_ = 0.0;                  ///< largest share of the mass of a plane that has left the box
+  std::vector<double> initial_mass_;   ///< [plane] Σ p at the start
   std::vector<ErrorEstimate> errors_;
   std::vector<double> spread_;         ///< [plane] distance and narrowness of the start, in stationary deviations
   std::vector<DensityShape> shape_;    ///< [plane] of the density at time_

@@ -38,6 +38,7 @@ void Integrator::exchange(StateList& list) {
   list(time_);
   list(reached_);
   list(restored_);
+  list(restored_mass_);
   list(lost_);
   list(initial_mass_);
   list(spread_);
@@ -78,7 +79,7 @@ void Integrator::save(StateWriter& to, const std::string& prefix) {
   to.numbers(prefix + "numbers", list.values());
   save_field(backend_, *density_, to, prefix + "density");
   if (error_) save_field(backend_, *error_, to, prefix + "error");
-  if (options_.step) save_field(backend_, levels_.level(1), to, prefix + "copy");
+  if (copy_) save_field(backend_, *copy_, to, prefix + "copy");
 }
 
 void Integrator::restore(const StateReader& from, const std::string& prefix) {
@@ -89,8 +90,9 @@ void Integrator::restore(const StateReader& from, const std::string& prefix) {
   if (!known_levels || (!outlook_.ratio.empty() && outlook_.ratio.size() != most_levels + 1))
     damaged_state(prefix + "numbers is of another extrapolation");
   const auto planes = static_cast<std::size_t>(mesh_.planes());
-  for (const std::size_t count : {initial_mass_.size(), spread_.size(), roughness_.size(), interference_.size(),
-                                  rounding_.size(), errors_.size(), shape_.size(), grid_error_.size()}) {
+  for (const std::size_t count :
+       {initial_mass_.size(), spread_.size(), roughness_.size(), interference_.size(), rounding_.size(), errors_.size(),
+        shape_.size(), grid_error_.size(), restored_mass_.size()}) {
     if (count != planes) damaged_state(prefix + "numbers is of another number of planes");
   }
   restore_field(backend_, from, prefix + "density", *density_);
@@ -99,7 +101,7 @@ void Integrator::restore(const StateReader& from, const std::string& prefix) {
     error_ = backend_.allocate(mesh_.shape());
     restore_field(backend_, from, prefix + "error", *error_);
   }
-  if (options_.step) restore_field(backend_, from, prefix + "copy", levels_.level(1));
+  if (copy_) restore_field(backend_, from, prefix + "copy", *copy_);
 }
 
 }  // namespace underdamp

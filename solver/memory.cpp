@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include <fmt/format.h>
 
 #include "kernels/backend.hpp"
 #include "meshes/error.hpp"
+#include "meshes/field_size.hpp"
+#include "solver/checkpoint.hpp"
 #include "solver/stationary.hpp"
 #include "solver/window.hpp"
 
@@ -25,29 +28,44 @@ double factor_entries(const FieldShape& plane) {
   return std::min(shorter, 7.75 * std::log2(shorter));
 }
 
+constexpr double mebibyte = 1 << 20;
+
 [[noreturn]] void refuse_size(const std::string& what, double bytes, const DeviceDescription& device,
                               const std::string& place, const std::string& remedy) {
-  constexpr double mebibyte = 1 << 20;
   throw Error(ExitCode::device,
-              fmt::format("{} at least {:.0f} MiB, {} has {} MiB", what, std::ceil(bytes / mebibyte), device.name,
+              fmt::format("{} {:.0f} MiB, {} has {} MiB", what, std::ceil(bytes / mebibyte), device.name,
                           device.memory_bytes >> 20),
               place, remedy);
 }
 
-void require_fields(const Spec& spec, const FieldShape& shape, int fields, const DeviceDescription& device) {
-  const double bytes = static_cast<double>(fields) * static_cast<double>(shape.cells()) *
-                       static_cast<double>(bytes_of(device.precision));
-  if (device.memory_bytes == 0 || bytes <= static_cast<double>(device.memory_bytes)) return;
-  refuse_size(fmt::format("{} plane{} of {} × {} cells need for {} field{}", shape.planes, shape.planes == 1 ? "" : "s",
-                          shape.theta_cells, shape.velocity_cells, fields, fields == 1 ? "" : "s"),
-              bytes, device, spec.place("grid.cells"), "use fewer cells or planes, or another device");
+/// Fields of all planes of `shape` together; on a GPU with the one that drifts write to.
+std::size_t bytes_of_fields(const FieldShape& shape, int fields, const DeviceDescription& device) {
+  const FieldSize size(shape);
+  const std::size_t spare = device.kind == DeviceKind::cuda ? size.cells * bytes_of(device.precision) : 0;
+  return static_cast<std::size_t>(fields) * size.bytes(device.precision) + spare;
 }
 
-/// The number of fields is the least that this kind of evolution needs.
+void require_fields(const Spec& spec, const FieldShape& shape, std::size_t bytes, const DeviceDescription& device,
+                    const std::string& remedy) {
+  if (device.memory_bytes == 0 || bytes <= device.memory_bytes) return;
+  refuse_size(fmt::format("{} plane{} of {} × {} cells and what their steps need take up to", shape.planes,
+                          shape.planes == 1 ? "" : "s", shape.theta_cells, shape.velocity_cells),
+              static_cast<double>(bytes), device, spec.place("grid.cells"), remedy);
+}
+
 void require_densities(const Spec& spec, const FieldShape& shape, const DeviceDescription& device) {
-  int fields = 1;
-  if (spec.evolve && spec.dynamics == Dynamics::langevin) fields = spec.evolve->step ? 2 : 1 + fewest_levels;
-  require_fields(spec, shape, fields, device);
+  const bool has_windows = spec.evolve && spec.dynamics == Dynamics::langevin && !spec.evolve->step;
+  require_fields(spec, shape, evolution_bytes(spec, shape, device), device,
+                 has_windows
+                     ? "use fewer cells or planes, evolve.step, which takes two fields of each, or another device"
+                     : "use fewer cells or planes, or another device");
+}
+
+void require_ensemble(const Spec& spec, const FieldShape& plane, const DeviceDescription& device) {
+  const double bytes = ensemble_bytes(*spec.ensemble, plane);
+  if (host_holds(bytes, device)) return;
+  refuse_size(fmt::format("ensemble.particles: the sums over {} particles take", spec.ensemble->particles), bytes,
+              device, spec.place("ensemble.particles"), "use fewer particles");
 }
 
 /// The generator as a matrix has indices of 32 bits.
@@ -63,7 +81,8 @@ void require_generator(const Spec& spec, const FieldShape& plane, const DeviceDe
                 spec.place(key), "use fewer cells");
   }
   if (!host_holds(entries * entry_bytes, device))
-    refuse_size(key + ": the generator needs", entries * entry_bytes, device, spec.place(key), "use fewer cells");
+    refuse_size(key + ": the generator needs at least", entries * entry_bytes, device, spec.place(key),
+                "use fewer cells");
 }
 
 void require_stationary(const Spec& spec, const FieldShape& plane, const DeviceDescription& device) {
@@ -74,7 +93,7 @@ void require_stationary(const Spec& spec, const FieldShape& plane, const DeviceD
   const double bytes = stationary_bytes(method, *spec.stationary, plane);
   if (host_holds(bytes, device)) return;
   refuse_size(
-      fmt::format("stationary.method: \"{}\" needs for {} × {} cells",
+      fmt::format("stationary.method: \"{}\" needs for {} × {} cells at least",
                   method == StationaryMethod::direct ? "direct" : "arnoldi", plane.theta_cells, plane.velocity_cells),
       bytes, device, spec.place("stationary.method"),
       "use fewer cells, or method = \"evolve\", which needs the least memory");
@@ -109,10 +128,30 @@ bool generator_fits(const FieldShape& plane, const DeviceDescription& device) {
          host_holds(stationary_bytes(StationaryMethod::direct, {}, plane), device);
 }
 
-void require_displacement_memory(const Spec& spec, const FieldShape& shape, const DeviceDescription& device) {
-  // What is propagated, its copy of a window ago, and the levels of a window.
+std::size_t evolution_bytes(const Spec& spec, const FieldShape& shape, const DeviceDescription& device) {
+  const bool is_langevin = spec.evolve && spec.dynamics == Dynamics::langevin;
+  const int of_each = is_langevin ? 2 : 1;  // the density, and its error or its copy
+  const int levels = is_langevin && !spec.evolve->step ? most_levels : 0;
+  if (device.kind == DeviceKind::cuda) return bytes_of_fields(shape, of_each + levels, device);
+  const FieldShape plane{1, shape.theta_cells, shape.velocity_cells};
+  return bytes_of_fields(plane, of_each * shape.planes + levels, device);  // planes take turns with the levels
+}
+
+std::size_t displacement_bytes(const Spec& spec, const FieldShape& shape, const DeviceDescription& device) {
+  // What is propagated and its copy of a window ago; the levels of a window, and what an extrapolation gives besides.
   const int propagated = spec.displacement->start == DisplacementStart::initial ? 3 : 1;
-  require_fields(spec, shape, propagated + 1 + (spec.dynamics == Dynamics::langevin ? fewest_levels : 0), device);
+  return bytes_of_fields(shape, propagated + 1 + (spec.dynamics == Dynamics::langevin ? most_levels + 1 : 0), device);
+}
+
+double ensemble_bytes(const EnsembleSpec& options, const FieldShape& plane) {
+  const double blocks = std::ceil(static_cast<double>(options.particles) / static_cast<double>(particle_block));
+  const double copies = has_checkpoints() ? 2.0 : 1.0;  // a checkpoint lists them
+  return copies * (blocks * sizeof(ParticleSums) + static_cast<double>(plane.cells() + 1) * sizeof(std::uint64_t));
+}
+
+void require_displacement_memory(const Spec& spec, const FieldShape& shape, const DeviceDescription& device) {
+  require_fields(spec, shape, displacement_bytes(spec, shape, device), device,
+                 "use fewer cells or planes, or another device");
 }
 
 void require_memory(const Spec& spec, const FieldShape& shape, const DeviceDescription& device) {
@@ -121,6 +160,7 @@ void require_memory(const Spec& spec, const FieldShape& shape, const DeviceDescr
   plane.planes = 1;  // one after the other
   if (spec.stationary) require_stationary(spec, plane, device);
   if (spec.output.has(OutputField::generator)) require_generator(spec, plane, device, "output.fields");
+  if (spec.evolve && spec.ensemble) require_ensemble(spec, plane, device);
 }
 
 }  // namespace underdamp

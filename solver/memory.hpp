@@ -2,9 +2,19 @@
 #include "kernels/backend.hpp"
 #include "solver/spec.hpp"
 
-/// What a run surely needs of the memory, counted before any is taken: a system that promises more than it has would
-/// end the program later, without a message.
+/// What a run takes of the memory, counted before any is taken: a system that promises more than it has would end the
+/// program later, without a message. Fields are counted as they are allocated, at their most; not counted are tables of
+/// sweeps, which grow with the lines and not with the cells, and what pictures and messages need for a while.
 namespace underdamp {
+
+/// Bytes that the fields of an evolution of planes of `shape` take of the device, at the most.
+std::size_t evolution_bytes(const Spec& spec, const FieldShape& shape, const DeviceDescription& device);
+
+/// The same of a displacement; `shape` of the planes that are propagated together.
+std::size_t displacement_bytes(const Spec& spec, const FieldShape& shape, const DeviceDescription& device);
+
+/// Bytes of the host that the sums and counts of an ensemble of a plane take, when a checkpoint lists them too.
+double ensemble_bytes(const EnsembleSpec& options, const FieldShape& plane);
 
 /// Bytes that a stationary method takes at the least for one plane: the Krylov basis of `arnoldi`, matrix and factors
 /// of `direct`, two densities of `evolve`. Not for `automatic`.
@@ -20,11 +30,11 @@ bool host_holds(double bytes, const DeviceDescription& device);
 /// the host's memory.
 bool generator_fits(const FieldShape& plane, const DeviceDescription& device);
 
-/// Throws Error, device or bad_input, with the numbers, if densities, stationary states or the generator as a matrix
-/// cannot fit into the memory or, the generator, into its indices.
+/// Throws Error, device or bad_input, with the numbers, if densities, stationary states, sums of an ensemble or the
+/// generator as a matrix cannot fit into the memory or, the generator, into its indices.
 void require_memory(const Spec& spec, const FieldShape& shape, const DeviceDescription& device);
 
-/// The same for the fields of a displacement; `shape` of the planes that are propagated together.
+/// The same for the fields of a displacement.
 void require_displacement_memory(const Spec& spec, const FieldShape& shape, const DeviceDescription& device);
 
 }  // namespace underdamp

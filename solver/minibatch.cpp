@@ -1,16 +1,14 @@
 #include "solver/minibatch.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <exception>
 #include <limits>
-#include <thread>
 
 #include <fmt/format.h>
 
 #include "kernels/random.hpp"
 #include "meshes/error.hpp"
+#include "solver/parallel_runs.hpp"
 
 namespace underdamp {
 namespace {
@@ -223,34 +221,10 @@ class Experiment {
   long batch_;
 };
 
-/// All runs, spread over threads; every run has its own place in the result.
 template <class Result, class Run>
 std::vector<Result> run_all(const Run& run, const MinibatchOptions& options, const std::function<void(double)>& poll) {
-  std::vector<Result> results(static_cast<std::size_t>(options.runs));
-  std::atomic<std::size_t> next{0};
-  std::atomic<bool> stop{false};
-  const auto work = [&](bool reports) {
-    for (std::size_t r = next++; r < results.size() && !stop; r = next++) {
-      results[r] = run(static_cast<std::uint64_t>(r));
-      if (reports)
-        poll(static_cast<double>(std::min(next.load(), results.size())) / static_cast<double>(results.size()));
-    }
-  };
-  const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
-  const unsigned threads = options.threads > 0 ? static_cast<unsigned>(options.threads) : processors;
-  std::vector<std::thread> others;
-  for (unsigned t = 1; t < threads; ++t) others.emplace_back(work, false);
-  std::exception_ptr failure;
-  try {
-    poll(0.0);
-    work(true);
-  } catch (...) {
-    failure = std::current_exception();
-    stop = true;
-  }
-  for (std::thread& thread : others) thread.join();
-  if (failure) std::rethrow_exception(failure);
-  return results;
+  return parallel_runs<Result>(static_cast<std::size_t>(options.runs),
+                               static_cast<unsigned>(std::max(options.threads, 0)), run, poll);
 }
 
 /// Stationary E u_l u_m of u' = u + ηv', v' = βv − hu − ζ with E ζ_l ζ_m = n: four unknowns E u_l u_m, E u_l v_m, E u_m

@@ -29,8 +29,8 @@ struct ModeVariance {
   int mode = 0;              ///< number of the mode, from 1
   double langevin = 0.0;     ///< of the model: D, constant, over γ k h
   double finite_rate = 0.0;  ///< factor 1/(1 − q) of the discrete map, eq. 5
-  double minibatch =
-      0.0;  ///< factor of the noise that grows with the distance along this mode alone, eq. 66; infinite if it diverges
+  /// Factor of the noise that grows with the distance along this mode alone, eq. 66; infinite if it diverges.
+  double minibatch = 0.0;
   double predicted = 0.0;  ///< of the recursion with replacement, all modes and both effects together, eq. 65: exact
   double measured = 0.0;
   double measured_error = 0.0;  ///< standard error

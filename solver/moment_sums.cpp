@@ -3,14 +3,7 @@
 namespace underdamp {
 namespace {
 
-/// Σ f, Σ y f and Σ y² f of one line.
-struct LinePart {
-  double mass;
-  double velocity;
-  double square;
-};
-
-void add_line(MomentSums& sums, const ScaledPlane& s, std::size_t i, double center, const LinePart& line) {
+void add_line(MomentSums& sums, const ScaledPlane& s, std::size_t i, double center, const LineMoments& line) {
   const double gamma = s.tables.friction[0];
   const double force = s.tables.force[i];
   const double slope = s.slope[i];
@@ -18,7 +11,7 @@ void add_line(MomentSums& sums, const ScaledPlane& s, std::size_t i, double cent
   const double x = s.plane.theta.center(static_cast<int>(i)) - center;
   const double m = line.mass;
   const double y = line.velocity;
-  const double yy = line.square;
+  const double yy = line.velocity_squared;
   const double third = slope * y - gamma * force * m + gamma * gamma * y;
   const double fourth = bend * yy - gamma * slope * y + (slope + gamma * gamma) * (force * m - gamma * y);
   sums.mass += m;
@@ -58,15 +51,12 @@ void MomentSums::add(double factor, const MomentSums& other) {
 
 std::vector<MomentSums> moment_sums(Backend& backend, const PhaseMesh& mesh, const Field& field,
                                     const std::vector<ScaledPlane>& planes, std::span<const double> center) {
-  const auto lines = backend.sum_lines(mesh, field, {});
+  const auto lines = backend.sum_moments(mesh, field);
   const auto rows = static_cast<std::size_t>(mesh.theta_cells());
   std::vector<MomentSums> result;
   for (std::size_t p = 0; p < planes.size(); ++p) {
     MomentSums sums;
-    for (std::size_t i = 0; i < rows; ++i) {
-      const LineSums& line = lines[p * rows + i];
-      add_line(sums, planes[p], i, center[p], {line.mass, line.velocity, line.velocity_squared});
-    }
+    for (std::size_t i = 0; i < rows; ++i) add_line(sums, planes[p], i, center[p], lines[p * rows + i]);
     result.push_back(scaled(sums, planes[p].plane.cell_area()));
   }
   return result;
@@ -76,13 +66,13 @@ MomentSums moment_sums(const ScaledPlane& plane, std::span<const double> values,
   const auto columns = static_cast<std::size_t>(plane.plane.velocity.cells);
   MomentSums sums;
   for (std::size_t i = 0; i * columns < values.size(); ++i) {
-    LinePart line{};
+    LineMoments line{};
     for (std::size_t j = 0; j < columns; ++j) {
       const double y = plane.plane.velocity.center(static_cast<int>(j));
       const double f = values[i * columns + j];
       line.mass += f;
       line.velocity += f * y;
-      line.square += f * y * y;
+      line.velocity_squared += f * y * y;
     }
     add_line(sums, plane, i, center, line);
   }

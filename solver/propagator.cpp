@@ -20,7 +20,7 @@ Propagator::Propagator(Backend& backend, const PhaseMesh& mesh, const Tables& ta
     return;
   }
   window_ = std::make_unique<Window>(backend_, mesh_, tables_, length_);
-  unused_error_ = backend_.allocate(mesh_.shape());
+  discarded_ = backend_.allocate(mesh_.shape());
 }
 
 void Propagator::cross(const Field& field) {
@@ -42,7 +42,7 @@ void Propagator::apply(Field& field) {
     const std::vector<double> scale(static_cast<std::size_t>(mesh_.planes()), 0.0);
     const auto used = static_cast<std::size_t>(levels_);
     backend_.extrapolate(mesh_, fields_.first(levels_), std::span(weights).first(used), std::span(none).first(used),
-                         scale, *unused_error_, field, Positivity::none);
+                         scale, *discarded_, field, Positivity::none);
   }
 }
 
@@ -86,7 +86,7 @@ void Propagator::window_defect(const Field& field, Field& defect) {
   const auto used = static_cast<std::size_t>(levels_);
   const std::vector<double> scale(static_cast<std::size_t>(mesh_.planes()), share);
   backend_.extrapolate(mesh_, fields_.first(levels_), std::span(none).first(used), std::span(weights).first(used),
-                       scale, defect, *unused_error_, Positivity::none);
+                       scale, defect, *discarded_, Positivity::none);
 }
 
 }  // namespace underdamp

@@ -48,7 +48,7 @@ class Propagator {
   int levels_;
   long steps_ = 0;
   LevelFields fields_;
-  std::unique_ptr<Field> unused_error_;
+  std::unique_ptr<Field> discarded_;  ///< what an extrapolation gives besides: the error in apply(), else the density
   std::unique_ptr<Window> window_;
   std::unique_ptr<VelocityPlan> map_velocity_;
   std::unique_ptr<DriftPlan> map_drift_;

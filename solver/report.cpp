@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "generated/version.hpp"
+#include "solver/memory.hpp"
 #include "solver/progress.hpp"
 
 namespace underdamp {
@@ -420,13 +421,9 @@ std::string describe_plan(const Simulation& simulation) {
     } else {
       text += fmt::format("  step           {:.6g}, fixed\n", window.length);
     }
-    const bool batch = simulation.backend().describe().kind == DeviceKind::cuda;
-    const double fields = spec.dynamics == Dynamics::sgd ? 1.0 : (window.levels == 1 ? 2.0 : window.levels + 3.0);
-    const double cells = static_cast<double>(shape.cells());
-    const double bytes = static_cast<double>(bytes_of(spec.evolve->precision)) *
-                         (batch ? fields * cells : cells + (fields - 1.0) * cells);
+    const std::size_t bytes = evolution_bytes(spec, shape, simulation.backend().describe());
     text += fmt::format("  precision      {}\n", name_of(spec.evolve->precision));
-    text += fmt::format("  memory         about {:.3g} MiB for {:.0f} fields\n", bytes / 1048576.0, fields);
+    text += fmt::format("  memory         up to {:.3g} MiB for fields\n", static_cast<double>(bytes) / 1048576.0);
     text += fmt::format("  time           about {} (a rough guess)\n", duration_text(estimated_seconds(simulation)));
   }
   if (spec.stationary) {

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <limits>
 #include <new>
+#include <utility>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -252,13 +253,33 @@ class Run {
   void pulse() {
     const bool interrupted = options_.interrupted != nullptr && *options_.interrupted != 0;
     const double every = simulation_.spec().checkpoint.every_seconds;
-    if (has_checkpoints() && (interrupted || (every > 0.0 && seconds_since(saved_at_) >= every))) {
-      write_checkpoint(directory_ / "checkpoint.h5",
-                       [&](StateWriter& to) { save(to, interrupted ? "interrupted" : "on the way"); });
-      saved_at_ = Clock::now();
-      saved_time_ = simulation_.time();
+    if (has_checkpoints() && interrupted) {
+      write_checkpoint("interrupted");
+    } else if (has_checkpoints() && every > 0.0 && seconds_since(saved_at_) >= every) {
+      try_checkpoint();
     }
     if (interrupted) throw Interrupted{};
+  }
+
+  void write_checkpoint(const std::string& reason) {
+    underdamp::write_checkpoint(directory_ / "checkpoint.h5", [&](StateWriter& to) { save(to, reason); });
+    saved_at_ = Clock::now();
+    saved_time_ = simulation_.time();
+  }
+
+  /// A healthy run goes on without one, and tries again when the next is due: the disk may have room by then.
+  void try_checkpoint() {
+    try {
+      write_checkpoint("on the way");
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::input_output) throw;
+      saved_at_ = Clock::now();
+      if (std::exchange(told_of_checkpoint_, true)) return;
+      const std::string text = error.what();
+      add_warnings({fmt::format(
+          "no checkpoint could be written at t = {:.6g}: {}; the run goes on and tries again every {:.6g} s",
+          simulation_.time(), text.substr(0, text.find('\n')), simulation_.spec().checkpoint.every_seconds)});
+    }
   }
 
   void save(StateWriter& to, const std::string& reason) {
@@ -338,7 +359,7 @@ class Run {
     if (!has_checkpoints()) return "";
     const auto path = directory_ / "failed.h5";
     try {
-      write_checkpoint(path, [&](StateWriter& to) { save(to, reason); });
+      underdamp::write_checkpoint(path, [&](StateWriter& to) { save(to, reason); });
     } catch (const Error& error) {
       return fmt::format("; the state could not be saved: {}", error.what());
     }
@@ -399,6 +420,7 @@ class Run {
   EnsembleProgress particles_;  ///< of the plane that is under way
   std::string unconverged_;     ///< what did not converge, as a message
   bool names_its_cure_ = false;
+  bool told_of_checkpoint_ = false;  ///< that one could not be written
 };
 
 }  // namespace

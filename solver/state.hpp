@@ -45,6 +45,8 @@ class StateList {
   explicit StateList(std::vector<double> values) : values_(std::move(values)), reading_(true) {}
 
   bool reading() const { return reading_; }
+  /// For so many numbers, so that they take no more memory than that.
+  void reserve(std::size_t count) { values_.reserve(count); }
   const std::vector<double>& values() const { return values_; }
   /// Throws Error (input_output) if something is left over.
   void finish() const {

@@ -98,6 +98,14 @@ CellForces cell_forces(const Model& model, int p, const Axis& axis) {
   return result;
 }
 
+Tables without_planes(const Model& model) {
+  Tables t;
+  t.dynamics = model.dynamics();
+  t.learning_rate = model.learning_rate();
+  t.momentum = model.momentum();
+  return t;
+}
+
 void add_plane(const Model& model, int p, const Axis& axis, Tables& t) {
   const CellForces forces = cell_forces(model, p, axis);
   double rate = 0.5 * model.gamma();
@@ -144,21 +152,20 @@ VelocityLaw Tables::sgd_law() const {
 }
 
 Tables Tables::only(int p) const {
-  Tables t = *this;
-  const std::size_t parts = friction.size();
-  const auto index = static_cast<std::size_t>(p);
-  for (auto* values : {&t.friction, &t.force, &t.diffusion, &t.loss, &t.relaxation_time, &t.rate, &t.minimum,
-                       &t.std_theta, &t.std_v, &t.kinks, &t.kick, &t.step_variance}) {
-    *values = part(*values, parts, index);
+  Tables t;
+  t.dynamics = dynamics;
+  t.learning_rate = learning_rate;
+  t.momentum = momentum;
+  for (const auto member :
+       {&Tables::friction, &Tables::force, &Tables::diffusion, &Tables::loss, &Tables::relaxation_time, &Tables::rate,
+        &Tables::minimum, &Tables::std_theta, &Tables::std_v, &Tables::kinks, &Tables::kick, &Tables::step_variance}) {
+    t.*member = part(this->*member, friction.size(), static_cast<std::size_t>(p));
   }
   return t;
 }
 
 Tables tabulate(const Spec& spec, const Model& model, const PhaseMesh& mesh) {
-  Tables t;
-  t.dynamics = model.dynamics();
-  t.learning_rate = model.learning_rate();
-  t.momentum = model.momentum();
+  Tables t = without_planes(model);
   for (int p = 0; p < mesh.planes(); ++p) {
     add_plane(model, p, mesh.plane(p).theta, t);
     require_resolved_velocity(spec, model, mesh, p);
@@ -166,11 +173,15 @@ Tables tabulate(const Spec& spec, const Model& model, const PhaseMesh& mesh) {
   return t;
 }
 
+Tables tabulate_plane(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
+  Tables t = without_planes(model);
+  add_plane(model, p, mesh.plane(p).theta, t);
+  require_resolved_velocity(spec, model, mesh, p);
+  return t;
+}
+
 Tables tabulate(const Model& model, int p, const PhasePlane& plane) {
-  Tables t;
-  t.dynamics = model.dynamics();
-  t.learning_rate = model.learning_rate();
-  t.momentum = model.momentum();
+  Tables t = without_planes(model);
   add_plane(model, p, plane.theta, t);
   return t;
 }

@@ -38,7 +38,9 @@ struct Tables {
 /// Evaluates loss and noise at all θ cell centres. Throws Error (bad_input) naming x where one is not finite or the
 /// noise is negative, and if the velocity cells are wider than the standard deviation of v.
 Tables tabulate(const Spec& spec, const Model& model, const PhaseMesh& mesh);
-/// Plane p of the model on any grid.
+/// The same of plane p alone.
+Tables tabulate_plane(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
+/// The same on any grid of that plane, without a look at its cells.
 Tables tabulate(const Model& model, int p, const PhasePlane& plane);
 
 }  // namespace underdamp

@@ -84,4 +84,16 @@ void Window::take_steps(const Field& from, Field& to, int level, long count, Pos
   backend_.replay(*sequence);
 }
 
+Window& RecentWindows::of(double length) {
+  const auto known = std::find_if(windows_.begin(), windows_.end(),
+                                  [&](const std::unique_ptr<Window>& window) { return window->length() == length; });
+  if (known != windows_.end()) {
+    std::rotate(windows_.begin(), known, known + 1);
+  } else {
+    if (windows_.size() == most) windows_.pop_back();
+    windows_.insert(windows_.begin(), std::make_unique<Window>(backend_, mesh_, tables_, length));
+  }
+  return *windows_.front();
+}
+
 }  // namespace underdamp

@@ -76,4 +76,22 @@ class Window {
   std::map<std::tuple<const Field*, Field*, int, long, Positivity>, std::unique_ptr<Sequence>> sequences_;
 };
 
+/// Windows of the lengths that were used last. Frames of equal length in time differ in their last bits, and so do the
+/// steps between them: a handful of windows serves them all, each with exactly its length.
+class RecentWindows {
+ public:
+  RecentWindows(Backend& backend, const PhaseMesh& mesh, const Tables& tables)
+      : backend_(backend), mesh_(mesh), tables_(tables) {}
+
+  Window& of(double length);
+
+ private:
+  static constexpr std::size_t most = 6;
+
+  Backend& backend_;
+  const PhaseMesh& mesh_;
+  const Tables& tables_;
+  std::vector<std::unique_ptr<Window>> windows_;  ///< the last one first
+};
+
 }  // namespace underdamp

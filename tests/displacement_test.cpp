@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "hooked_backend.hpp"
 #include "kernels/host/host_backend.hpp"
 #include "meshes/error.hpp"
 #include "solver/box.hpp"
@@ -90,7 +91,7 @@ Worst errors_of(const Displacement& d) {
   return worst;
 }
 
-// --- parts ------------------------------------------------------------------------------------------------------
+// --- parts ---------------------------------------------------------------------------------------
 
 TEST(ModeSpectrum, PowerLawByHand) {
   // ρ = 100, 10, 1; ρ^{−1/2} = 0.1, 0.31623, 1, half at the ends: 0.05, 0.31623, 0.5, sum 0.86623; 10 parameters.
@@ -422,7 +423,7 @@ TEST(ExponentFit, LeastSquares) {
   EXPECT_TRUE(std::isnan(fit_exponent({1.0, 2.0}, {0.0}, {1.0}, {0.4}).exponent));
 }
 
-// --- closed forms ------------------------------------------------------------------------------------------------
+// --- closed forms --------------------------------------------------------------------------------
 
 TEST(ClosedForms, AgainstTheCovarianceOfTheProcess) {
   // E|Δ|² from a start at rest is the variance that the exact Gaussian has; from a point it is that plus the way of the
@@ -456,7 +457,7 @@ TEST(ClosedForms, ExponentsAreSlopes) {
   }
 }
 
-// --- runs --------------------------------------------------------------------------------------------------------
+// --- runs ----------------------------------------------------------------------------------------
 
 class DisplacementRuns : public testing::DeviceTest {};
 
@@ -542,6 +543,17 @@ TEST_P(DisplacementRuns, TheMapHasItsOwnClosedForms) {
   }
 }
 
+TEST(Displacement, TheMapTakesNoLogarithmsOnItsWay) {
+  // Its sums are taken after every step: those of the entropy would double the time.
+  testing::HookedBackend backend(make_host_backend(), [](const std::string&, long, Field*) {});
+  const Spec spec =
+      spec_from("dynamics = \"sgd\"\n" + optimizer + "[loss]\nkind = \"spectrum\"\neigenvalues = [4.0]\n" + noise +
+                "[grid]\ncells = [48, 48]\n[displacement]\nsteps = 50\n");
+  const Displacement displacement = solved(spec, backend);
+  EXPECT_GT(displacement.mode(0, 1.0).displacement, 0.0);
+  EXPECT_EQ(backend.line_sums(), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Devices, DisplacementRuns, ::testing::Values("host", "cuda"),
                          [](const auto& instance) { return instance.param; });
 
@@ -569,7 +581,7 @@ TEST(Displacement, PowerLawOfTheSpectrumIsThatOfTheWay) {
   EXPECT_LE(fit->uncertainty, 0.01);
 }
 
-// --- against particles and SGD --------------------------------------------------------------------------------------
+// --- against particles and SGD -------------------------------------------------------------------
 
 const std::string double_well =
     optimizer +
@@ -626,7 +638,7 @@ TEST(Displacement, MinibatchSgdHasAnExactDisplacement) {
   }
 }
 
-// --- verify ------------------------------------------------------------------------------------------------------
+// --- verify --------------------------------------------------------------------------------------
 
 TEST(VerifyDisplacement, JudgesASpectrum) {
   const auto checks =

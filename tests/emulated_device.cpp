@@ -32,6 +32,7 @@ using std::min;
 #include "kernels/cuda/cuda_bundle.cuh"
 #include "kernels/cuda/cuda_columns.cuh"
 #include "kernels/cuda/cuda_line.cuh"
+#include "kernels/cuda/recording.hpp"
 
 namespace {
 
@@ -131,6 +132,11 @@ static double __shfl_down_sync(unsigned, double value, int distance) {
 namespace underdamp::testing {
 namespace {
 
+long graph_launches = 0;
+
+/// Launches with the pointers and numbers that they were given when they were recorded, like those of a CUDA graph.
+using EmulatedGraph = std::vector<std::function<void()>>;
+
 /// The launches of CudaLauncher, block after block.
 template <class T>
 class EmulatedLauncher {
@@ -145,7 +151,9 @@ class EmulatedLauncher {
   static constexpr unsigned threads = 64;
 
   DeviceDescription describe() const { return {DeviceKind::cuda, "emulated GPU", 1, 0}; }
-  void synchronize() {}
+  void begin() const {}
+  void begin_apart() const { target_.require_no_recording(); }
+  void synchronize() const {}
 
   template <class Element>
   void upload(const Element* from, std::size_t count, Element* to) const {
@@ -157,22 +165,41 @@ class EmulatedLauncher {
   }
   template <class Element>
   void copy(const Element* from, std::size_t count, Element* to) const {
-    upload(from, count, to);
+    queue([=] { std::memcpy(to, from, count * sizeof(Element)); });
   }
   template <class Element>
   void zero(Element* to, std::size_t count) const {
-    std::memset(to, 0, count * sizeof(Element));
+    queue([=] { std::memset(to, 0, count * sizeof(Element)); });
   }
 
-  void reserve_drift_target(std::size_t) const {}
-  Real* drift_target(const HostArray<Real>& cells) {
-    spare_.resize(cells.size());
-    return spare_.data();
-  }
-  void finish_drift(HostArray<Real>& cells) { swap(cells, spare_); }
+  void reserve_drift_target(std::size_t cells) { target_.reserve(cells); }
+  Real* drift_target(const HostArray<Real>& cells) { return target_.of(cells); }
+  void finish_drift(HostArray<Real>& cells) { target_.finish(cells); }
 
-  struct Recording {};
-  void replay(Recording&, const std::function<void()>& operations) const { operations(); }
+  struct Graph {
+    std::shared_ptr<EmulatedGraph> launches;
+    explicit operator bool() const { return launches != nullptr; }
+  };
+  using Recording = underdamp::Recording<Graph>;
+  void replay(Recording& recording, const std::function<void()>& operations) {
+    recording.replay(*this, target_, operations);
+  }
+  void launch(const Graph& graph) const {
+    ++graph_launches;
+    for (const auto& work : *graph.launches) work();
+  }
+  Graph record(const std::function<void()>& operations) const {
+    Graph graph{std::make_shared<EmulatedGraph>()};
+    recorded_ = graph.launches.get();
+    try {
+      operations();
+    } catch (...) {
+      recorded_ = nullptr;
+      throw;
+    }
+    recorded_ = nullptr;
+    return graph;
+  }
 
   struct MatrixHandle {};
   void prepare(const CsrView&, MatrixHandle&) const {}
@@ -181,13 +208,15 @@ class EmulatedLauncher {
   }
 
   template <class Body>
-  void for_each_line(const char*, int lines, const Body& body) const {
-    for (int l = 0; l < lines; ++l) {
-      emulated_block.run(threads, 1, [&] {
-        CudaLine line;
-        body(line, l);
-      });
-    }
+  void for_each_line(const char*, long lines, const Body& body) const {
+    queue([=] {
+      for (long l = 0; l < lines; ++l) {
+        emulated_block.run(threads, 1, [&] {
+          CudaLine line;
+          body(line, l);
+        });
+      }
+    });
   }
 
   /// As if shared memory were small, so that both packs occur.
@@ -196,47 +225,67 @@ class EmulatedLauncher {
   }
 
   template <class Body>
-  void for_each_bundle(const char*, int bundles, int lanes, int cells, int margin, const Body& body) const {
-    lanes == Wide::width ? run_bundles<Wide>(bundles, cells, margin, body)
-                         : run_bundles<Scalar>(bundles, cells, margin, body);
+  void for_each_bundle(const char*, long bundles, int lanes, int cells, int margin, const Body& body) const {
+    queue([=, this] {
+      lanes == Wide::width ? run_bundles<Wide>(bundles, cells, margin, body)
+                           : run_bundles<Scalar>(bundles, cells, margin, body);
+    });
   }
 
   template <class Body>
   void for_each_column_group(const char*, const ColumnSource<Real>& source, const Body& body) const {
-    source.shape.velocity_cells % Wide::width == 0 ? run_columns<Wide>(source, body)
-                                                   : run_columns<Scalar>(source, body);
+    queue([=, this] {
+      source.shape.velocity_cells % Wide::width == 0 ? run_columns<Wide>(source, body)
+                                                     : run_columns<Scalar>(source, body);
+    });
   }
 
   template <class Body>
   void for_each_segment(const char*, const FieldShape& shape, const Body& body) const {
-    for (int plane = 0; plane < shape.planes; ++plane) {
-      for (int row = 0; row < shape.theta_cells; row += segment_rows) {
-        for (int column = 0; column < shape.velocity_cells; ++column) {
-          body.template operator()<Scalar>(plane, column, row, std::min(row + segment_rows, shape.theta_cells), 1);
+    queue([=] {
+      for (int plane = 0; plane < shape.planes; ++plane) {
+        for (int row = 0; row < shape.theta_cells; row += segment_rows) {
+          for (int column = 0; column < shape.velocity_cells; ++column) {
+            body.template operator()<Scalar>(plane, column, row, std::min(row + segment_rows, shape.theta_cells), 1);
+          }
         }
       }
-    }
+    });
   }
 
   template <class Body>
-  void for_each_column(const char*, int columns, const Body& body) const {
-    for (int c = 0; c < columns; ++c) body(c);
+  void for_each_column(const char*, long columns, const Body& body) const {
+    queue([=] {
+      for (long c = 0; c < columns; ++c) body(c);
+    });
   }
 
   template <class Body>
   void for_each_value(const char*, std::size_t count, const Body& body) const {
-    for (std::size_t k = 0; k < count; ++k) body(k);
+    queue([=] {
+      for (std::size_t k = 0; k < count; ++k) body(k);
+    });
   }
 
  private:
+  /// At once, or when what is being recorded is launched.
+  template <class Work>
+  void queue(const Work& work) const {
+    if (recorded_ == nullptr) {
+      work();
+    } else {
+      recorded_->push_back(work);
+    }
+  }
+
   template <class Pack, class Body>
-  void run_bundles(int bundles, int cells, int margin, const Body& body) const {
+  void run_bundles(long bundles, int cells, int margin, const Body& body) const {
     const int stride = (cells + 2 * margin + 1) * Pack::width;
     const int size = Body::scratch_arrays * stride;
     // Shared memory holds anything at first: not-a-number shows what is read before it was written.
     HostArray<Real> memory;
     memory.resize(static_cast<std::size_t>(size));
-    for (int b = 0; b < bundles; ++b) {
+    for (long b = 0; b < bundles; ++b) {
       std::fill(memory.data(), memory.data() + size, std::numeric_limits<Real>::quiet_NaN());
       emulated_block.run(threads, 1, [&] {
         CudaBundle<Pack> bundle(memory.data(), size, stride);
@@ -258,10 +307,15 @@ class EmulatedLauncher {
     }
   }
 
-  HostArray<Real> spare_;
+  DriftTarget<HostArray<Real>> target_;
+  mutable EmulatedGraph* recorded_ = nullptr;
 };
 
 }  // namespace
+
+long emulated_graph_launches() {
+  return graph_launches;
+}
 
 std::unique_ptr<Backend> make_emulated_backend(Precision precision) {
   if (precision == Precision::float32) {

@@ -1,12 +1,19 @@
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <thread>
 
+#include "few_threads.hpp"
 #include "kernels/generator_matrix.hpp"
 #include "kernels/host/host_backend.hpp"
+#include "meshes/error.hpp"
 #include "solver/ensemble.hpp"
 #include "solver/nested_dissection.hpp"
+#include "solver/parallel_runs.hpp"
 #include "solver/sparse_factors.hpp"
 #include "test_support.hpp"
 
@@ -55,6 +62,87 @@ TEST(ThreadWorkers, TheirNumberIsThatOfOpenMP) {
     EXPECT_EQ(threads_asked_for(), std::max(1, processors)) << none;
   }
   before != nullptr ? setenv("OMP_NUM_THREADS", kept.c_str(), 1) : unsetenv("OMP_NUM_THREADS");
+}
+
+TEST(ThreadWorkers, WhatOneThrowsIsThrownWhenAllHaveReturned) {
+  for (const int count : {1, 4}) {
+    const auto workers = make_thread_workers(count);
+    for (const int thrower : {0, count - 1}) {
+      std::atomic<int> returned{0};
+      const auto body = [&](int worker) {
+        if (worker == thrower) throw Error(ExitCode::device, "worker " + std::to_string(worker));
+        ++returned;
+      };
+      try {
+        workers->run("throw", body);
+        ADD_FAILURE() << "nothing was thrown";
+      } catch (const Error& error) {
+        EXPECT_EQ(std::string(error.what()), "worker " + std::to_string(thrower));
+      }
+      EXPECT_EQ(returned, count - 1);
+    }
+    std::atomic<int> calls{0};
+    workers->run("go on", [&](int) { ++calls; });
+    EXPECT_EQ(calls, count);
+  }
+}
+
+TEST(ThreadWorkers, TooManyAreRefused) {
+  NEEDS_ITS_ADDRESS_SPACE();
+  alarm(60);  // those that were started were waited for, for ever
+  std::string text;
+  {
+    const testing::FewThreads limit;
+    try {
+      static_cast<void>(make_thread_workers(4000));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::device);
+      text = error.what();
+    }
+  }
+  alarm(0);
+  EXPECT_NE(text.find(" of 4000 threads: "), std::string::npos) << text;
+  EXPECT_NE(text.find("OMP_NUM_THREADS"), std::string::npos) << text;
+}
+
+TEST(ParallelRuns, EachRunHasItsPlace) {
+  for (const unsigned threads : {0U, 1U, 3U}) {
+    std::vector<double> shares;
+    const auto results = parallel_runs<std::uint64_t>(
+        100, threads, [](std::uint64_t r) { return r * r; }, [&](double share) { shares.push_back(share); });
+    ASSERT_EQ(results.size(), 100U);
+    for (std::uint64_t r = 0; r < 100; ++r) EXPECT_EQ(results[r], r * r);
+    EXPECT_EQ(shares.front(), 0.0);
+    EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end()));
+  }
+}
+
+TEST(ParallelRuns, WhatARunThrowsOnAnyThreadIsThrown) {
+  const std::thread::id here = std::this_thread::get_id();
+  std::atomic<long> runs{0};
+  const auto fails = [&](std::uint64_t) -> int {
+    ++runs;
+    if (std::this_thread::get_id() != here) throw Error(ExitCode::numerical, "a run on another thread");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return 0;
+  };
+  EXPECT_THROW(parallel_runs<int>(100'000, 3, fails, [](double) {}), Error);
+  EXPECT_LT(runs, 100'000);  // the others have stopped
+  const auto works = [](std::uint64_t) { return 0; };
+  struct Stop {};
+  EXPECT_THROW(parallel_runs<int>(1000, 3, works, [](double) { throw Stop{}; }), Stop);
+}
+
+TEST(ParallelRuns, GoOnWithTheThreadsThatThereAre) {
+  NEEDS_ITS_ADDRESS_SPACE();
+  std::vector<std::uint64_t> results;
+  {
+    const testing::FewThreads limit;
+    results = parallel_runs<std::uint64_t>(
+        1000, 4000, [](std::uint64_t r) { return r + 1; }, [](double) {});
+  }
+  ASSERT_EQ(results.size(), 1000U);
+  for (std::uint64_t r = 0; r < 1000; ++r) EXPECT_EQ(results[r], r + 1);
 }
 
 /// Two planes with all that is spread over workers: both sweeps, halos, sums, particles.
@@ -144,7 +232,7 @@ SparseFactors::Matrix shifted_generator(double shift) {
   const Tables& tables = simulation.tables();
   const SparseMatrix generator = assemble_generator(simulation.mesh().plane(0), simulation.mesh().walls(),
                                                     tables.friction[0], tables.force, tables.diffusion);
-  const auto order = nested_dissection(40, 36, generator_theta_reach, generator_velocity_reach, false);
+  const auto order = nested_dissection({40, 36, generator_theta_reach, generator_velocity_reach});
   std::vector<int> place(order.size());
   for (std::size_t k = 0; k < order.size(); ++k) place[static_cast<std::size_t>(order[k])] = static_cast<int>(k);
   std::vector<Eigen::Triplet<double>> entries;
@@ -171,6 +259,23 @@ TEST(SparseFactors, BothSolveWithAGenerator) {
     ASSERT_TRUE(factors);
     EXPECT_LE((factors->solve(right) - expected).lpNorm<Eigen::Infinity>(), 1e-9);
   }
+}
+
+TEST(SparseFactors, BothSolveAtAComplexShift) {
+  using Complex = std::complex<double>;
+  const SparseFactors::Matrix generator = shifted_generator(0.0);
+  ComplexFactors::Matrix identity(generator.rows(), generator.cols());
+  identity.setIdentity();
+  const ComplexFactors::Matrix matrix = generator.cast<Complex>() - Complex(0.0, 1.3) * identity;
+  Eigen::VectorXcd expected(matrix.rows());
+  for (Eigen::Index k = 0; k < expected.size(); ++k)
+    expected[k] = std::polar(1.0, 0.37 * static_cast<double>(k) * static_cast<double>(k));
+  const Eigen::VectorXcd right = matrix * expected;
+  const auto by_default = factor(matrix);
+  const auto by_eigen = factor_by_eigen(matrix);
+  ASSERT_TRUE(by_default && by_eigen);
+  EXPECT_LE((by_default->solve(right) - expected).lpNorm<Eigen::Infinity>(), 1e-9);
+  EXPECT_LE((by_eigen->solve(right) - expected).lpNorm<Eigen::Infinity>(), 1e-9);
 }
 
 }  // namespace

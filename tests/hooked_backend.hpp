@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kernels/backend.hpp"
+#include "kernels/host/host_array.hpp"
 
 namespace underdamp::testing {
 
@@ -18,10 +19,20 @@ class HookedBackend final : public Backend {
 
   Backend& inner() { return *inner_; }
   long calls() const { return calls_; }
+  /// Memory of the host that was taken when fields were allocated.
+  std::size_t field_bytes() const { return field_bytes_; }
+  /// Plans of sweeps that were made.
+  long plans() const { return plans_; }
+  /// How often sum_lines() was called.
+  long line_sums() const { return line_sums_; }
+  /// Values of fields that were downloaded.
+  std::size_t downloaded() const { return downloaded_; }
 
   DeviceDescription describe() const override { return inner_->describe(); }
   std::unique_ptr<Field> allocate(const FieldShape& shape) override {
+    const std::size_t before = host_memory_use().bytes;
     auto field = inner_->allocate(shape);
+    field_bytes_ += host_memory_use().bytes - before;
     tell("allocate", field.get());
     return field;
   }
@@ -29,8 +40,9 @@ class HookedBackend final : public Backend {
     inner_->upload(values, field);
     tell("upload", &field);
   }
-  void download(const Field& field, std::span<double> values) override {
-    inner_->download(field, values);
+  void download_planes(const Field& field, int first, int count, std::span<double> values) override {
+    inner_->download_planes(field, first, count, values);
+    downloaded_ += values.size();
     tell("download", nullptr);
   }
   void copy(const Field& from, Field& to) override {
@@ -39,9 +51,11 @@ class HookedBackend final : public Backend {
   }
   void fill_zero(Field& field) override { inner_->fill_zero(field); }
   std::unique_ptr<DriftPlan> plan_drift(const PhaseMesh& mesh, std::span<const double> duration) override {
+    ++plans_;
     return inner_->plan_drift(mesh, duration);
   }
   std::unique_ptr<VelocityPlan> plan_velocity(const PhaseMesh& mesh, const VelocityLaw& law) override {
+    ++plans_;
     return inner_->plan_velocity(mesh, law);
   }
   void drift(Field& field, const DriftPlan& plan, Positivity positivity) override {
@@ -76,7 +90,11 @@ class HookedBackend final : public Backend {
   }
   void absorb_created(Field& field, std::span<const double> factor) override { inner_->absorb_created(field, factor); }
   std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) override {
+    ++line_sums_;
     return inner_->sum_lines(mesh, field, dissipation);
+  }
+  std::vector<LineMoments> sum_moments(const PhaseMesh& mesh, const Field& field) override {
+    return inner_->sum_moments(mesh, field);
   }
   std::vector<double> sum_columns(const PhaseMesh& mesh, const Field& field) override {
     return inner_->sum_columns(mesh, field);
@@ -135,6 +153,10 @@ class HookedBackend final : public Backend {
   std::unique_ptr<Backend> inner_;
   Hook hook_;
   long calls_ = 0;
+  std::size_t field_bytes_ = 0;
+  long plans_ = 0;
+  long line_sums_ = 0;
+  std::size_t downloaded_ = 0;
 };
 
 /// Changes one cell of a field and leaves everything else, what has departed included, as it is.

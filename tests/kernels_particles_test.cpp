@@ -8,7 +8,7 @@
 namespace underdamp {
 namespace {
 
-// --- random numbers --------------------------------------------------------------------------------------------------
+// --- random numbers ------------------------------------------------------------------------------
 
 TEST(Random, PhiloxReferenceVectors) {
   // Known answers of Random123 for philox4x32 with ten rounds (its file kat_vectors).
@@ -101,7 +101,7 @@ TEST(Random, GaussianPairsHaveTheMomentsOfTheNormalLaw) {
   expect(aabb, 1.0, 8.0);
 }
 
-// --- tables ----------------------------------------------------------------------------------------------------------
+// --- tables --------------------------------------------------------------------------------------
 
 std::vector<double> sampled(double lower, double upper, int intervals, double (*f)(double)) {
   std::vector<double> values;
@@ -175,7 +175,7 @@ TEST(ParticleLaws, CoefficientsByHand) {
   EXPECT_EQ(euler.drift_before, 0.02);
 }
 
-// --- one body over all devices ---------------------------------------------------------------------------------------
+// --- one body over all devices -------------------------------------------------------------------
 
 class Particles : public testing::DeviceTest {
  protected:

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "emulated_device.hpp"
 #include "meshes/error.hpp"
 #include "reference_sweeps.hpp"
 #include "test_support.hpp"
@@ -204,7 +205,7 @@ TEST_P(Sweeps, VelocityOutOfPlaceCarriesWhatDeparted) {
 }
 
 TEST_P(Sweeps, DriftAndVelocityTogetherEqualOneAfterTheOther) {
-  // Queued as a sequence and carried out three times, with a change of memory in between where drifts go elsewhere.
+  // Queued as a sequence and carried out five times, with a change of memory in between where drifts go elsewhere.
   for (const PhaseMesh& mesh : {one_plane(), one_plane(ThetaBoundary::reflecting), three_planes()}) {
     const auto values = bumpy_density(mesh, 8);
     const std::vector<double> duration(static_cast<std::size_t>(mesh.planes()), 0.05);
@@ -228,6 +229,133 @@ TEST_P(Sweeps, DriftAndVelocityTogetherEqualOneAfterTheOther) {
       EXPECT_EQ(left_together.velocity_max, left.velocity_max);
     }
   }
+}
+
+/// A step of a sequence and what it makes of a density.
+class RecordedSequences : public Sweeps {
+ protected:
+  void SetUp() override {
+    Sweeps::SetUp();
+    if (!backend_) return;
+    drift_ = backend_->plan_drift(mesh_, duration_);
+    velocity_ = backend_->plan_velocity(mesh_, law_of(mesh_, 0.95, 1.5, 5.0));
+    field_ = backend_->allocate(mesh_.shape());
+    backend_->upload(values_, *field_);
+    sequence_ = backend_->make_sequence([&] {
+      backend_->drift_velocity(*field_, *drift_, *velocity_, Positivity::limit);
+      backend_->velocity(*field_, *field_, *velocity_, Positivity::limit);
+    });
+  }
+
+  /// Densities after 1 … count steps, one operation after the other, on a backend of their own.
+  std::vector<std::vector<double>> expected(int count) const {
+    const auto other = testing::make_device(GetParam());
+    const auto drift = other->plan_drift(mesh_, duration_);
+    const auto velocity = other->plan_velocity(mesh_, law_of(mesh_, 0.95, 1.5, 5.0));
+    const auto field = other->allocate(mesh_.shape());
+    other->upload(values_, *field);
+    std::vector<std::vector<double>> densities;
+    for (int k = 0; k < count; ++k) {
+      other->drift(*field, *drift, Positivity::limit);
+      other->velocity(*field, *field, *velocity, Positivity::limit);
+      other->velocity(*field, *field, *velocity, Positivity::limit);
+      densities.emplace_back(mesh_.shape().cells());
+      other->download(*field, densities.back());
+    }
+    return densities;
+  }
+
+  /// Launches of recorded sequences that `operation` leads to, on the emulated device.
+  template <class Operation>
+  long launches(const Operation& operation) const {
+    const long before = testing::emulated_graph_launches();
+    operation();
+    return testing::emulated_graph_launches() - before;
+  }
+  bool is_emulated() const { return GetParam().rfind("emulated", 0) == 0; }
+
+  PhaseMesh mesh_ = one_plane();
+  std::vector<double> values_ = bumpy_density(mesh_, 21);
+  std::vector<double> duration_{0.05};
+  std::unique_ptr<DriftPlan> drift_;
+  std::unique_ptr<VelocityPlan> velocity_;
+  std::unique_ptr<Field> field_;
+  std::unique_ptr<Sequence> sequence_;
+};
+
+TEST_P(RecordedSequences, OneRecordingIsLaunchedAgainAndAgain) {
+  const auto densities = expected(5);
+  const long launched = launches([&] {
+    for (const auto& density : densities) {
+      backend_->replay(*sequence_);
+      EXPECT_FIELDS_NEAR(download(*field_, nullptr), density, 0.0);
+    }
+  });
+  EXPECT_EQ(launched, is_emulated() ? 4 : 0);  // the first time its operations went one by one
+}
+
+TEST_P(RecordedSequences, ALargerFieldMovesTheMemoryThatDriftsWriteTo) {
+  const auto densities = expected(6);
+  for (int k = 0; k < 3; ++k) backend_->replay(*sequence_);
+  const PhaseMesh large(std::vector<PhasePlane>{{{-1.0, 1.3, 200}, {-2.0, 2.0, 64}}});
+  const auto other = backend_->allocate(large.shape());
+  // These may get the memory that a recording still points to.
+  std::vector<std::unique_ptr<Field>> others;
+  const std::vector<double> ones(mesh_.shape().cells(), 1.0);
+  for (int k = 0; k < 4; ++k) {
+    others.push_back(backend_->allocate(mesh_.shape()));
+    backend_->upload(ones, *others.back());
+  }
+  for (std::size_t k = 3; k < 6; ++k) {
+    backend_->replay(*sequence_);
+    EXPECT_FIELDS_NEAR(download(*field_, nullptr), densities[k], 0.0);
+  }
+  for (const auto& field : others) EXPECT_FIELDS_NEAR(download(*field, nullptr), ones, 0.0);
+}
+
+TEST_P(RecordedSequences, ASmallerFieldHasLeftItsMemory) {
+  // Drifts of fields of two sizes change places with the spare one, so that it may be the smaller when a recording
+  // begins.
+  const PhaseMesh small(std::vector<PhasePlane>{{{-1.0, 1.3, 20}, {-2.0, 2.0, 20}}});
+  const auto other = backend_->allocate(small.shape());
+  backend_->upload(bumpy_density(small, 22), *other);
+  const auto drift = backend_->plan_drift(small, duration_);
+  const auto densities = expected(4);
+  const long launched = launches([&] {
+    backend_->replay(*sequence_);
+    backend_->drift(*other, *drift, Positivity::limit);
+    for (std::size_t k = 1; k < densities.size(); ++k) {
+      backend_->replay(*sequence_);
+      EXPECT_FIELDS_NEAR(download(*field_, nullptr), densities[k], 0.0);
+    }
+  });
+  EXPECT_EQ(launched, is_emulated() ? 3 : 0);
+}
+
+TEST_P(RecordedSequences, ADriftAloneGoesOneByOne) {
+  // It makes the spare field the field: a recording of it would write to the memory of the same one each time.
+  const auto densities = expected(6);
+  const auto apart = backend_->make_sequence([&] {
+    backend_->drift(*field_, *drift_, Positivity::limit);
+    backend_->velocity(*field_, *field_, *velocity_, Positivity::limit);
+    backend_->velocity(*field_, *field_, *velocity_, Positivity::limit);
+  });
+  const long launched = launches([&] {
+    for (const auto& density : densities) {
+      backend_->replay(*apart);
+      EXPECT_FIELDS_NEAR(download(*field_, nullptr), density, 0.0);
+    }
+  });
+  EXPECT_EQ(launched, 0);
+}
+
+TEST_P(RecordedSequences, SumsGoOneByOne) {
+  std::vector<double> norms;
+  const std::array<const Field*, 1> one{field_.get()};
+  const std::array<double, 1> unit{1.0};
+  const auto sums = backend_->make_sequence([&] { norms.push_back(backend_->combination_norm(one, unit)[0]); });
+  for (int k = 0; k < 4; ++k) backend_->replay(*sums);
+  EXPECT_EQ(norms, std::vector<double>(4, norms.at(0)));
 }
 
 TEST_P(Sweeps, LongColumnsGoThroughSeveralPanels) {
@@ -404,6 +532,86 @@ TEST_P(Sweeps, ClippingAnEmptySegmentCountsWhatItCreates) {
   EXPECT_EQ(backend_->departed(*density)[0].created, 0.0);
 }
 
+TEST_P(Sweeps, WhatClippingCreatedGoesWithTheField) {
+  // By columns of an extrapolation and by lines of a sweep: a copy, and a sweep into another field, take both along.
+  const auto mesh = one_plane();
+  const std::vector<double> negative(mesh.shape().cells(), -1e-3);
+  auto first = backend_->allocate(mesh.shape());
+  auto second = backend_->allocate(mesh.shape());
+  auto error = backend_->allocate(mesh.shape());
+  auto density = backend_->allocate(mesh.shape());
+  auto other = backend_->allocate(mesh.shape());
+  backend_->upload(negative, *first);
+  backend_->upload(negative, *second);
+  const std::array<Field*, 2> levels{first.get(), second.get()};
+  const std::array<double, 2> combination{0.0, 1.0};
+  const std::array<double, 2> none{0.0, 0.0};
+  const std::array<double, 1> scale{0.0};
+  backend_->extrapolate(mesh, levels, combination, none, scale, *error, *density, Positivity::limit);
+  const double created = backend_->departed(*density)[0].created;
+  EXPECT_NEAR(created, 1e-3 * 83 * 43, rounding(1e-12));
+  backend_->copy(*density, *other);
+  EXPECT_EQ(backend_->departed(*other)[0].created, created);
+  backend_->fill_zero(*other);
+  EXPECT_EQ(backend_->departed(*other)[0].created, 0.0);
+  const auto plan = backend_->plan_velocity(mesh, law_of(mesh, 0.9, 1.0, 0.0));
+  backend_->velocity(*density, *other, *plan, Positivity::limit);
+  EXPECT_EQ(backend_->departed(*other)[0].created, created);
+  // A copy of a field that nothing was created in forgets what was there before.
+  backend_->copy(*error, *other);
+  EXPECT_EQ(backend_->departed(*other)[0].created, 0.0);
+  // Levels bring theirs along with their coefficients.
+  backend_->upload(negative, *first);
+  backend_->copy(*density, *second);
+  const std::array<double, 2> half{0.5, 0.5};
+  backend_->extrapolate(mesh, levels, half, none, scale, *error, *other, Positivity::none);
+  EXPECT_NEAR(backend_->departed(*other)[0].created, 0.5 * created, rounding(1e-12));
+}
+
+TEST_P(Sweeps, PlanesAreDownloadedAlone) {
+  const auto mesh = three_planes();
+  const auto values = bumpy_density(mesh, 13);
+  auto field = backend_->allocate(mesh.shape());
+  backend_->upload(values, *field);
+  std::vector<double> all(values.size());
+  backend_->download(*field, all);
+  const std::size_t cells = 37 * 61;
+  for (int first = 0; first < 3; ++first) {
+    for (int count = 0; count <= 3 - first; ++count) {
+      std::vector<double> some(static_cast<std::size_t>(count) * cells);
+      backend_->download_planes(*field, first, count, some);
+      const auto begin = all.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(first) * cells);
+      EXPECT_TRUE(std::equal(some.begin(), some.end(), begin)) << first << " " << count;
+    }
+  }
+}
+
+TEST_P(Sweeps, MomentsAreThoseOfTheSums) {
+  const auto mesh = three_planes();
+  auto values = bumpy_density(mesh, 14);
+  for (std::size_t k = 0; k < values.size(); k += 3) values[k] = -values[k];
+  auto field = backend_->allocate(mesh.shape());
+  backend_->upload(values, *field);
+  const auto lines = backend_->sum_lines(mesh, *field, {});
+  const auto moments = backend_->sum_moments(mesh, *field);
+  ASSERT_EQ(moments.size(), 111U);
+  for (std::size_t l = 0; l < 111; ++l) {  // bit for bit
+    EXPECT_EQ(moments[l].mass, lines[l].mass);
+    EXPECT_EQ(moments[l].velocity, lines[l].velocity);
+    EXPECT_EQ(moments[l].velocity_squared, lines[l].velocity_squared);
+  }
+  std::fill(values.begin(), values.end(), 0.0);
+  values[40 * 61 + 10] = 2.0;  // v_10 = −0.3 + 10.5 · 0.7/61
+  values[40 * 61 + 20] = -1.0;
+  backend_->upload(values, *field);
+  const double a = -0.3 + 10.5 * 0.7 / 61;
+  const double b = -0.3 + 20.5 * 0.7 / 61;
+  const LineMoments line = backend_->sum_moments(mesh, *field)[40];
+  EXPECT_NEAR(line.mass, 1.0, 1e-15);
+  EXPECT_NEAR(line.velocity, 2.0 * a - b, 1e-15);
+  EXPECT_NEAR(line.velocity_squared, 2.0 * a * a - b * b, 1e-15);
+}
+
 TEST_P(Sweeps, SumsAreThoseOfTheDensity) {
   const auto mesh = three_planes();
   auto values = bumpy_density(mesh, 10);
@@ -509,6 +717,8 @@ TEST_P(Sweeps, DevicesAgree) {
 #endif
 }
 
+INSTANTIATE_TEST_SUITE_P(Devices, RecordedSequences, ::testing::Values("host", "emulated", "cuda", "emulated_float32"),
+                         [](const auto& instance) { return instance.param; });
 INSTANTIATE_TEST_SUITE_P(Devices, Sweeps,
                          ::testing::Values("host", "emulated", "cuda", "host_float32", "emulated_float32",
                                            "cuda_float32"),

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <tuple>
 #include <utility>
@@ -221,6 +222,30 @@ TEST(DriftTable, OffsetsByHand) {
     EXPECT_NEAR(table.weights[static_cast<std::size_t>(k * table.weight_stride + 1)],
                 expected[static_cast<std::size_t>(k)], 1e-14);
   }
+}
+
+TEST(DriftTable, WholeTurnsOfAnAngleDoNotCount) {
+  // h_θ = 2π/32, v_j from −2.8125 on in steps of 0.375: after a time of 10 turns of v = 1 columns have gone round many
+  // times, after 1e12 more often than an int counts.
+  const PhaseMesh mesh(std::vector<PhasePlane>{{{-3.0, 3.0, 32}, {-3.0, 3.0, 16}}}, ThetaBoundary::periodic);
+  for (const double tau : {0.1, 60.0, 1e12, -1e12}) {
+    const DriftTable table = make_drift_table(mesh, {&tau, 1});
+    for (int j = 0; j < 16; ++j) {
+      const double cells = std::fmod(tau * mesh.plane(0).velocity.center(j) / mesh.plane(0).theta.width(), 32.0);
+      const int offset = table.offset[static_cast<std::size_t>(j)];
+      EXPECT_GE(offset, -32);
+      EXPECT_LE(offset, 32);
+      EXPECT_EQ(offset, static_cast<int>(std::floor(-cells))) << tau << " " << j;
+      double shift = 0.0;  // Σ w_k = a
+      for (int k = 0; k < remap_cells; ++k)
+        shift += table.weights[static_cast<std::size_t>(k * table.weight_stride + j)];
+      EXPECT_NEAR(offset + shift, -cells, 1e-12 * 32);
+    }
+  }
+  const double endless = std::numeric_limits<double>::infinity();
+  EXPECT_THROW(make_drift_table(mesh, {&endless, 1}), Error);
+  const double none = std::nan("");
+  EXPECT_THROW(make_drift_table(mesh, {&none, 1}), Error);
 }
 
 TEST(VelocityTable, ContractionEdgesByHand) {

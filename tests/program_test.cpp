@@ -651,8 +651,7 @@ TEST(Program, FieldsThatCannotBeMadeAreRefused) {
   EXPECT_CONTAINS(map.output, "the SGD map jumps: it has no current");
 }
 
-// --- examples
-// -------------------------------------------------------------------------------------------------------------------
+// --- examples ------------------------------------------------------------------------------------
 
 class Examples : public ::testing::TestWithParam<std::string> {};
 

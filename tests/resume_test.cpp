@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "hooked_backend.hpp"
+#include "kernels/host/host_backend.hpp"
 #include "memory_state.hpp"
 #include "meshes/error.hpp"
 #include "process.hpp"
@@ -25,8 +26,7 @@ namespace fs = std::filesystem;
 using testing::MemoryState;
 using testing::TemporaryDirectory;
 
-// --- specs
-// ------------------------------------------------------------------------------------------------------------------
+// --- specs ---------------------------------------------------------------------------------------
 
 const std::string optimizer = "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n";
 const std::string quadratic = "[loss]\nkind = \"quadratic\"\n[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n";
@@ -81,8 +81,7 @@ std::string batch_spec(const std::string& folder) {
          "[evolve]\nuntil = 2.0\nframes = 2\ntolerance = 1e-5\n";
 }
 
-// --- the state of an evolution
-// --------------------------------------------------------------------------------------------------
+// --- the state of an evolution -------------------------------------------------------------------
 
 /// Everything that a frame and a summary can show of an evolution.
 struct Track {
@@ -280,8 +279,7 @@ TEST(Resume, AStateOfAnotherShapeIsRefused) {
   damage([&](MemoryState& state) { state.all_numbers().at("evolution/boxes")[0] -= 1e-9; });
 }
 
-// --- a whole run
-// --------------------------------------------------------------------------------------------------------------
+// --- a whole run ---------------------------------------------------------------------------------
 
 const std::string whole_run = optimizer + quadratic + small + off_center +
                               "[evolve]\nuntil = 2.0\nframes = 4\n[stationary]\nmodes = 2\ntolerance = 1e-6\n"
@@ -384,6 +382,32 @@ TEST_P(Determinism, TheSameSpecTwice) {
             std::vector<std::string>{"summary.json"});
 }
 
+TEST(DeterminismOfTheHost, AnotherProcessWithOtherThreads) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder.path() / "s.toml") << whole_run;
+  const Spec spec = read_spec((folder.path() / "s.toml").string());
+  const auto three = make_host_backend(make_thread_workers(3));
+  RunOptions options;
+  options.output = folder.path() / "here";
+  options.quiet = true;
+  run(spec, *three, options);
+  for (const char* threads : {"1", "4"}) {  // as far as the workers of this build ask for them
+    const auto there = testing::run_process(
+        folder.path(), {"/usr/bin/env", std::string("OMP_NUM_THREADS=") + threads, UNDERDAMP_PROGRAM, "run", "s.toml",
+                        "--device", "host", "--quiet", "--restart", "--output", "there"});
+    ASSERT_EQ(there.code, 0) << there.output;
+    auto differing = testing::differing_files(folder.path() / "here", folder.path() / "there");
+    std::erase(differing, "summary.json");
+    EXPECT_EQ(differing, std::vector<std::string>{});
+    const auto comparable = [&](const char* name) {
+      auto summary = testing::without_clock(testing::json_of(folder.path() / name / "summary.json"));
+      summary.erase("device");  // says how many threads there were
+      return summary;
+    };
+    EXPECT_EQ(comparable("here"), comparable("there"));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Determinism, ::testing::Values("host", "cuda"),
                          [](const auto& instance) { return instance.param; });
 
@@ -425,8 +449,7 @@ TEST(ResumedRun, EnsembleGoesOnWhereItWas) {
                Error);
 }
 
-// --- what is refused
-// --------------------------------------------------------------------------------------------------------------
+// --- what is refused -----------------------------------------------------------------------------
 
 std::string error_of(const std::function<void()>& action, ExitCode expected) {
   try {
@@ -547,8 +570,7 @@ TEST_F(Refusal, DamagedCheckpoints) {
   }
 }
 
-// --- the file
-// -------------------------------------------------------------------------------------------------------------------
+// --- the file ------------------------------------------------------------------------------------
 
 TEST(Checkpoint, ComesBack) {
   NEEDS_CHECKPOINTS();
@@ -585,7 +607,8 @@ TEST(Checkpoint, AnotherFormatIsRefusedWithItsNumber) {
   const fs::path path = folder.path() / "checkpoint.h5";
   write_checkpoint(path, [](StateWriter& to) { to.text("words", "x"); });
   std::string bytes = testing::text_of(path);
-  bytes.replace(bytes.find(" 1 "), 3, " 7 ");
+  const std::string format = fmt::format(" {} ", checkpoint_format);
+  bytes.replace(bytes.find(format), format.size(), " 7 ");
   std::ofstream(path, std::ios::binary) << bytes;
   EXPECT_CONTAINS(error_of([&] { open_checkpoint(path); }, ExitCode::input_output), "the checkpoint has format 7");
 }
@@ -643,8 +666,7 @@ TEST(StateList, GoesBothWays) {
   }
 }
 
-// --- kill -9
-// --------------------------------------------------------------------------------------------------------------------
+// --- kill -9 -------------------------------------------------------------------------------------
 
 struct KilledRun {
   std::string name;

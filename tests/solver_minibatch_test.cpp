@@ -3,6 +3,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "few_threads.hpp"
 #include "meshes/error.hpp"
 #include "test_support.hpp"
 
@@ -52,6 +53,20 @@ TEST(Minibatch, PullOfWeightDecayIsNoNoise) {
   const testing::TemporaryDirectory folder;
   const Model model(one_feature(folder, {{1, 3}, {1, 1}}, 4, 0.5));
   EXPECT_NEAR(minibatch_covariance(model)(0, 0), 0.2 / (2.0 * 0.5 * 1.5) / (1.0 - 0.2 * 1.5 / 3.0) / 4.0, 1e-14);
+}
+
+TEST(Minibatch, FewerThreadsThanAskedForGiveTheSame) {
+  NEEDS_ITS_ADDRESS_SPACE();
+  const testing::TemporaryDirectory folder;
+  const Model model(one_feature(folder, {{1, 1}, {1, -1}, {2, 1}, {2, -1}}, 4));
+  MinibatchOptions options;
+  options.runs = 500;
+  options.settle = options.measure = 20;
+  options.threads = 1;
+  const double expected = run_minibatch(model, options, [](double) {}).modes[0].measured;
+  options.threads = 4000;
+  const testing::FewThreads limit;
+  EXPECT_EQ(run_minibatch(model, options, [](double) {}).modes[0].measured, expected);
 }
 
 TEST(Minibatch, DivergingMomentsAreInfinite) {

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "hooked_backend.hpp"
 #include "meshes/error.hpp"
 #include "solver/box.hpp"
 #include "solver/dataset.hpp"
@@ -284,8 +285,7 @@ TEST(Model, NoiseTablesMustReachTheMinimum) {
                   "noise.file: the minimum of the loss, x = 0, is not inside the range [1, 4]");
 }
 
-// --- dataset
-// ------------------------------------------------------------------------------------------------------------
+// --- dataset -------------------------------------------------------------------------------------
 
 Dataset dataset_of(const LossSpec& loss) {
   return Dataset(std::make_shared<RegressionData>(regression_data(CsvTable::read(loss.file), loss)), 0.0);
@@ -355,8 +355,7 @@ TEST(Dataset, SingularHessianIsRefusedUnlessDecayHolds) {
                   "not positive");  // no noise there
 }
 
-// --- box and start
-// --------------------------------------------------------------------------------------------------------
+// --- box and start -------------------------------------------------------------------------------
 
 TEST(Box, QuadraticBoxIsSevenDeviationsOfTheExactGaussian) {
   const Spec spec = spec_from(
@@ -595,8 +594,52 @@ TEST(Tables, NonFiniteLossNamesThePlace) {
                   "x = -1.9");
 }
 
-// --- files
-// ------------------------------------------------------------------------------------------------------------------
+TEST(Tables, OnePlaneOfABatch) {
+  const Spec spec = spec_from(
+      optimizer +
+      "[loss]\nkind = \"spectrum\"\neigenvalues = [1.0, 2.0, 3.0]\n[noise]\nkind = \"hessian\"\nsigma2 = 1.0\n"
+      "[grid]\ncells = [32, 32]\n[evolve]\nuntil = 1\n");
+  const Model model(spec);
+  const PhaseMesh mesh = make_mesh(spec, model);
+  const Tables all = tabulate(spec, model, mesh);
+  for (int p = 0; p < 3; ++p) {
+    for (const Tables& one : {all.only(p), tabulate_plane(spec, model, mesh, p)}) {
+      EXPECT_EQ(one.dynamics, all.dynamics);
+      EXPECT_EQ(one.learning_rate, all.learning_rate);
+      EXPECT_EQ(one.momentum, all.momentum);
+      const auto part = [&](std::vector<double> Tables::*member, std::size_t length) {
+        const auto first = (all.*member).begin() + static_cast<std::ptrdiff_t>(length) * p;
+        EXPECT_EQ(one.*member, std::vector<double>(first, first + static_cast<std::ptrdiff_t>(length)));
+      };
+      for (const auto member : {&Tables::friction, &Tables::relaxation_time, &Tables::rate, &Tables::minimum,
+                                &Tables::std_theta, &Tables::std_v})
+        part(member, 1);
+      for (const auto member :
+           {&Tables::force, &Tables::diffusion, &Tables::loss, &Tables::kick, &Tables::step_variance})
+        part(member, 32);
+    }
+  }
+}
+
+TEST(Simulation, ADensityIsDownloadedAlone) {
+  // On a GPU all planes are one field.
+  const Spec spec = spec_from(
+      optimizer +
+      "[loss]\nkind = \"spectrum\"\neigenvalues = [1.0, 2.0, 3.0]\n[noise]\nkind = \"hessian\"\nsigma2 = 1.0\n"
+      "[grid]\ncells = [32, 40]\n[evolve]\nuntil = 1\n");
+  testing::HookedBackend backend(testing::make_device("emulated"), [](const std::string&, long, Field*) {});
+  Simulation simulation(spec, backend);
+  simulation.start();
+  const Model model(spec);
+  for (int p = 0; p < 3; ++p) {
+    const std::size_t before = backend.downloaded();
+    const auto density = simulation.density(p);
+    EXPECT_EQ(backend.downloaded() - before, 32U * 40U);
+    EXPECT_EQ(density, initial_density(spec, model, simulation.mesh(), p));
+  }
+}
+
+// --- files ---------------------------------------------------------------------------------------
 
 TEST(Vtk, PicturesComeBack) {
   if (!has_vtk()) GTEST_SKIP() << "built without VTK";

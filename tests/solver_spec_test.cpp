@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <fstream>
 
+#include <fmt/format.h>
+
 #include "kernels/make_backend.hpp"
 #include "meshes/error.hpp"
 #include "solver/csv.hpp"
@@ -295,8 +297,7 @@ TEST(Spec, FilesAreRelativeToTheSpec) {
   EXPECT_NEAR(spec.loss.function->value(1.5), 2.25, 1e-12);
 }
 
-// --- formulas and files, read with the spec
-// -------------------------------------------------------------------------------------------------------------
+// --- formulas and files, read with the spec ------------------------------------------------------
 
 std::string expression(const std::string& table, const std::string& formula) {
   return "[" + table + "]\nkind = \"expression\"\nformula = \"" + formula + "\"\n";
@@ -393,40 +394,62 @@ TEST(SpecLimits, MemoryIsCountedBeforeItIsTaken) {
   const std::size_t memory = chosen.backend->describe().memory_bytes;
   if (memory == 0 || memory > (std::size_t{1} << 40)) GTEST_SKIP() << "the memory of the host is not known, or huge";
   const testing::TemporaryDirectory folder;
-  const int planes = static_cast<int>(memory >> 32) + 1;  // two fields of 2 GiB for each
+  const int planes = static_cast<int>(memory >> 32) + 1;  // two fields of more than 2 GiB for each
   write_features(folder.path() / "d.csv", planes);
   const Spec spec = spec_from(optimizer + "weight_decay = 0.1\n[loss]\nkind = \"dataset\"\ntarget = \"y\"\nfile = \"" +
                               (folder.path() / "d.csv").string() +
                               "\"\n[grid]\ncells = [16384, 16384]\n[evolve]\nuntil = 1\nstep = 0.1\n");
   const auto [code, text] = refusal_of(spec, *chosen.backend);
   EXPECT_EQ(code, ExitCode::device);
-  EXPECT_CONTAINS(text, std::to_string(planes) + " planes of 16384 × 16384 cells need for 2 fields at least " +
-                            std::to_string(4096 * planes) + " MiB, ");
+  // 2²⁸ + 64 cells; 2 · 2 · 16384 numbers for the walls, 16384 lines and 256 · 16384 segments for what was created.
+  const double field = 8.0 * (268435456 + 64) + 8.0 * (65536 + 16384 + 4194304);
+  EXPECT_CONTAINS(
+      text, fmt::format("{} planes of 16384 × 16384 cells and what their steps need take up to {:.0f} MiB, ", planes,
+                        std::ceil(2.0 * planes * field / 1048576.0)));
   EXPECT_CONTAINS(text, " has " + std::to_string(memory >> 20) + " MiB");
 }
 
 TEST(SpecLimits, FieldsOfADisplacementAreCounted) {
   DeviceDescription device;
   device.name = "device";
-  device.memory_bytes = std::size_t{10} << 30;
-  const FieldShape shape{4, 8192, 8192};  // 2 GiB for each field
+  // 4 · 8192² + 64 cells; 2 · 2 · 32768 numbers for the walls, 32768 lines, 128 · 32768 segments: 2 182 349 312 bytes.
+  const FieldShape shape{4, 8192, 8192};
+  constexpr std::size_t field = 2'182'349'312;
   const auto require = [&](const std::string& rest) {
     require_displacement_memory(spec_from(valid + "[displacement]\nuntil = 1\n" + rest), shape, device);
   };
-  EXPECT_NO_THROW(require(""));  // one field, its copy and three levels
+  device.memory_bytes = 9 * field;
+  EXPECT_NO_THROW(require(""));  // one field and its copy, six levels and what they give besides
   device.memory_bytes -= 1;
   try {
     require("");
     ADD_FAILURE() << "not refused";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::device);
-    EXPECT_CONTAINS(error.what(),
-                    "4 planes of 8192 × 8192 cells need for 5 fields at least 10240 MiB, device has 10239");
+    EXPECT_CONTAINS(
+        error.what(),
+        "4 planes of 8192 × 8192 cells and what their steps need take up to 18732 MiB, device has 18731 MiB");
   }
-  device.memory_bytes = std::size_t{14} << 30;
+  device.memory_bytes = 11 * field;
   EXPECT_NO_THROW(require("start = \"initial\"\n"));  // three fields
   device.memory_bytes -= 1;
   EXPECT_THROW(require("start = \"initial\"\n"), Error);
+  device.kind = DeviceKind::cuda;  // drifts write into a spare field
+  device.memory_bytes = 9 * field + (4 * 8192UL * 8192UL + 64) * 8;
+  EXPECT_NO_THROW(require(""));
+  device.memory_bytes -= 1;
+  EXPECT_THROW(require(""), Error);
+}
+
+TEST(SpecLimits, SumsOfAnEnsembleAreCounted) {
+  const auto chosen = make_backend(DeviceChoice::host);
+  const std::size_t memory = chosen.backend->describe().memory_bytes;
+  if (memory == 0 || memory > (std::size_t{1} << 37)) GTEST_SKIP() << "the memory of the host is not known, or large";
+  const auto [code, text] =
+      refusal_of(spec_from(valid + "[evolve]\nuntil = 1\n[ensemble]\nparticles = 1000000000000\n"), *chosen.backend);
+  EXPECT_EQ(code, ExitCode::device);
+  EXPECT_CONTAINS(text, "ensemble.particles: the sums over 1000000000000 particles take ");
+  EXPECT_CONTAINS(text, "use fewer particles");
 }
 
 TEST(SpecLimits, MatricesAndKrylovBasesAreCountedToo) {
@@ -515,8 +538,7 @@ TEST(SpecInputs, StartsFromAFileMustHoldProbability) {
   EXPECT_CONTAINS(problem(-1.0), "p.csv:7: the density is -1");
 }
 
-// --- one mistake, one error
-// -----------------------------------------------------------------------------------------------------------------
+// --- one mistake, one error ----------------------------------------------------------------------
 
 TEST(Spec, OneMistakeGivesOneError) {
   const std::string langevin = "[langevin]\nfriction = 1.0\ntemperature = 1.0\n" + quadratic;
@@ -626,7 +648,7 @@ TEST(Diagnostics, NearestNames) {
   EXPECT_EQ(join_names({"a", "b", "c"}), "a, b or c");
 }
 
-// --- CSV -------------------------------------------------------------------------------------------------------------
+// --- CSV -----------------------------------------------------------------------------------------
 
 std::string csv_problem(const std::string& text, const std::string& column = "a") {
   try {

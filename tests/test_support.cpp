@@ -15,6 +15,7 @@ namespace underdamp::testing {
   if (computed.size() != expected.size()) {
     return ::testing::AssertionFailure() << computed.size() << " cells against " << expected.size();
   }
+  if (computed.empty()) return ::testing::AssertionFailure() << "no cells: nothing would be compared";
   double worst = 0.0;
   std::size_t where = 0;
   for (std::size_t k = 0; k < computed.size(); ++k) {

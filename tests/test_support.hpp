@@ -16,7 +16,7 @@
 namespace underdamp::testing {
 
 /// Σ-free comparison of two fields, written so that a NaN on either side fails: the largest |a − b| must be ≤
-/// tolerance.
+/// tolerance. Fields without cells are not near to each other: a test would compare nothing.
 ::testing::AssertionResult fields_near(std::span<const double> computed, std::span<const double> expected,
                                        double tolerance);
 #define EXPECT_FIELDS_NEAR(computed, expected, tolerance) \

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "hooked_backend.hpp"
 #include "kernels/host/host_backend.hpp"
 #include "test_support.hpp"
 #include "validation/exact_answers.hpp"
@@ -443,13 +444,54 @@ TEST(Validation, NonlinearWithConstantNoiseReachesGibbs) {
   EXPECT_LT(outcome.frame.observables[0].entropy_production, 1e-9);
 }
 
+double l1_distance(const Measured& a, const Measured& b, const PhasePlane& plane) {
+  EXPECT_EQ(a.outcome.density.size(), b.outcome.density.size());
+  double distance = 0.0;
+  for (std::size_t k = 0; k < a.outcome.density.size(); ++k)
+    distance += std::abs(a.outcome.density[k] - b.outcome.density[k]) * plane.cell_area();
+  return distance;
+}
+
 TEST(Validation, FramesDoNotChangeTheResult) {
+  // Windows end at frames: the densities differ by what the error of the windows allows, and by nothing where steps are
+  // the same.
   Spec spec = with_tolerance(with_cells(case_spec("ou-1"), 96), 1e-7);
-  const double without = measure(spec).l1;
-  spec.evolve->frames = 7;
-  const double with = measure(spec).l1;
-  EXPECT_LE(without, 5e-8);
-  EXPECT_LE(with, 5e-8);
+  const auto backend = make_host_backend();
+  const PhasePlane plane = Simulation(spec, *backend).mesh().plane(0);
+  const Measured without = measure(spec);
+  Spec with_frames = spec;
+  with_frames.evolve->frames = 7;
+  const Measured with = measure(with_frames);
+  const double distance = l1_distance(with, without, plane);
+  EXPECT_LE(distance, 5e-8);
+  EXPECT_GT(distance, 0.0) << "the windows were the same: nothing was compared";
+  EXPECT_LE(without.l1, 5e-8);
+  Spec map = with_cells(case_spec("sgd"), 48);
+  const Measured all_at_once = measure(map);
+  map.evolve->frames = 5;
+  EXPECT_FIELDS_NEAR(measure(map).outcome.density, all_at_once.outcome.density,
+                     1e-14);  // masses are restored at frames
+}
+
+TEST(Validation, FramesCostNoPlans) {
+  const auto plans = [](const Spec& spec) {
+    testing::HookedBackend backend(make_host_backend(), [](const std::string&, long, Field*) {});
+    Simulation simulation(spec, backend);
+    run_to_end(simulation);
+    return backend.plans();
+  };
+  Spec map = with_cells(case_spec("sgd"), 32);
+  EXPECT_EQ(plans(map), 2);
+  map.evolve->frames = 20;
+  EXPECT_EQ(plans(map), 2);
+  // Stretches of one step between frames that differ in their last bits: about four lengths for each binade of the
+  // time, three plans for each.
+  Spec fixed = with_cells(case_spec("ou-1"), 32);
+  fixed.evolve->step = fixed.evolve->until / 500.0;
+  fixed.evolve->frames = 500;
+  EXPECT_LE(plans(fixed), 100);
+  fixed.evolve->frames = 1;
+  EXPECT_LE(plans(fixed), 6);
 }
 
 TEST(Validation, ABatchIsItsPlanes) {
@@ -486,8 +528,14 @@ TEST(Validation, EmulatedGpuGivesTheSameEvolution) {
 }
 
 TEST(Validation, RunsRepeatBitForBit) {
+  // With any number of threads; Determinism of tests/resume_test.cpp compares with other processes.
   const Spec spec = with_cells(case_spec("ou-1"), 48);
-  EXPECT_FIELDS_NEAR(measure(spec).outcome.density, measure(spec).outcome.density, 0.0);
+  const auto density = measure(spec).outcome.density;
+  EXPECT_FIELDS_NEAR(measure(spec).outcome.density, density, 0.0);
+  for (const int threads : {1, 2, 5}) {
+    const auto backend = make_host_backend(make_thread_workers(threads));
+    EXPECT_FIELDS_NEAR(measure(spec, *backend).outcome.density, density, 0.0) << threads;
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 #include "kernels/cuda/cuda_line.cuh"
+#include "kernels/cuda/launch_plan.hpp"
 #include "kernels/pack.hpp"
 
 namespace underdamp {
@@ -13,7 +14,7 @@ class CudaBundle {
  public:
   using P = Pack;
   using Real = typename Pack::Real;
-  static constexpr int block = 7;
+  static constexpr int block = bundle_block;
   static constexpr bool writes_through = false;
   static constexpr bool computes_weights = true;  ///< cheaper than reading eleven of them for every edge
   static constexpr bool slides = true;

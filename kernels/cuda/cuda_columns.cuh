@@ -20,6 +20,7 @@ class CudaColumns {
   __device__ CudaColumns(const ThetaRows<Real>& rows, int plane, int column, int begin)
       : rows_(rows), plane_(plane), column_(column), begin_(begin) {}
 
+  /// By int: more columns than that fill no GPU, and a wider number costs 20 registers.
   __device__ int first_column() const { return plane_ * rows_.pitch + column_; }
   __device__ int rows() const { return rows_.n; }
 
@@ -33,20 +34,22 @@ class CudaColumns {
   struct Staged {
     const CudaColumns& columns;
     int shift[P::width];
+    bool alike;  ///< one shift for all columns of the pack
 
     template <int count>
     __device__ Window<count> window(int first) const {
       Window<count> result;
       UNDERDAMP_UNROLL
-      for (int r = 0; r < count; ++r) result.row[r] = columns.row(first + r, shift);
+      for (int r = 0; r < count; ++r) result.row[r] = columns.row(first + r, *this);
       return result;
     }
   };
 
   template <class Body>
   __device__ void for_each_strip(const int* offset, Body&& body) {
-    Staged staged{*this, {}};
+    Staged staged{*this, {}, true};
     for (int k = 0; k < P::width; ++k) staged.shift[k] = offset[first_column() + k];
+    for (int k = 1; k < P::width; ++k) staged.alike = staged.alike && staged.shift[k] == staged.shift[0];
     body(0, begin_, min(begin_ + strip_rows, rows_.n), staged);
   }
 
@@ -65,11 +68,9 @@ class CudaColumns {
 
  private:
   /// Row r of the pack after the shift, zero where it is empty.
-  __device__ P row(int r, const int (&shift)[P::width]) const {
-    if constexpr (P::width > 1) {  // shifts ascend or descend with the column
-      if (shift[0] != shift[P::width - 1]) return P::of([&](int k) { return value(r + shift[k], k); });
-    }
-    const Real* const from = rows_.row(r + shift[0]);
+  __device__ P row(int r, const Staged& staged) const {
+    if (!staged.alike) return P::of([&](int k) { return value(r + staged.shift[k], k); });
+    const Real* const from = rows_.row(r + staged.shift[0]);
     return from != nullptr ? P::load(from + column_) : P::broadcast(0.0);
   }
   __device__ Real value(int r, int k) const {

@@ -20,21 +20,34 @@ fs::path module_path() {
   return cuda_module_file;
 }
 
+using Entry = Backend* (*)(Precision, std::string*);
+
+/// How the module makes a backend, or why it does not.
+struct Module {
+  Entry entry = nullptr;
+  std::string problem;
+};
+
+Module open_module() {
+  void* const handle = dlopen(module_path().c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    const char* const reason = dlerror();
+    return {nullptr,
+            std::string("the CUDA module cannot be opened: ") + (reason != nullptr ? reason : "unknown reason")};
+  }
+  const auto entry = reinterpret_cast<Entry>(dlsym(handle, cuda_module_entry));
+  return {entry, entry != nullptr ? "" : "the CUDA module is of another version"};
+}
+
 }  // namespace
 
 std::unique_ptr<Backend> make_cuda_backend(Precision precision, std::string& explanation) {
-  static void* const module = dlopen(module_path().c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (module == nullptr) {
-    explanation = std::string("the CUDA module cannot be opened: ") + dlerror();
+  static const Module module = open_module();  // once: the system gives its reason for a failure once too
+  if (module.entry == nullptr) {
+    explanation = module.problem;
     return nullptr;
   }
-  using Entry = Backend* (*)(Precision, std::string*);
-  const auto entry = reinterpret_cast<Entry>(dlsym(module, cuda_module_entry));
-  if (entry == nullptr) {
-    explanation = "the CUDA module is of another version";
-    return nullptr;
-  }
-  return std::unique_ptr<Backend>(entry(precision, &explanation));
+  return std::unique_ptr<Backend>(module.entry(precision, &explanation));
 }
 
 }  // namespace underdamp

@@ -29,7 +29,7 @@ class CudaMatrix {
     const double one = 1.0;
     const double zero = 0.0;
     check(cusparseSpMV_bufferSize(handle, CUSPARSE_OPERATION_NON_TRANSPOSE, &one, matrix_, any.get(), &zero, any.get(),
-                                  CUDA_R_64F, CUSPARSE_SPMV_ALG_DEFAULT, &bytes),
+                                  CUDA_R_64F, algorithm, &bytes),
           "size the product");
     buffer_.resize(bytes > 0 ? bytes : 1);
   }
@@ -40,11 +40,14 @@ class CudaMatrix {
     const double one = 1.0;
     const double zero = 0.0;
     check(cusparseSpMV(handle, CUSPARSE_OPERATION_NON_TRANSPOSE, &one, matrix_, from.get(), &zero, to.get(), CUDA_R_64F,
-                       CUSPARSE_SPMV_ALG_DEFAULT, buffer_.data()),
+                       algorithm, buffer_.data()),
           "multiply by the matrix");
   }
 
  private:
+  /// The same bits every time; the default one may add in another order.
+  static constexpr cusparseSpMVAlg_t algorithm = CUSPARSE_SPMV_CSR_ALG2;
+
   class Vector {
    public:
     Vector(int size, double* values) {

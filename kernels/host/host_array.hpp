@@ -9,11 +9,20 @@
 
 namespace underdamp {
 
-/// Aligned memory for `count` bytes, in large pages where the system has them. Throws Error (device) if there is none.
+/// Aligned memory, in large pages where the system has them. Throws Error (device) if there is none.
 void* allocate_host_memory(std::size_t bytes);
-void release_host_memory(void* memory) noexcept;
+/// `bytes`: as many as were asked for.
+void release_host_memory(void* memory, std::size_t bytes) noexcept;
 
-/// Memory of the machine, and its caches that hold data by level; 0 and empty where the system does not say.
+/// What all of it comes to, so that tests can compare it with what was counted before.
+struct HostMemoryUse {
+  std::size_t bytes = 0;  ///< that are held now
+  long allocations = 0;   ///< how often memory was taken
+};
+HostMemoryUse host_memory_use();
+
+/// Memory that this process may have: of the machine, or of its container or job if that has less. And the caches that
+/// hold data by level. 0 and empty where the system does not say.
 std::size_t host_memory_bytes();
 std::vector<std::size_t> host_cache_bytes();
 
@@ -24,13 +33,12 @@ class HostArray {
   HostArray() = default;
   HostArray(const HostArray&) = delete;
   HostArray& operator=(const HostArray&) = delete;
-  ~HostArray() { release_host_memory(data_); }
+  ~HostArray() { release_host_memory(data_, capacity_ * sizeof(T)); }
 
   /// Contents are lost when it grows.
   void resize(std::size_t count) {
     if (count > capacity_) {
-      release_host_memory(std::exchange(data_, nullptr));
-      capacity_ = 0;
+      release_host_memory(std::exchange(data_, nullptr), std::exchange(capacity_, 0) * sizeof(T));
       data_ = static_cast<T*>(allocate_host_memory(count * sizeof(T)));
       capacity_ = count;
     }

@@ -33,12 +33,12 @@ class HostColumns {
       : scratch_(scratch),
         rows_(rows),
         column_(column),
-        first_column_(plane * rows.pitch + column),
+        first_column_(static_cast<long>(plane) * rows.pitch + column),
         packs_(std::min(packs, (rows.pitch - column + P::width - 1) / P::width)),
         first_row_(static_cast<std::ptrdiff_t>(plane) * rows.n) {}
 
   /// Index of the first column among those of all planes.
-  int first_column() const { return first_column_; }
+  long first_column() const { return first_column_; }
   int rows() const { return rows_.n; }
 
   /// body(lane, begin, end, staged) treats rows [begin, end) of the pack that starts at column `lane` of the group;
@@ -161,19 +161,22 @@ class HostColumns {
     return rows_.plane + static_cast<std::ptrdiff_t>(row) * rows_.pitch + column_ + lane;
   }
 
-  /// Rows [first, last) to `to`: where every column has its source inside the box by packs, elsewhere one by one.
+  /// Rows [first, last) to `to`: where every column has its source inside the box by packs, elsewhere one by one. So
+  /// are the last columns of a row that are no whole pack: what follows them is the next row, which another worker may
+  /// be writing.
   void stage(int lane, const Shift& shift, int first, int last, Real* to) const {
+    if (shift.count < P::width) return stage_one_by_one(lane, shift, first, last, to);
     const int begin = std::clamp(-shift.least, first, last);
     const int end = std::clamp(rows_.n - shift.most, begin, last);
-    stage_beyond_walls(lane, shift, first, begin, to);
+    stage_one_by_one(lane, shift, first, begin, to);
     stage_inside(lane, shift, begin, end, to + static_cast<std::ptrdiff_t>(begin - first) * P::width);
-    stage_beyond_walls(lane, shift, end, last, to + static_cast<std::ptrdiff_t>(end - first) * P::width);
+    stage_one_by_one(lane, shift, end, last, to + static_cast<std::ptrdiff_t>(end - first) * P::width);
   }
 
-  void stage_beyond_walls(int lane, const Shift& shift, int begin, int end, Real* to) const {
+  void stage_one_by_one(int lane, const Shift& shift, int begin, int end, Real* to) const {
     std::memset(to, 0, static_cast<std::size_t>(end - begin) * sizeof(P));
     const bool open = !rows_.periodic && !mirrors();
-    // Beyond open walls only columns of different shift have anything to read.
+    // Between open walls nothing comes from rows that no column reaches.
     const int first = open ? std::clamp(-shift.most, begin, end) : begin;
     const int last = open ? std::clamp(rows_.n - shift.least, first, end) : end;
     for (int row = first; row < last; ++row) {
@@ -198,10 +201,7 @@ class HostColumns {
       }
     } else {
       const Real* from[P::width];
-      for (int k = 0; k < P::width; ++k) {
-        const int column = k < shift.count ? k : 0;
-        from[k] = source(begin + shift.of[column], lane) + column;
-      }
+      for (int k = 0; k < P::width; ++k) from[k] = source(begin + shift.of[k], lane) + k;
       for (int row = begin; row < end; ++row, to += P::width) P::gather(from, (row - begin) * pitch).store(to);
     }
   }
@@ -243,7 +243,7 @@ class HostColumns {
   Real* scratch_;
   ThetaRows<Real> rows_;
   int column_;
-  int first_column_;
+  long first_column_;
   int packs_;
   std::ptrdiff_t first_row_;
   double departed_below_[most_packs * P::width];

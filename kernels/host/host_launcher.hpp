@@ -35,7 +35,9 @@ class HostLauncher {
   DeviceDescription describe() const {
     return {DeviceKind::host, "host: " + workers_->name(), workers_->count(), host_memory_bytes(), host_cache_bytes()};
   }
-  void synchronize() {}
+  void begin() const {}
+  void begin_apart() const {}
+  void synchronize() const {}
 
   template <class Element>
   void upload(const Element* from, std::size_t count, Element* to) const {
@@ -72,22 +74,22 @@ class HostLauncher {
   }
 
   template <class Body>
-  void for_each_line(const char* name, int lines, const Body& body) const {
+  void for_each_line(const char* name, long lines, const Body& body) const {
     share(name, lines, [&](int, long begin, long end) {
       HostLine line;
-      for (long l = begin; l < end; ++l) body(line, static_cast<int>(l));
+      for (long l = begin; l < end; ++l) body(line, l);
     });
   }
 
   bool bundle_fits(int, int, int, int) const { return true; }
 
   template <class Body>
-  void for_each_bundle(const char* name, int bundles, int, int cells, int margin, const Body& body) {
+  void for_each_bundle(const char* name, long bundles, int, int cells, int margin, const Body& body) {
     const std::size_t stride = HostBundle<Real>::scratch_size(cells, margin);
     reserve_scratch(Body::scratch_arrays * stride);
     share(name, bundles, [&](int worker, long begin, long end) {
       HostBundle<Real> bundle(scratch_[static_cast<std::size_t>(worker)].data(), stride);
-      for (long b = begin; b < end; ++b) body(bundle, static_cast<int>(b));
+      for (long b = begin; b < end; ++b) body(bundle, b);
     });
   }
 
@@ -96,7 +98,8 @@ class HostLauncher {
     const FieldShape& shape = source.shape;
     reserve_scratch(HostColumns<Real>::scratch_size(shape.theta_cells));
     const int all_packs = (shape.velocity_cells + Pack::width - 1) / Pack::width;
-    const int packs = std::clamp(all_packs * shape.planes / (4 * workers_->count()), 1, HostColumns<Real>::most_packs);
+    const long share_of_worker = static_cast<long>(all_packs) * shape.planes / (4 * workers_->count());
+    const auto packs = static_cast<int>(std::clamp<long>(share_of_worker, 1, HostColumns<Real>::most_packs));
     const int groups = (all_packs + packs - 1) / packs;
     share(name, static_cast<long>(shape.planes) * groups, [&](int worker, long begin, long end) {
       for (long g = begin; g < end; ++g) {
@@ -127,9 +130,9 @@ class HostLauncher {
   }
 
   template <class Body>
-  void for_each_column(const char* name, int columns, const Body& body) const {
+  void for_each_column(const char* name, long columns, const Body& body) const {
     share(name, columns, [&](int, long begin, long end) {
-      for (long c = begin; c < end; ++c) body(static_cast<int>(c));
+      for (long c = begin; c < end; ++c) body(c);
     });
   }
 

@@ -43,6 +43,12 @@ struct HostPack {
 
   static UNDERDAMP_HD HostPack broadcast(T x) { return {x - Vector{}}; }
   static UNDERDAMP_HD HostPack load(const T* p) { return {*reinterpret_cast<const Unaligned*>(p)}; }
+  /// The first `count` lanes, 0 in the others; nothing beyond them is read.
+  static UNDERDAMP_HD HostPack load_first(const T* p, int count) {
+    HostPack result{};
+    for (int lane = 0; lane < count; ++lane) result.value[lane] = p[lane];
+    return result;
+  }
   /// Lane k from from[k] + offset.
   static UNDERDAMP_HD HostPack gather(const T* const* from, std::ptrdiff_t offset) {
     HostPack result;

@@ -3,10 +3,12 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 #include "kernels/host/host_workers.hpp"
+#include "meshes/error.hpp"
 
 namespace underdamp {
 namespace {
@@ -15,12 +17,18 @@ namespace {
 class ThreadWorkers final : public HostWorkers {
  public:
   explicit ThreadWorkers(int count) {
-    for (int worker = 1; worker < count; ++worker) threads_.emplace_back([this, worker] { serve(worker); });
+    threads_.reserve(static_cast<std::size_t>(std::max(count, 1)));
+    try {
+      for (int worker = 1; worker < count; ++worker) threads_.emplace_back([this, worker] { serve(worker); });
+    } catch (const std::system_error& error) {
+      dismiss();  // they would be waited for, and wait themselves
+      throw Error(ExitCode::device,
+                  "the host gives " + std::to_string(this->count()) + " of " + std::to_string(count) +
+                      " threads: " + error.code().message(),
+                  {}, "set OMP_NUM_THREADS to fewer threads");
+    }
   }
-  ~ThreadWorkers() override {
-    call_ = nullptr;
-    wake();
-  }
+  ~ThreadWorkers() override { dismiss(); }
   int count() const override { return static_cast<int>(threads_.size()) + 1; }
   std::string name() const override {
     return "std::thread, " + std::to_string(count()) + (threads_.empty() ? " thread" : " threads");
@@ -36,6 +44,10 @@ class ThreadWorkers final : public HostWorkers {
     for (int left = busy_.load(std::memory_order_acquire); left != 0; left = busy_.load(std::memory_order_acquire)) {
       busy_.wait(left, std::memory_order_acquire);
     }
+  }
+  void dismiss() const {
+    call_ = nullptr;
+    wake();
   }
   void wake() const {
     launches_.fetch_add(1, std::memory_order_release);
