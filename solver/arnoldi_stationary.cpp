@@ -167,20 +167,20 @@ class Arnoldi {
     return finished(std::move(best));
   }
 
-  /// With the plan of a solution on another grid, if this one bears its windows. `spacing`: of the cells, relative to
-  /// those of that grid.
-  StationaryState repeat(const PropagationPlan& given, const std::vector<double>& start, double spacing) {
-    PropagationPlan plan = given;
-    perturbation_ = grid_perturbation * std::pow(spacing, 11);
+  /// With the plan of a solution on another grid, if this one bears its windows.
+  StationaryState repeat(const NearbyState& nearby) {
+    PropagationPlan plan = *nearby.state.plan;
+    const double cells = static_cast<double>(mesh_.shape().cells());
+    perturbation_ = grid_perturbation * std::pow(static_cast<double>(nearby.state.density.size()) / cells, 5.5);
     const double longest = is_map() ? plan.length : longest_window(mesh_, tables_);
     if (plan.length > longest) shorten(plan, static_cast<int>(std::ceil(plan.length * plan.windows / longest)));
     // Some more modes, so that each of those wanted finds its own.
     more_ = beyond;
-    const std::vector<double> rough = with_slow_modes(problem_, start);
-    Attempt attempt = solve_with(plan, rough);
+    const std::vector<double> start = with_modes(nearby.density, nearby.modes);
+    Attempt attempt = solve_with(plan, start);
     constexpr int most_attempts = 3;
     for (int k = 1; k < most_attempts && attempt.converged && !attempt.stable && stabilise(plan); ++k)
-      attempt = solve_with(plan, rough);
+      attempt = solve_with(plan, start);
     return finished(std::move(attempt));
   }
 
@@ -339,17 +339,9 @@ class Arnoldi {
 
   /// The slow modes of the last attempt, so that the next one begins with all it looks for.
   static std::vector<double> warm_start(const Attempt& attempt) {
-    std::vector<double> start = attempt.density;
-    const double peak = *std::max_element(start.begin(), start.end());
-    for (std::size_t m = 1; m < attempt.all.size(); ++m) {
-      const ComplexVector& vector = attempt.all[m].vector;
-      const double scale = vector.lpNorm<Eigen::Infinity>();
-      for (std::size_t k = 0; k < start.size() && scale > 0.0; ++k) {
-        const Complex value = vector[static_cast<Eigen::Index>(k)];
-        start[k] += 0.3 * peak / scale * (value.real() + value.imag());
-      }
-    }
-    return start;
+    std::vector<ComplexVector> modes;
+    for (std::size_t m = 1; m < attempt.all.size(); ++m) modes.push_back(attempt.all[m].vector);
+    return with_modes(attempt.density, modes);
   }
 
   StationaryState finished(Attempt attempt) {
@@ -391,10 +383,8 @@ StationaryState solve_by_arnoldi(const StationaryProblem& problem) {
   return Arnoldi(problem).solve();
 }
 
-StationaryState repeat_by_arnoldi(const StationaryProblem& problem, const StationaryState& finer,
-                                  const std::vector<double>& start) {
-  const double cells = static_cast<double>(problem.mesh.shape().cells());
-  return Arnoldi(problem).repeat(*finer.plan, start, std::sqrt(static_cast<double>(finer.density.size()) / cells));
+StationaryState repeat_by_arnoldi(const StationaryProblem& problem, const NearbyState& nearby) {
+  return Arnoldi(problem).repeat(nearby);
 }
 
 }  // namespace underdamp

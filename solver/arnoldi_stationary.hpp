@@ -8,8 +8,7 @@ namespace underdamp {
 /// the estimated errors are below the tolerance, or the grid leaves no more to gain.
 StationaryState solve_by_arnoldi(const StationaryProblem& problem);
 
-/// The same with the plan of `finer`, a solution on another grid: one attempt, from the given density.
-StationaryState repeat_by_arnoldi(const StationaryProblem& problem, const StationaryState& finer,
-                                  const std::vector<double>& start);
+/// The same with the plan of a solution on another grid, from there.
+StationaryState repeat_by_arnoldi(const StationaryProblem& problem, const NearbyState& nearby);
 
 }  // namespace underdamp

@@ -42,16 +42,17 @@ class PerturbationInverse {
 
 class Direct {
  public:
-  explicit Direct(const StationaryProblem& problem)
+  Direct(const StationaryProblem& problem, const NearbyState* nearby)
       : problem_(problem),
+        nearby_(nearby),
         generator_(problem.mesh, problem.tables),
         shift_(1e-9 / problem.relaxation_time()),
         inverse_(generator_.matrix(), shift_, problem.poll) {
     measure_ = generator_.ordered(span_of(cell_measure(problem.mesh)));
   }
 
-  StationaryState solve(bool is_refined, const StationaryState* finer, const std::vector<double>* start) {
-    const std::vector<double> nearest = start != nullptr ? *start : nearest_density(problem_);
+  StationaryState solve(bool is_refined) {
+    const std::vector<double> nearest = nearby_ != nullptr ? nearby_->density : nearest_density(problem_);
     Vector density = generator_.ordered(nearest);
     const double relaxation = problem_.relaxation_time();
     constexpr double rounding = 1e-12;
@@ -59,11 +60,13 @@ class Direct {
     state.residual = polish(density, rounding / relaxation, state.leak);
     const PerturbationInverse inverse(inverse_, density, measure_);
     std::unique_ptr<Refinement> refinement;
-    if (is_refined) refinement = refine(inverse, finer, density, state);
+    if (is_refined) refinement = refine(inverse, density, state);
     bool has_modes = true;
     if (problem_.options.modes > 0) {
-      const Vector rough = generator_.ordered(with_slow_modes(problem_, nearest));
-      has_modes = find_modes(inverse, rough, finer, refinement.get(), state);
+      const bool has_start = nearby_ != nullptr && !nearby_->modes.empty();
+      const Vector rough =
+          generator_.ordered(has_start ? with_modes(nearest, nearby_->modes) : with_slow_modes(problem_, nearest));
+      has_modes = find_modes(inverse, rough, refinement.get(), state);
     }
     state.applications = inverse_.solves() + complex_solves_ + (refinement ? refinement->applications() : 0);
     const Vector values = generator_.unordered(density);
@@ -108,7 +111,7 @@ class Direct {
   }
 
   /// Null if it did not converge.
-  std::unique_ptr<Refinement> refine(const PerturbationInverse& inverse, const StationaryState* finer, Vector& density,
+  std::unique_ptr<Refinement> refine(const PerturbationInverse& inverse, Vector& density,
                                      StationaryState& state) const {
     const auto solve = [this, &inverse](const Vector& right) -> Vector {
       const Vector from = generator_.ordered(span_of(right));
@@ -116,8 +119,8 @@ class Direct {
       inverse.perform_op(from.data(), to.data());
       return generator_.unordered(to);
     };
-    auto refinement = std::make_unique<Refinement>(problem_, solve,
-                                                   finer != nullptr ? finer->plan : std::optional<PropagationPlan>());
+    auto refinement = std::make_unique<Refinement>(
+        problem_, solve, nearby_ != nullptr ? nearby_->state.plan : std::optional<PropagationPlan>());
     Vector values = generator_.unordered(density);
     if (!refinement->refine(values)) return nullptr;
     density = generator_.ordered(span_of(values));
@@ -128,26 +131,27 @@ class Direct {
   }
 
   /// Nearest to 0 first, then at the frequencies, until those of the next harmonic decay faster than what is wanted.
-  bool find_modes(const PerturbationInverse& inverse, const Vector& start, const StationaryState* finer,
-                  Refinement* refinement, StationaryState& state) {
+  bool find_modes(const PerturbationInverse& inverse, const Vector& start, Refinement* refinement,
+                  StationaryState& state) {
     std::vector<Eigenpair> found;
     // Some of those nearest to 0 oscillate slowly and decay fast.
     const int wanted = problem_.options.modes + beyond + (is_weakly_damped() ? 0 : 4);
     const bool complete = add_real_shift(inverse, wanted, inverse.perturbation(start), found);
     const Vector rough = inverse.perturbation(start);
-    if (finer != nullptr) {
-      for (const double frequency : finer->frequencies) add_complex_shift(frequency, rough, found);
-      state.frequencies = finer->frequencies;
+    if (nearby_ != nullptr) {
+      for (const double frequency : nearby_->state.frequencies) add_complex_shift(frequency, rough, found);
+      state.frequencies = nearby_->state.frequencies;
     } else if (is_weakly_damped()) {
       for (const double base : oscillations()) follow_harmonics(base, rough, found, state.frequencies);
     }
     const bool is_gibbs = refinement != nullptr && problem_.is_gibbs();
     const auto weight = is_gibbs ? gibbs_density(problem_.model, problem_.p, problem_.plane()) : std::vector<double>{};
     const Eigen::Map<const Vector> gibbs(weight.data(), static_cast<Eigen::Index>(weight.size()));
+    const double slow = margin * decay_of_last_wanted(values_of(found));
     std::vector<Mode> modes;
     for (const Eigenpair& pair : found) {
       Mode mode{{pair.value, residual_of(pair), false}, generator_.unordered(pair.vector)};
-      if (is_gibbs) refinement->refine(gibbs, mode.line, mode.vector);
+      if (is_gibbs && -pair.value.real() <= slow) refinement->refine(gibbs, mode.line, mode.vector);
       modes.push_back(mode);
       if (std::abs(pair.value.imag()) <= real_below * std::abs(pair.value)) continue;
       mode.line.eigenvalue = std::conj(mode.line.eigenvalue);
@@ -155,8 +159,9 @@ class Direct {
       modes.push_back(std::move(mode));
     }
     // On another grid some more, so that each of those wanted finds its own.
-    const int kept = problem_.options.modes + (finer != nullptr ? beyond : 0);
+    const int kept = problem_.options.modes + (nearby_ != nullptr ? beyond : 0);
     state.modes = slow_modes(std::move(modes), kept);
+    state.frequencies = useful(state.frequencies, state.modes);
     state.spectrum = lines_of(state.modes);
     return complete && static_cast<int>(state.modes.size()) >= problem_.options.modes;
   }
@@ -200,7 +205,7 @@ class Direct {
     double decay = 0.5 * problem_.model.gamma();  // of the first harmonic
     for (int n = 1; n <= most; ++n) {
       constexpr double tie = 1e-3;
-      if (n > 1 && !(n * decay < (1.0 - tie) * decay_of_last_wanted(found))) return;
+      if (n > 1 && !(n * decay < (1.0 - tie) * decay_of_last_wanted(values_of(found)))) return;
       add_complex_shift(n * frequency, start, found);
       frequencies.push_back(n * frequency);
       if (n > 1) continue;
@@ -216,16 +221,38 @@ class Direct {
   }
 
   /// Rate of decay of the last of the modes that are wanted.
-  double decay_of_last_wanted(const std::vector<Eigenpair>& found) const {
+  double decay_of_last_wanted(const std::vector<Complex>& found) const {
     std::vector<double> rates;
-    for (const Eigenpair& pair : found) {
-      rates.push_back(-pair.value.real());
-      if (std::abs(pair.value.imag()) > real_below * std::abs(pair.value)) rates.push_back(-pair.value.real());
+    for (const Complex value : found) {
+      rates.push_back(-value.real());
+      if (std::abs(value.imag()) > real_below * std::abs(value)) rates.push_back(-value.real());
     }
     const auto wanted = static_cast<std::size_t>(problem_.options.modes);
     if (rates.size() < wanted) return std::numeric_limits<double>::infinity();
     std::nth_element(rates.begin(), rates.begin() + static_cast<std::ptrdiff_t>(wanted - 1), rates.end());
     return rates[wanted - 1];
+  }
+
+  static std::vector<Complex> values_of(const std::vector<Eigenpair>& pairs) {
+    std::vector<Complex> values;
+    for (const Eigenpair& pair : pairs) values.push_back(pair.value);
+    return values;
+  }
+
+  /// Those next to which a mode of the list lies.
+  static std::vector<double> useful(const std::vector<double>& frequencies, const std::vector<Mode>& modes) {
+    std::vector<double> list;
+    for (const double frequency : frequencies) {
+      const auto is_next = [&](const Mode& mode) {
+        const double wanted = mode.line.eigenvalue.imag();
+        return wanted > 0.5 * frequencies.front() &&
+               std::all_of(frequencies.begin(), frequencies.end(), [&](double other) {
+                 return std::abs(wanted - frequency) <= std::abs(wanted - other);
+               });
+      };
+      if (std::any_of(modes.begin(), modes.end(), is_next)) list.push_back(frequency);
+    }
+    return list;
   }
 
   /// Those nearest to 0; of conjugate pairs the upper one.
@@ -254,7 +281,12 @@ class Direct {
   void add_complex_shift(double frequency, const Vector& start, std::vector<Eigenpair>& found) {
     const ComplexShiftedInverse inverse(generator_.matrix(), Complex(0.0, frequency), problem_.poll);
     const int wanted = problem_.options.modes / 2 + 2;
-    const auto pairs = eigenpairs_near(inverse, Complex(0.0, frequency), wanted, start.cast<Complex>());
+    const auto fastest = [&](const std::vector<Complex>& converged) {
+      std::vector<Complex> known = values_of(found);
+      known.insert(known.end(), converged.begin(), converged.end());
+      return margin * decay_of_last_wanted(known);
+    };
+    const auto pairs = eigenpairs_near(inverse, Complex(0.0, frequency), wanted, fastest, start.cast<Complex>());
     complex_solves_ += inverse.solves();
     const std::size_t known = found.size();
     std::vector<bool> matched(known, false);
@@ -279,8 +311,10 @@ class Direct {
   }
 
   static constexpr double real_below = 1e-7;
+  static constexpr double margin = 1.2;  ///< by which rates of decay may change from grid to grid
 
   const StationaryProblem& problem_;
+  const NearbyState* nearby_;
   OrderedGenerator generator_;
   double shift_;
   ShiftedInverse inverse_;
@@ -290,13 +324,12 @@ class Direct {
 
 }  // namespace
 
-StationaryState solve_direct(const StationaryProblem& problem, bool is_refined, const StationaryState* finer,
-                             const std::vector<double>* start) {
+StationaryState solve_direct(const StationaryProblem& problem, bool is_refined, const NearbyState* nearby) {
   if (problem.is_map()) {
     throw Error(ExitCode::bad_input, "stationary.method: the SGD map has no generator to factor", {},
                 "use method = \"arnoldi\" or \"evolve\"");
   }
-  return Direct(problem).solve(is_refined, finer, start);
+  return Direct(problem, nearby).solve(is_refined);
 }
 
 std::vector<std::vector<double>> quasi_stationary_densities(const StationaryProblem& problem,

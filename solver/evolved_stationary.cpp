@@ -121,8 +121,8 @@ class Evolution {
 
 }  // namespace
 
-StationaryState solve_by_evolution(const StationaryProblem& problem, const std::vector<double>* start) {
-  return Evolution(problem, start != nullptr ? *start : nearest_density(problem)).solve();
+StationaryState solve_by_evolution(const StationaryProblem& problem, const NearbyState* nearby) {
+  return Evolution(problem, nearby != nullptr ? nearby->density : nearest_density(problem)).solve();
 }
 
 std::vector<std::vector<double>> relaxed_in_wells(const StationaryProblem& problem, const std::vector<Well>& wells) {

@@ -1,6 +1,5 @@
 #include "solver/factored_generator.hpp"
 
-#include "kernels/wall_stencils.hpp"
 #include "meshes/error.hpp"
 #include "solver/nested_dissection.hpp"
 
@@ -16,14 +15,8 @@ namespace {
 
 OrderedGenerator::OrderedGenerator(const PhaseMesh& mesh, const Tables& tables)
     : csr_(assemble_generator(mesh.plane(0), mesh.walls(), tables.friction[0], tables.force, tables.diffusion)) {
-  const ThetaWalls& walls = mesh.walls();
-  const auto mirror_rows = [&](ThetaBoundary wall, bool is_pressed) {
-    if (is_pressed) return wall_generator_reach(mesh);
-    return wall == ThetaBoundary::reflecting ? generator_theta_reach : 0;
-  };
-  const auto order = nested_dissection(
-      {mesh.theta_cells(), mesh.velocity_cells(), generator_theta_reach, generator_velocity_reach, walls.is_periodic(),
-       mirror_rows(walls.lower, walls.lower_pressed), mirror_rows(walls.upper, walls.upper_pressed)});
+  const auto order = nested_dissection({mesh.theta_cells(), mesh.velocity_cells(), generator_theta_reach,
+                                        generator_velocity_reach, mesh.walls().is_periodic()});
   place_.resize(static_cast<Eigen::Index>(order.size()));
   for (std::size_t k = 0; k < order.size(); ++k) place_.indices()[order[k]] = static_cast<int>(k);
   using Rows = Eigen::SparseMatrix<double, Eigen::RowMajor, int>;

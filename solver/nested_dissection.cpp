@@ -18,22 +18,10 @@ class Dissection {
   explicit Dissection(const ConnectedGrid& grid) : grid_(grid) {}
 
   std::vector<int> order() && {
+    // A circle is opened by one more separator.
     const int cut = grid_.is_periodic ? grid_.theta_reach : 0;
-    const int reach = grid_.theta_reach;
-    const int lower = grid_.lower_mirror_rows;
-    const int upper = grid_.upper_mirror_rows;
-    // Rows next to a mirror, in their own order, and the strips that separate them from the others.
-    const int begin = lower > 0 ? lower + reach : cut;
-    const int end = grid_.theta_cells - (upper > 0 ? upper + reach : 0);
-    if (end <= begin) {
-      take({0, grid_.theta_cells, 0, grid_.velocity_cells});
-      return std::move(order_);
-    }
-    split({begin, end, 0, grid_.velocity_cells});
-    split_mirror({0, lower, 0, (grid_.velocity_cells + 1) / 2});
-    split_mirror({grid_.theta_cells - upper, grid_.theta_cells, 0, (grid_.velocity_cells + 1) / 2});
-    take({lower, begin, 0, grid_.velocity_cells});
-    take({end, grid_.theta_cells - upper, 0, grid_.velocity_cells});
+    split({cut, grid_.theta_cells, 0, grid_.velocity_cells});
+    take({0, cut, 0, grid_.velocity_cells});
     return std::move(order_);
   }
 
@@ -61,31 +49,6 @@ class Dissection {
       split({b.theta_begin, b.theta_end, b.velocity_begin, middle});
       split({b.theta_begin, b.theta_end, middle + grid_.velocity_reach, b.velocity_end});
       take({b.theta_begin, b.theta_end, middle, middle + grid_.velocity_reach});
-    }
-  }
-
-  /// Columns count from v = 0 outwards, v and −v together: only along them can the rows at a mirror be separated.
-  void split_mirror(const Block& b) {
-    constexpr int leaf = 6;
-    if (b.velocity() <= leaf) {
-      take_mirror(b);
-      return;
-    }
-    const int middle = b.velocity_begin + (b.velocity() - grid_.velocity_reach) / 2;
-    split_mirror({b.theta_begin, b.theta_end, b.velocity_begin, middle});
-    split_mirror({b.theta_begin, b.theta_end, middle + grid_.velocity_reach, b.velocity_end});
-    take_mirror({b.theta_begin, b.theta_end, middle, middle + grid_.velocity_reach});
-  }
-
-  void take_mirror(const Block& b) {
-    const int n = grid_.velocity_cells;
-    for (int i = b.theta_begin; i < b.theta_end; ++i) {
-      for (int c = b.velocity_begin; c < b.velocity_end; ++c) {
-        const int upper = n / 2 + c;
-        const int lower = n - 1 - upper;
-        order_.push_back(i * n + upper);
-        if (lower != upper) order_.push_back(i * n + lower);
-      }
     }
   }
 

@@ -10,14 +10,10 @@ struct ConnectedGrid {
   int theta_reach = 1;  ///< of the stencil, in cells
   int velocity_reach = 1;
   bool is_periodic = false;  ///< θ closes on itself
-  /// Rows next to a θ wall of which any may be connected with any other, and v with −v; 0 if it is no mirror.
-  int lower_mirror_rows = 0;
-  int upper_mirror_rows = 0;
 };
 
 /// Order of elimination of the cells: halves first, the strip that separates them last (George, SIAM J. Numer. Anal.
-/// 10, 1973). Needs no look at the matrix, unlike a general ordering, and fills as little. With a mirror the columns v
-/// and −v go together.
+/// 10, 1973). Needs no look at the matrix, unlike a general ordering, and fills as little.
 ///
 /// Returns the cell (i · velocity_cells + j) that comes k-th. Any matrix may be ordered so; only the fill depends on
 /// it.

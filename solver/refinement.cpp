@@ -130,7 +130,9 @@ bool Refinement::refine(Vector& density) {
 
 void Refinement::refine(const Vector& gibbs, SpectralLine& line, const Eigen::VectorXcd& vector) {
   const Eigen::Index columns = problem_.mesh.velocity_cells();
-  const double floor = 1e-40 * gibbs.maxCoeff();
+  // What the grid has made of φ in the tails would drown all else if divided by p; no slow mode lives there.
+  constexpr double least = 1e-7;
+  const double floor = least * gibbs.maxCoeff();
   Eigen::VectorXcd left(vector.size());
   for (Eigen::Index k = 0; k < vector.size(); ++k) {
     const Eigen::Index j = k % columns;
@@ -157,8 +159,8 @@ void Refinement::refine(const Vector& gibbs, SpectralLine& line, const Eigen::Ve
   const double turn = 2.0 * std::numbers::pi / plan_.length;
   value += Complex(0.0, turn * std::round((line.eigenvalue.imag() - value.imag()) / turn));
   constexpr double nearby = 0.2;
-  const double least = 0.02 / problem_.relaxation_time();  // slower ones may be anything
-  if (!(std::abs(value - line.eigenvalue) <= std::max(nearby * std::abs(line.eigenvalue), least))) return;
+  const double slow = 0.02 / problem_.relaxation_time();  // slower ones may be anything
+  if (!(std::abs(value - line.eigenvalue) <= std::max(nearby * std::abs(line.eigenvalue), slow))) return;
   line.eigenvalue = value;
   line.error = defect;
 }

@@ -70,6 +70,7 @@ class KrylovSpace {
 }  // namespace
 
 std::vector<Eigenpair> eigenpairs_near(const ComplexShiftedInverse& inverse, Complex shift, int wanted,
+                                       const std::function<double(const std::vector<Complex>&)>& fastest,
                                        const Vector& start) {
   constexpr double tolerance = 1e-9;
   constexpr Eigen::Index most = 60;
@@ -77,8 +78,16 @@ std::vector<Eigenpair> eigenpairs_near(const ComplexShiftedInverse& inverse, Com
   KrylovSpace space(inverse, start, std::min<Eigen::Index>(start.size() - 1, std::max<Eigen::Index>(most, 3 * wanted)));
   const auto count = [&] { return std::min(static_cast<std::size_t>(wanted), static_cast<std::size_t>(space.size())); };
   const auto is_found = [&] {
+    std::vector<Complex> converged;
     for (std::size_t k = 0; k < count(); ++k) {
-      if (!(space.residual(k) <= tolerance)) return false;
+      if (space.residual(k) <= tolerance) converged.push_back(shift + 1.0 / space.value(k));
+    }
+    const double decay = fastest(converged);
+    constexpr double rough = 1e-2;  // good enough to tell how fast it decays
+    for (std::size_t k = 0; k < count(); ++k) {
+      const double residual = space.residual(k);
+      const bool matters = !(residual <= rough) || -(shift + 1.0 / space.value(k)).real() < decay;
+      if (matters && !(residual <= tolerance)) return false;
     }
     return true;
   };

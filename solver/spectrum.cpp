@@ -98,9 +98,13 @@ const char* kind_of(const SpectralLine& line, double relaxation_time) {
 }
 
 double slowest_rate(const std::vector<SpectralLine>& spectrum, double relaxation_time, int known) {
-  const auto first = static_cast<std::size_t>(known);
-  if (spectrum.size() <= first) return 1.0 / relaxation_time;
-  return std::max(-spectrum[first].eigenvalue.real(), 1e-300);
+  for (auto line = static_cast<std::size_t>(known); line < spectrum.size(); ++line) {
+    const std::complex<double> value = spectrum[line].eigenvalue;
+    // What grows and oscillates is no mode of the process; what grows without is a crossing below rounding.
+    if (value.real() >= 0.0 && value.imag() != 0.0) continue;
+    return std::max(-value.real(), 1e-300);
+  }
+  return 1.0 / relaxation_time;
 }
 
 double take_density(std::span<const double> vector, const PhaseMesh& mesh, std::vector<double>& density) {

@@ -125,21 +125,20 @@ StationaryMethod stationary_method(const StationaryProblem& problem, std::string
   return StationaryMethod::arnoldi;
 }
 
-StationaryState solve_by(StationaryMethod method, const StationaryProblem& problem, const StationaryState* finer,
-                         const std::vector<double>* start) {
+StationaryState solve_by(StationaryMethod method, const StationaryProblem& problem, const NearbyState* nearby) {
   StationaryState state;
   switch (method) {
     case StationaryMethod::direct:
-      state =
-          solve_direct(problem, finer != nullptr ? finer->plan.has_value() : is_worth_refining(problem), finer, start);
+      state = solve_direct(problem, nearby != nullptr ? nearby->state.plan.has_value() : is_worth_refining(problem),
+                           nearby);
       // Grids can be compared only if all were refined, or none.
-      if (finer != nullptr && finer->plan.has_value() != state.plan.has_value()) state.converged = false;
+      if (nearby != nullptr && nearby->state.plan.has_value() != state.plan.has_value()) state.converged = false;
       break;
     case StationaryMethod::evolve:
-      state = solve_by_evolution(problem, start);
+      state = solve_by_evolution(problem, nearby);
       break;
     default:
-      state = finer != nullptr ? repeat_by_arnoldi(problem, *finer, *start) : solve_by_arnoldi(problem);
+      state = nearby != nullptr ? repeat_by_arnoldi(problem, *nearby) : solve_by_arnoldi(problem);
       break;
   }
   state.method = name_of(method);

@@ -44,6 +44,13 @@ struct StationaryState {
   double total_error() const { return error_estimate + space_error_estimate + box_error_estimate; }
 };
 
+/// What was found on another grid, resampled on this one: where to begin.
+struct NearbyState {
+  const StationaryState& state;
+  std::vector<double> density;
+  std::vector<Eigen::VectorXcd> modes;
+};
+
 /// Solves and estimates every error. Not converged: the result says so and why, nothing is thrown. Throws Error
 /// (bad_input) if the method cannot serve: `direct` for the SGD map, which has no generator.
 StationaryState solve_stationary(const StationaryProblem& problem);
@@ -51,9 +58,8 @@ StationaryState solve_stationary(const StationaryProblem& problem);
 /// The method that serves for a plane of that many cells, and why: the one asked for, or for `automatic` the first try.
 StationaryMethod stationary_method(const StationaryProblem& problem, std::string& reason);
 
-/// By one of the methods, without errors of grid and box. `finer`: the same on another grid, whose plan is taken over;
-/// `start` then is its density on this one.
+/// By one of the methods, without errors of grid and box. `nearby`: in the same way, with the same plan, from there.
 StationaryState solve_by(StationaryMethod method, const StationaryProblem& problem,
-                         const StationaryState* finer = nullptr, const std::vector<double>* start = nullptr);
+                         const NearbyState* nearby = nullptr);
 
 }  // namespace underdamp

@@ -113,9 +113,9 @@ class GridStudy {
     const int velocity = scaled(problem_.mesh.velocity_cells(), factor);
     const StationaryProblem other = problem_.on_cells(theta, velocity);
     if (other.mesh.shape() == problem_.mesh.shape()) return false;
-    const auto start = on(other.mesh, problem_.mesh, state_.density);
+    const NearbyState nearby{state_, on(other.mesh, problem_.mesh, state_.density), modes_on(other.mesh)};
     try {
-      auto state = std::make_unique<StationaryState>(solve_by(method(), other, &state_, &start));
+      auto state = std::make_unique<StationaryState>(solve_by(method(), other, &nearby));
       if (!state->converged) return false;
       const double ratio =
           static_cast<double>(problem_.mesh.theta_cells()) / theta * problem_.mesh.velocity_cells() / velocity;
@@ -144,6 +144,22 @@ class GridStudy {
                      Beyond::smoothly);
   }
 
+  std::vector<Eigen::VectorXcd> modes_on(const PhaseMesh& mesh) const {
+    std::vector<Eigen::VectorXcd> modes;
+    for (const Mode& mode : state_.modes) {
+      const Eigen::VectorXd re = mode.vector.real();
+      const Eigen::VectorXd im = mode.vector.imag();
+      const auto part = [&](const Eigen::VectorXd& values) { return on(mesh, problem_.mesh, {values.begin(), values.end()}); };
+      const auto resampled_re = part(re);
+      const auto resampled_im = part(im);
+      Eigen::VectorXcd vector(static_cast<Eigen::Index>(resampled_re.size()));
+      for (std::size_t k = 0; k < resampled_re.size(); ++k)
+        vector[static_cast<Eigen::Index>(k)] = {resampled_re[k], resampled_im[k]};
+      modes.push_back(std::move(vector));
+    }
+    return modes;
+  }
+
   /// L1, on the cells of the coarser one.
   static double distance(const Grid& fine, const Grid& coarse) {
     const auto values = on(coarse.mesh, fine.mesh, fine.state->density);
@@ -161,16 +177,23 @@ class GridStudy {
   std::vector<Grid> grids_;
 };
 
-/// The line of another spectrum that each line of one corresponds to: the nearest that is left.
+/// The line of another spectrum that each line of one corresponds to: the nearest that is left; of conjugate pairs, the
+/// conjugate.
 std::vector<Complex> matched(const std::vector<SpectralLine>& lines, const std::vector<SpectralLine>& others) {
   std::vector<bool> taken(others.size(), false);
   std::vector<Complex> result;
-  for (const SpectralLine& line : lines) {
+  for (std::size_t n = 0; n < lines.size(); ++n) {
+    const SpectralLine& line = lines[n];
+    if (n > 0 && line.eigenvalue.imag() != 0.0 && line.eigenvalue == std::conj(lines[n - 1].eigenvalue)) {
+      result.push_back(std::conj(result.back()));
+      continue;
+    }
     std::size_t best = others.size();
     double nearest = std::numeric_limits<double>::infinity();
     for (std::size_t k = 0; k < others.size(); ++k) {
       const double distance = std::abs(others[k].eigenvalue - line.eigenvalue);
-      if (taken[k] || !(distance < nearest)) continue;
+      const bool is_lower = others[k].eigenvalue.imag() * line.eigenvalue.imag() < 0.0;
+      if (taken[k] || is_lower || !(distance < nearest)) continue;
       best = k;
       nearest = distance;
     }

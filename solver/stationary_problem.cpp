@@ -115,6 +115,20 @@ std::vector<double> nearest_density(const StationaryProblem& problem, const Well
   return density;
 }
 
+std::vector<double> with_modes(std::vector<double> density, const std::vector<Eigen::VectorXcd>& modes) {
+  constexpr double share = 0.3;
+  const double peak = *std::max_element(density.begin(), density.end());
+  for (const Eigen::VectorXcd& mode : modes) {
+    const double scale = mode.lpNorm<Eigen::Infinity>();
+    if (!(scale > 0.0)) continue;
+    for (std::size_t k = 0; k < density.size(); ++k) {
+      const std::complex<double> value = mode[static_cast<Eigen::Index>(k)];
+      density[k] += share * peak / scale * (value.real() + value.imag());
+    }
+  }
+  return density;
+}
+
 std::vector<double> with_slow_modes(const StationaryProblem& problem, std::vector<double> density) {
   const Derived d = problem.model.derived(problem.p);
   const double minimum = problem.model.plane(problem.p).minimum;

@@ -2,6 +2,8 @@
 #include <functional>
 #include <vector>
 
+#include <Eigen/Core>
+
 #include "kernels/backend.hpp"
 #include "solver/model.hpp"
 #include "solver/tables.hpp"
@@ -51,6 +53,8 @@ std::vector<double> quasi_gibbs_density(const Model& model, int p, const PhaseMe
 std::vector<double> nearest_density(const StationaryProblem& problem);
 /// The same in one well, 0 outside.
 std::vector<double> nearest_density(const StationaryProblem& problem, const Well& well);
+/// A density and something of each mode.
+std::vector<double> with_modes(std::vector<double> density, const std::vector<Eigen::VectorXcd>& modes);
 /// A density times low polynomials: a start that holds all slow modes.
 std::vector<double> with_slow_modes(const StationaryProblem& problem, std::vector<double> density);
 

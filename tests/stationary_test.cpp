@@ -242,14 +242,11 @@ TEST(Window, LongestByHand) {
 
 TEST(NestedDissection, IsAPermutation) {
   for (const bool is_periodic : {false, true}) {
-    for (const int mirror_rows : {0, 16, 33}) {
-      for (const int velocity_cells : {40, 41}) {
-        const int cells = 67 * velocity_cells;
-        const auto order = nested_dissection(
-            {67, velocity_cells, 4, 3, is_periodic && mirror_rows == 0, mirror_rows, mirror_rows / 2});
-        EXPECT_EQ(std::set<int>(order.begin(), order.end()).size(), static_cast<std::size_t>(cells));
-        EXPECT_EQ(*std::max_element(order.begin(), order.end()), cells - 1);
-      }
+    for (const int velocity_cells : {40, 41}) {
+      const int cells = 67 * velocity_cells;
+      const auto order = nested_dissection({67, velocity_cells, 4, 3, is_periodic});
+      EXPECT_EQ(std::set<int>(order.begin(), order.end()).size(), static_cast<std::size_t>(cells));
+      EXPECT_EQ(*std::max_element(order.begin(), order.end()), cells - 1);
     }
   }
 }
