@@ -46,7 +46,7 @@ class ArnoldiOperator {
 struct Attempt {
   PropagationPlan plan;
   bool converged = false;
-  bool stable = false;  ///< no mode grows, and the density is one
+  bool stable = false;  ///< no mode grows or is one of the step, and the density is one
   std::vector<double> density;
   std::vector<Mode> all;        ///< every mode found, the stationary one first
   std::vector<Complex> factor;  ///< μ of each
@@ -178,7 +178,7 @@ class Arnoldi {
     more_ = beyond;
     const std::vector<double> start = with_modes(nearby.density, nearby.modes);
     Attempt attempt = solve_with(plan, start);
-    constexpr int most_attempts = 3;
+    constexpr int most_attempts = 5;
     for (int k = 1; k < most_attempts && attempt.converged && !attempt.stable && stabilise(plan); ++k)
       attempt = solve_with(plan, start);
     return finished(std::move(attempt));
@@ -285,7 +285,14 @@ class Arnoldi {
   }
 
   void measure(Propagator& propagator, Attempt& attempt) {
-    for (std::size_t k = 1; k < attempt.all.size() && !is_map(); ++k) complete(propagator, attempt.all[k]);
+    for (std::size_t k = 1; k < attempt.all.size() && !is_map(); ++k) {
+      complete(propagator, attempt.all[k]);
+      // Waves of a few cells that the step hardly damps: no modes of the process.
+      const SpectralLine& line = attempt.all[k].line;
+      if (!(line.error <= -line.eigenvalue.real()) && line.error > 1.0 / problem_.relaxation_time())
+        attempt.stable = false;
+    }
+    if (!attempt.stable) return;
     attempt.slow = slow_modes({attempt.all.begin() + 1, attempt.all.end()}, options_.modes + more_, perturbation_);
     const Vector density =
         Eigen::Map<const Vector>(attempt.density.data(), static_cast<Eigen::Index>(attempt.density.size()));

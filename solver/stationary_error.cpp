@@ -203,19 +203,36 @@ std::vector<Complex> matched(const std::vector<SpectralLine>& lines, const std::
   return result;
 }
 
-void add_grid_errors(const StationaryProblem& problem, StationaryState& state) {
-  GridStudy study(problem, state);
-  if (!study.run()) {
-    state.space_error_estimate = unknown;
-    return;
+/// Where exp(−(v²/2 + k L_λ)/T) is stationary the error of the density is known.
+void add_distance_from_gibbs(const StationaryProblem& problem, StationaryState& state) {
+  const PhasePlane& plane = problem.plane();
+  const auto gibbs = gibbs_density(problem.model, problem.p, plane);
+  const auto weights = theta_weights(problem.mesh);
+  const auto columns = static_cast<std::size_t>(plane.velocity.cells);
+  double distance = 0.0;
+  double mass = 0.0;
+  for (std::size_t k = 0; k < gibbs.size(); ++k) mass += weights[k / columns] * gibbs[k] * plane.cell_area();
+  for (std::size_t k = 0; k < gibbs.size(); ++k)
+    distance += weights[k / columns] * std::abs(state.density[k] - gibbs[k] / mass) * plane.cell_area();
+  state.space_error_estimate = distance;
+  // Sums over these cells would have the error of their own width.
+  constexpr int finer = 8;
+  PhasePlane fine = plane;
+  fine.theta.cells *= finer;
+  const PhaseMesh mesh({fine}, problem.mesh.walls());
+  const Moments found = moments_of(problem.mesh, state.density);
+  const Moments exact = moments_of(mesh, gibbs_density(problem.model, problem.p, fine));
+  for (std::size_t a = 0; a < 2; ++a) {
+    state.mean_error[a] += std::abs(found.mean[a] - exact.mean[a]);
+    for (std::size_t b = 0; b < 2; ++b)
+      state.covariance_error[a][b] += std::abs(found.covariance[a][b] - exact.covariance[a][b]);
   }
-  state.space_error_estimate = study.density();
+}
+
+void add_grid_errors_of_moments(const GridStudy& study, StationaryState& state) {
   std::vector<Moments> moments;
-  std::vector<std::vector<Complex>> lines;
-  for (std::size_t k = 0; k < study.grids(); ++k) {
+  for (std::size_t k = 0; k < study.grids(); ++k)
     moments.push_back(moments_of(study.mesh(k), study.state(k).density));
-    lines.push_back(matched(state.spectrum, study.state(k).spectrum));
-  }
   const auto error_of = [&](const auto& value) {
     return study.error([&](std::size_t k) { return std::abs(value(moments[k]) - value(moments[k + 1])); });
   };
@@ -224,9 +241,31 @@ void add_grid_errors(const StationaryProblem& problem, StationaryState& state) {
     for (std::size_t b = 0; b < 2; ++b)
       state.covariance_error[a][b] += error_of([&](const Moments& m) { return m.covariance[a][b]; });
   }
+}
+
+void add_grid_errors_of_lines(const GridStudy& study, StationaryState& state) {
+  std::vector<std::vector<Complex>> lines;
+  for (std::size_t k = 0; k < study.grids(); ++k) lines.push_back(matched(state.spectrum, study.state(k).spectrum));
   for (std::size_t line = 0; line < state.spectrum.size(); ++line)
     state.spectrum[line].error +=
         study.error([&](std::size_t k) { return std::abs(lines[k][line] - lines[k + 1][line]); });
+}
+
+void add_grid_errors(const StationaryProblem& problem, StationaryState& state) {
+  const bool is_known = problem.is_gibbs();
+  if (is_known) add_distance_from_gibbs(problem, state);
+  if (is_known && state.spectrum.empty()) return;
+  GridStudy study(problem, state);
+  if (study.run()) {
+    if (!is_known) {
+      state.space_error_estimate = study.density();
+      add_grid_errors_of_moments(study, state);
+    }
+    add_grid_errors_of_lines(study, state);
+    return;
+  }
+  if (!is_known) state.space_error_estimate = unknown;
+  for (SpectralLine& line : state.spectrum) line.error = unknown;
 }
 
 /// What passes each wall that the process has not, per time.
