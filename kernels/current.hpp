@@ -1,6 +1,6 @@
 #pragma once
 #include "kernels/differences.hpp"
-#include "kernels/generator_matrix.hpp"
+#include "kernels/generator_reach.hpp"
 #include "meshes/field_view.hpp"
 
 /// Probability current and generator (docs/method.md, eqs. 34-39).

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/generator_reach.hpp"
 #include "meshes/host_device.hpp"
 #include "meshes/phase_mesh.hpp"
 
@@ -37,10 +38,6 @@ struct MultiplyRow {
     y[row] = sum;
   }
 };
-
-/// Cells around a cell that its row of the generator holds: as many as that along each axis, on both sides.
-inline constexpr int generator_theta_reach = 4;
-inline constexpr int generator_velocity_reach = 3;
 
 /// The generator L_h of one plane as a matrix: the same face weights as kernels/current.hpp. Row and column i·v_cells +
 /// j. `friction`, `force` and `diffusion` are those of the plane. Between closed walls each column sums to 0 but for

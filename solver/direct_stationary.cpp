@@ -246,9 +246,8 @@ class Direct {
       const auto is_next = [&](const Mode& mode) {
         const double wanted = mode.line.eigenvalue.imag();
         return wanted > 0.5 * frequencies.front() &&
-               std::all_of(frequencies.begin(), frequencies.end(), [&](double other) {
-                 return std::abs(wanted - frequency) <= std::abs(wanted - other);
-               });
+               std::all_of(frequencies.begin(), frequencies.end(),
+                           [&](double other) { return std::abs(wanted - frequency) <= std::abs(wanted - other); });
       };
       if (std::any_of(modes.begin(), modes.end(), is_next)) list.push_back(frequency);
     }

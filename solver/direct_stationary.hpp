@@ -1,5 +1,5 @@
 #pragma once
-#include "solver/stationary.hpp"
+#include "solver/stationary_state.hpp"
 
 namespace underdamp {
 

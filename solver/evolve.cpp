@@ -192,8 +192,7 @@ Frame Simulation::observe(int index) {
 }
 
 StationaryState Simulation::solve_stationary(int p, const std::function<void()>& poll) const {
-  return underdamp::solve_stationary(
-      {backend_, *model_, p, mesh_->only(p), tables_->only(p), *spec_.stationary, poll});
+  return underdamp::solve_stationary({backend_, *model_, p, mesh_->only(p), tables_->only(p), *spec_.stationary, poll});
 }
 
 Observables Simulation::observe_density(int p, const std::vector<double>& density) const {

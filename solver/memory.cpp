@@ -11,7 +11,6 @@
 #include "meshes/error.hpp"
 #include "meshes/field_size.hpp"
 #include "solver/checkpoint.hpp"
-#include "solver/stationary.hpp"
 #include "solver/window.hpp"
 
 namespace underdamp {

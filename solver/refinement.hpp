@@ -1,7 +1,7 @@
 #pragma once
 #include <functional>
 
-#include "solver/stationary.hpp"
+#include "solver/stationary_state.hpp"
 #include "solver/vector_space.hpp"
 
 /// From the generator matrix to the accuracy of the propagator (docs/method.md, section 10).

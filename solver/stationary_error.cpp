@@ -8,9 +8,9 @@
 
 #include <fmt/format.h>
 
-#include "kernels/theta_walls.hpp"
 #include "meshes/error.hpp"
 #include "solver/resampling.hpp"
+#include "solver/stationary_methods.hpp"
 
 namespace underdamp {
 namespace {
@@ -149,7 +149,9 @@ class GridStudy {
     for (const Mode& mode : state_.modes) {
       const Eigen::VectorXd re = mode.vector.real();
       const Eigen::VectorXd im = mode.vector.imag();
-      const auto part = [&](const Eigen::VectorXd& values) { return on(mesh, problem_.mesh, {values.begin(), values.end()}); };
+      const auto part = [&](const Eigen::VectorXd& values) {
+        return on(mesh, problem_.mesh, {values.begin(), values.end()});
+      };
       const auto resampled_re = part(re);
       const auto resampled_im = part(im);
       Eigen::VectorXcd vector(static_cast<Eigen::Index>(resampled_re.size()));
@@ -231,8 +233,7 @@ void add_distance_from_gibbs(const StationaryProblem& problem, StationaryState& 
 
 void add_grid_errors_of_moments(const GridStudy& study, StationaryState& state) {
   std::vector<Moments> moments;
-  for (std::size_t k = 0; k < study.grids(); ++k)
-    moments.push_back(moments_of(study.mesh(k), study.state(k).density));
+  for (std::size_t k = 0; k < study.grids(); ++k) moments.push_back(moments_of(study.mesh(k), study.state(k).density));
   const auto error_of = [&](const auto& value) {
     return study.error([&](std::size_t k) { return std::abs(value(moments[k]) - value(moments[k + 1])); });
   };

@@ -1,5 +1,5 @@
 #pragma once
-#include "solver/stationary.hpp"
+#include "solver/stationary_state.hpp"
 
 /// What grid and box cost a stationary state (docs/method.md, section 10).
 namespace underdamp {

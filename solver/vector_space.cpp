@@ -1,6 +1,6 @@
 #include "solver/vector_space.hpp"
 
-#include "kernels/theta_walls.hpp"
+#include "kernels/backend.hpp"
 
 namespace underdamp {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/theta_walls.hpp"
+#include "kernels/backend.hpp"
 
 namespace underdamp {
 namespace {
