@@ -168,7 +168,7 @@ class Direct {
 
   /// Only then do modes that are slow lie far from 0.
   bool is_weakly_damped() const {
-    constexpr double weak = 0.3;
+    constexpr double weak = 0.7;
     return problem_.model.derived(problem_.p).zeta < weak;
   }
 
@@ -204,8 +204,8 @@ class Direct {
     double frequency = base;
     double decay = 0.5 * problem_.model.gamma();  // of the first harmonic
     for (int n = 1; n <= most; ++n) {
-      constexpr double tie = 1e-3;
-      if (n > 1 && !(n * decay < (1.0 - tie) * decay_of_last_wanted(values_of(found)))) return;
+      constexpr double anharmonic = 1.05;  // harmonics need not decay in proportion
+      if (n > 1 && !(n * decay < anharmonic * decay_of_last_wanted(values_of(found)))) return;
       add_complex_shift(n * frequency, start, found);
       frequencies.push_back(n * frequency);
       if (n > 1) continue;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <memory>
 #include <numeric>
 
 #include "solver/propagator.hpp"
@@ -17,7 +18,7 @@ class Evolution {
       : problem_(problem),
         backend_(problem.backend),
         relaxation_(problem.relaxation_time()),
-        propagator_(make_propagator()),
+        propagator_(make_propagator(first_length())),
         field_(backend_.allocate(problem.mesh.shape())),
         before_(backend_.allocate(problem.mesh.shape())) {
     backend_.upload(start, *field_);
@@ -38,20 +39,18 @@ class Evolution {
 
   StationaryState solve() {
     StationaryState state;
-    std::vector<double> residuals;
-    double rate = slowest_;
-    constexpr int most = 5000;
-    for (int k = 0; k < most && !state.converged; ++k) {
-      problem_.poll();
-      residuals.push_back(turn());
-      ++state.applications;
-      if (!std::isfinite(residuals.back())) break;
-      rate = decay(residuals, rate);
-      state.converged = residuals.size() >= window && residuals.back() / rate <= problem_.options.tolerance;
+    double rate = settle(state);
+    double step = step_error(rate);
+    constexpr int most_turns = 6;
+    for (int turn = 0; turn < most_turns && state.converged && step > 0.5 * problem_.options.tolerance; ++turn) {
+      const double before = step;
+      shorten_windows(step);
+      rate = settle(state);
+      step = step_error(rate);
+      if (!(step < 0.8 * before)) break;  // the grid, or rounding
     }
-    state.residual = residuals.back();
     state.leak = leak_;
-    state.error_estimate = (residuals.back() + propagator_.window_error(*field_) / propagator_.window_length()) / rate;
+    state.error_estimate = state.residual / rate + step;
     std::vector<double> values(problem_.mesh.shape().cells());
     backend_.download(*field_, values);
     take_density(values, problem_.mesh, state.density);
@@ -62,12 +61,45 @@ class Evolution {
  private:
   static constexpr std::size_t window = 5;
 
-  Propagator make_propagator() const {
-    const Tables& tables = problem_.tables;
-    const double longest = std::min({relaxation_, 0.8 / tables.rate[0], longest_window(problem_.mesh, tables)});
-    const double length = problem_.is_map() ? tables.learning_rate : longest;
+  std::unique_ptr<Propagator> make_propagator(double length) const {
     const int windows = std::max(1, static_cast<int>(std::ceil(relaxation_ / length)));
-    return Propagator(backend_, problem_.mesh, tables, length, windows, problem_.options.tolerance < 1e-6 ? 6 : 5);
+    return std::make_unique<Propagator>(backend_, problem_.mesh, problem_.tables, length, windows,
+                                        problem_.options.tolerance < 1e-6 ? 6 : 5);
+  }
+  double first_length() const {
+    const Tables& tables = problem_.tables;
+    return problem_.is_map() ? tables.learning_rate
+                             : std::min({relaxation_, 0.8 / tables.rate[0], longest_window(problem_.mesh, tables)});
+  }
+
+  /// Turns until the residual is small against the rate at which it falls, which is returned.
+  double settle(StationaryState& state) {
+    std::vector<double> residuals;
+    double rate = slowest_;
+    constexpr int most = 5000;
+    state.converged = false;
+    for (int k = 0; k < most && !state.converged; ++k) {
+      problem_.poll();
+      residuals.push_back(turn());
+      ++state.applications;
+      if (!std::isfinite(residuals.back())) break;
+      rate = decay(residuals, rate);
+      const double enough = 0.5 * problem_.options.tolerance;  // the step takes the rest
+      state.converged = residuals.size() >= window && residuals.back() / rate <= enough;
+    }
+    state.residual = residuals.back();
+    return rate;
+  }
+
+  /// What the step does to the density in one window, summed up while it relaxes. The map has no smaller one.
+  double step_error(double rate) {
+    return problem_.is_map() ? 0.0 : propagator_->window_error(*field_) / (propagator_->window_length() * rate);
+  }
+
+  void shorten_windows(double step) {
+    const double order = 2.0 * propagator_->levels();
+    const double shrink = std::clamp(std::pow(0.2 * problem_.options.tolerance / step, 1.0 / order), 0.3, 0.8);
+    propagator_ = make_propagator(shrink * propagator_->window_length());
   }
 
   /// Rate of the slowest relaxation that is to be expected: over a barrier, e^{−ΔΦ}/t_relax.
@@ -86,13 +118,13 @@ class Evolution {
   /// One relaxation time; returns ‖Φ_T p − p‖₁/T.
   double turn() {
     backend_.copy(*field_, *before_);
-    propagator_.apply(*field_);
+    propagator_->apply(*field_);
     // Mass that leaves through the walls is no change of shape.
     const double kept = mass(*field_) / mass(*before_);
-    leak_ = -std::log(kept) / propagator_.time();
+    leak_ = -std::log(kept) / propagator_->time();
     const std::array<const Field*, 2> pair{field_.get(), before_.get()};
     const std::array<double, 2> difference{1.0, -kept};
-    return backend_.combination_norm(pair, difference)[0] * problem_.plane().cell_area() / propagator_.time();
+    return backend_.combination_norm(pair, difference)[0] * problem_.plane().cell_area() / propagator_->time();
   }
 
   double mass(const Field& field) {
@@ -106,14 +138,14 @@ class Evolution {
     if (residuals.size() < window || !(residuals.back() * relaxation_ > 1e-12)) return rate;
     const double fall = std::log(residuals[residuals.size() - window] / residuals.back());
     return std::min(slowest_,
-                    std::max(fall / (static_cast<double>(window - 1) * propagator_.time()), 1e-6 / relaxation_));
+                    std::max(fall / (static_cast<double>(window - 1) * propagator_->time()), 1e-6 / relaxation_));
   }
 
   const StationaryProblem& problem_;
   Backend& backend_;
   double relaxation_;
   double slowest_ = slowest();
-  Propagator propagator_;
+  std::unique_ptr<Propagator> propagator_;
   std::unique_ptr<Field> field_;
   std::unique_ptr<Field> before_;
   double leak_ = 0.0;
