@@ -8,6 +8,7 @@
 
 #include "meshes/error.hpp"
 #include "solver/initial_state.hpp"
+#include "solver/wells.hpp"
 
 namespace underdamp {
 namespace {
@@ -50,9 +51,9 @@ struct Spread {
 };
 
 /// Walks away from the minimum until the quasi-potential Φ = ∫ dU/T is twice what a wall needs, and the start with what
-/// noise adds can climb no higher.
+/// noise adds can climb no higher, and beyond θ = `passing`.
 void walk(const Model& model, int p, const std::optional<Interval>& domain, const Spread& start, double direction,
-          Landscape& landscape) {
+          double passing, Landscape& landscape) {
   const double minimum = model.plane(p).minimum;
   const double base = model.k() * model.loss(p, minimum);
   double step = 0.02 * model.derived(p).std_theta;
@@ -65,7 +66,8 @@ void walk(const Model& model, int p, const std::optional<Interval>& domain, cons
     return within && previous < start.energy + exponent_at_wall * hottest;
   };
   constexpr int most = 20000;
-  for (int s = 0; s < most && (phi < 2.0 * exponent_at_wall || start_climbs()); ++s, step *= 1.002) {
+  const auto is_short = [&] { return direction * (passing - theta) > 0.0; };
+  for (int s = 0; s < most && (phi < 2.0 * exponent_at_wall || start_climbs() || is_short()); ++s, step *= 1.002) {
     theta += direction * step;
     const bool outside = domain && (theta < domain->lower || theta > domain->upper);
     if (outside) theta = direction > 0.0 ? domain->upper : domain->lower;
@@ -88,8 +90,21 @@ void walk(const Model& model, int p, const std::optional<Interval>& domain, cons
 
 Landscape survey(const Spec& spec, const Model& model, int p, const Spread& start) {
   const auto domain = allowed(spec, model, p);
-  Landscape left;
-  walk(model, p, domain, start, -1.0, left);
+  const double minimum = model.plane(p).minimum;
+  const auto walked = [&](double direction) {
+    Landscape side;
+    walk(model, p, domain, start, direction, minimum, side);
+    if (!spec.stationary) return side;
+    // Wells behind barriers so high that the walk has stopped at them.
+    const Interval inside{std::min(minimum, side.theta.back()), std::max(minimum, side.theta.back())};
+    const auto wells = wells_beyond(model, p, inside, direction, domain, least_well_weight);
+    if (wells.empty()) return side;
+    side = {};
+    walk(model, p, domain, start, direction, wells.back().bottom, side);
+    return side;
+  };
+  const Landscape left = walked(-1.0);
+  const Landscape right = walked(1.0);
   Landscape landscape;
   landscape.theta.assign(left.theta.rbegin(), left.theta.rend());
   landscape.potential.assign(left.potential.rbegin(), left.potential.rend());
@@ -98,7 +113,12 @@ Landscape survey(const Spec& spec, const Model& model, int p, const Spread& star
   landscape.theta.push_back(model.plane(p).minimum);
   landscape.potential.push_back(0.0);
   landscape.temperature.push_back(model.diffusion(p, model.plane(p).minimum) / model.gamma());
-  walk(model, p, domain, start, 1.0, landscape);
+  const auto append = [](std::vector<double>& to, const std::vector<double>& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
+  append(landscape.theta, right.theta);
+  append(landscape.potential, right.potential);
+  append(landscape.temperature, right.temperature);
   return landscape;
 }
 

@@ -18,6 +18,8 @@ struct PlaneBox {
 /// Everything that the run will meet stays inside ±`box_deviations` standard deviations, start included: the same share
 /// of a Gaussian, 1.3e-12, lies beyond each wall.
 inline constexpr double box_deviations = 7.0;
+/// A well with less of the Gibbs weight than this is left out of the box of a stationary state.
+inline constexpr double least_well_weight = 1e-9;
 
 /// The box of plane p. Axes that the spec fixes are taken from it. Throws Error (bad_input) if the box must leave the
 /// range where loss and noise are known, or if nothing confines the parameter.

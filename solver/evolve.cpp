@@ -9,6 +9,7 @@
 
 #include "meshes/error.hpp"
 #include "solver/memory.hpp"
+#include "solver/wells.hpp"
 
 namespace underdamp {
 namespace {
@@ -265,6 +266,23 @@ Resolution resolution(const PhasePlane& plane, const Matrix2& covariance) {
   return {theta, velocity, larger > 0.0 ? std::sqrt(std::max(determinant, 0.0) / larger) : 0.0};
 }
 
+/// Beyond an open wall of a box for a stationary state.
+void append_wells_outside(const Model& model, const PhaseMesh& mesh, int p, std::vector<std::string>& warnings) {
+  if (mesh.walls().is_periodic()) return;
+  const Interval inside{mesh.plane(p).theta.lower, mesh.plane(p).theta.upper};
+  const auto check = [&](ThetaBoundary wall, double direction) {
+    if (wall != ThetaBoundary::open) return;
+    for (const DistantWell& well : wells_beyond(model, p, inside, direction, model.domain(p), least_well_weight)) {
+      warnings.push_back(fmt::format(
+          "{}the box leaves out a well at theta = {:.4g}, whose Gibbs weight is {:.1e} of that inside: what is called "
+          "stationary is so only between these walls; widen grid.theta to hold it",
+          plane_prefix(model, p), well.bottom, well.weight));
+    }
+  };
+  check(mesh.walls().lower, -1.0);
+  check(mesh.walls().upper, 1.0);
+}
+
 std::vector<std::string> resolution_warnings(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
   std::vector<std::string> warnings;
   const auto check = [&](const std::string& which, const Matrix2& covariance) {
@@ -288,6 +306,7 @@ std::vector<std::string> resolution_warnings(const Spec& spec, const Model& mode
         fewest_cells_per_deviation, std::ceil(mesh.theta_cells() * more), std::ceil(mesh.velocity_cells() * more)));
   };
   check("the stationary state", model.stationary_covariance(p));
+  if (spec.stationary) append_wells_outside(model, mesh, p, warnings);
   if (spec.evolve && spec.initial.kind != InitialKind::uniform) {
     const double outside = share_outside(mesh.plane(p), initial_moments(spec, model, p));
     if (outside > leak_warning) {

@@ -203,6 +203,53 @@ class Crossing {
 
 }  // namespace
 
+std::vector<DistantWell> wells_beyond(const Model& model, int p, const Interval& inside, double direction,
+                                      const std::optional<Interval>& limits, double least) {
+  const QuasiPotential q = quasi_potential(model, p, inside, false);
+  const double length = inside.upper - inside.lower;
+  const double width = length / static_cast<double>(q.phi.size() - 1);
+  double whole = 0.0;
+  for (std::size_t k = 0; k < q.phi.size(); ++k) whole += width * std::exp(-q.phi[k]) / q.temperature[k];
+  double theta = direction > 0.0 ? inside.upper : inside.lower;
+  double phi = direction > 0.0 ? q.phi.back() : q.phi.front();
+  double height = model.k() * model.loss(p, theta);
+  constexpr double furthest = 100.0;
+  constexpr double growth = 1.005;
+  constexpr double depth = 1.0;   // of what is a well
+  constexpr double margin = 3.0;  // above its bottom hardly anything is left
+  constexpr double most = 600.0;  // e^most is still finite
+  std::vector<DistantWell> wells;
+  std::optional<DistantWell> well;
+  double top = phi;
+  double lowest = phi;
+  const auto take = [&] {
+    if (well && well->weight >= least * whole) wells.push_back({well->bottom, well->weight / whole});
+    well.reset();
+  };
+  double passed = 0.0;
+  for (double step = 0.0005 * length; passed < furthest * length; passed += step, step *= growth) {
+    theta += direction * step;
+    const double next = model.k() * model.loss(p, theta);
+    const double temperature = model.diffusion(p, theta) / model.gamma();
+    const bool is_within = !limits || (theta >= limits->lower && theta <= limits->upper);
+    if (!is_within || !std::isfinite(next) || !(temperature > 0.0)) break;
+    phi += (next - height) / temperature;
+    height = next;
+    if (!well && phi < top - depth) {
+      well.emplace();
+      lowest = infinite;
+    }
+    top = well ? phi : std::max(top, phi);
+    if (!well) continue;
+    if (phi < lowest) well->bottom = theta;
+    lowest = std::min(lowest, phi);
+    well->weight += step * std::exp(std::min(-phi, most)) / temperature;
+    if (phi > lowest + margin) take();
+  }
+  take();
+  return wells;
+}
+
 void set_well_shares(const PhaseMesh& mesh, const QuasiPotential& potential, const std::vector<Well>& wells,
                      const std::vector<double>& shares, std::vector<double>& density) {
   const PhasePlane& plane = mesh.plane(0);

@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "meshes/phase_mesh.hpp"
@@ -37,6 +38,17 @@ struct Well {
 
 /// Wells that are separated by barriers of at least `least`, in units of T, by increasing θ.
 std::vector<Well> wells_of(const QuasiPotential& potential, double least);
+
+/// A well that lies outside a stretch of θ.
+struct DistantWell {
+  double bottom = 0.0;
+  double weight = 0.0;  ///< of ∫ e^{−Φ}/T there, relative to that inside
+};
+
+/// Wells with at least the weight `least` beyond the lower (`direction` −1) or the upper end (+1) of `inside`, within
+/// `limits`, nearest first: searched to a hundred times its length, at points that lie further apart the further out.
+std::vector<DistantWell> wells_beyond(const Model& model, int p, const Interval& inside, double direction,
+                                      const std::optional<Interval>& limits, double least);
 
 /// Scales the rows of a density so that each well holds the given share; on the way over a barrier by the probability
 /// of ending on the other side. `shares` add up to 1.
