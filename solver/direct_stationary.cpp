@@ -145,7 +145,7 @@ class Direct {
       for (const double base : oscillations()) follow_harmonics(base, rough, found, state.frequencies);
     }
     const bool is_gibbs = refinement != nullptr && problem_.is_gibbs();
-    const auto weight = is_gibbs ? gibbs_density(problem_.model, problem_.p, problem_.plane()) : std::vector<double>{};
+    const auto weight = is_gibbs ? gibbs_density(problem_.model, problem_.p, problem_.mesh) : std::vector<double>{};
     const Eigen::Map<const Vector> gibbs(weight.data(), static_cast<Eigen::Index>(weight.size()));
     const double slow = margin * decay_of_last_wanted(values_of(found));
     std::vector<Mode> modes;

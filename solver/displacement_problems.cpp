@@ -114,7 +114,7 @@ class ProblemSolver {
 
 std::vector<double> stationary_density(Backend& backend, const Spec& spec, const Model& model, int p,
                                        const PhaseMesh& mesh, const std::function<void()>& poll) {
-  if (spec.dynamics != Dynamics::sgd && spec.has_constant_noise()) return gibbs_density(model, p, mesh.plane(p));
+  if (spec.dynamics != Dynamics::sgd && spec.has_constant_noise()) return gibbs_density(model, p, mesh);
   if (spec.is_linear()) return linearised_density(model, p, mesh.only(p));
   StationarySpec options;
   options.modes = 1;

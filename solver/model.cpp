@@ -54,6 +54,28 @@ Lowest lowest(const F& f, const Interval& window) {
   return result;
 }
 
+/// The lowest point of a window that is lower than what is next to it on both sides; absent if there is none.
+template <class F>
+std::optional<double> lowest_inside(const F& f, const Interval& window) {
+  constexpr int samples = 4000;
+  const double step = (window.upper - window.lower) / samples;
+  std::optional<double> bottom;
+  double least = std::numeric_limits<double>::infinity();
+  double before = f(window.lower);
+  double here = f(window.lower + step);
+  for (int s = 1; s < samples; ++s) {
+    const double after = f(window.lower + (s + 1) * step);
+    if (here < before && here <= after && here < least) {
+      least = here;
+      bottom = window.lower + s * step;
+    }
+    before = here;
+    here = after;
+  }
+  if (bottom) bottom = boost::math::tools::brent_find_minima(f, *bottom - step, *bottom + step, 50).first;
+  return bottom;
+}
+
 /// Where the well around a minimum ends in one direction: where the height over the temperature is 40, at a wall, or
 /// at the top of a barrier of 1 or more beyond which it falls by a half again. Absent if it ends at an open wall that
 /// is the minimum itself, or nowhere.
@@ -286,6 +308,12 @@ void Model::locate_minimum(const Spec& spec, PlaneModel& plane) const {
            "use a loss with a minimum, or closed walls (grid.theta_boundary)");
   }
   if (found.is_flat) found.theta = 0.5 * (window.lower + window.upper);
+  if (spec.grid.theta && found.at_end) {
+    // Beyond an open wall it falls on: what is held is held further in.
+    const double middle = 0.5 * (window.lower + window.upper);
+    const ThetaBoundary wall = found.theta < middle ? spec.grid.walls.lower : spec.grid.walls.upper;
+    if (wall == ThetaBoundary::open) found.theta = lowest_inside(loss, window).value_or(found.theta);
+  }
   if ((may_grow && found.at_end) || found.value < -1e3 * found.highest) {
     reject(fmt::format("has no minimum: it falls without bound towards x = {:.3g}", found.theta),
            "use a loss that grows on both sides, or give grid.theta");

@@ -208,14 +208,12 @@ std::vector<Complex> matched(const std::vector<SpectralLine>& lines, const std::
 /// Where exp(−(v²/2 + k L_λ)/T) is stationary the error of the density is known.
 void add_distance_from_gibbs(const StationaryProblem& problem, StationaryState& state) {
   const PhasePlane& plane = problem.plane();
-  const auto gibbs = gibbs_density(problem.model, problem.p, plane);
+  const auto gibbs = gibbs_density(problem.model, problem.p, problem.mesh);
   const auto weights = theta_weights(problem.mesh);
   const auto columns = static_cast<std::size_t>(plane.velocity.cells);
   double distance = 0.0;
-  double mass = 0.0;
-  for (std::size_t k = 0; k < gibbs.size(); ++k) mass += weights[k / columns] * gibbs[k] * plane.cell_area();
   for (std::size_t k = 0; k < gibbs.size(); ++k)
-    distance += weights[k / columns] * std::abs(state.density[k] - gibbs[k] / mass) * plane.cell_area();
+    distance += weights[k / columns] * std::abs(state.density[k] - gibbs[k]) * plane.cell_area();
   state.space_error_estimate = distance;
   // Sums over these cells would have the error of their own width.
   constexpr int finer = 8;
@@ -223,7 +221,7 @@ void add_distance_from_gibbs(const StationaryProblem& problem, StationaryState& 
   fine.theta.cells *= finer;
   const PhaseMesh mesh({fine}, problem.mesh.walls());
   const Moments found = moments_of(problem.mesh, state.density);
-  const Moments exact = moments_of(mesh, gibbs_density(problem.model, problem.p, fine));
+  const Moments exact = moments_of(mesh, gibbs_density(problem.model, problem.p, mesh));
   for (std::size_t a = 0; a < 2; ++a) {
     state.mean_error[a] += std::abs(found.mean[a] - exact.mean[a]);
     for (std::size_t b = 0; b < 2; ++b)

@@ -33,7 +33,7 @@ void settle_wells(const StationaryProblem& problem, StationaryState& state) {
     const Axis& theta = problem.plane().theta;
     const QuasiPotential q =
         quasi_potential(problem.model, problem.p, {theta.lower, theta.upper}, problem.mesh.walls().is_periodic());
-    const auto gibbs = gibbs_density(problem.model, problem.p, problem.plane());
+    const auto gibbs = gibbs_density(problem.model, problem.p, problem.mesh);
     set_well_shares(problem.mesh, q, wells, well_shares(problem.mesh, wells, gibbs), state.density);
     const std::vector<double> density = std::move(state.density);
     take_density(density, problem.mesh, state.density);

@@ -9,9 +9,12 @@
 namespace underdamp {
 namespace {
 
-void normalise(std::vector<double>& values, double area) {
+/// To ∫ p = 1 on the cells of one plane of the mesh.
+void normalise(std::vector<double>& values, const PhaseMesh& mesh, double area) {
+  const auto weights = theta_weights(mesh);
+  const auto columns = static_cast<std::size_t>(mesh.velocity_cells());
   double mass = 0.0;
-  for (const double value : values) mass += value * area;
+  for (std::size_t k = 0; k < values.size(); ++k) mass += weights[k / columns] * values[k] * area;
   for (double& value : values) value /= mass;
 }
 
@@ -63,7 +66,8 @@ std::vector<double> linearised_density(const Model& model, int p, const PhaseMes
   return density;
 }
 
-std::vector<double> gibbs_density(const Model& model, int p, const PhasePlane& plane) {
+std::vector<double> gibbs_density(const Model& model, int p, const PhaseMesh& mesh) {
+  const PhasePlane& plane = mesh.plane(mesh.planes() == 1 ? 0 : p);
   const double temperature = model.derived(p).temperature;
   std::vector<double> potential;
   for (int i = 0; i < plane.theta.cells; ++i) potential.push_back(model.k() * model.loss(p, plane.theta.center(i)));
@@ -75,7 +79,7 @@ std::vector<double> gibbs_density(const Model& model, int p, const PhasePlane& p
       values.push_back(std::exp(-(0.5 * v * v + height - lowest) / temperature));
     }
   }
-  normalise(values, plane.cell_area());
+  normalise(values, mesh, plane.cell_area());
   return values;
 }
 
@@ -96,12 +100,12 @@ std::vector<double> quasi_gibbs_density(const Model& model, int p, const PhaseMe
   }
   const double highest = *std::max_element(values.begin(), values.end());
   for (double& value : values) value /= highest;
-  normalise(values, plane.cell_area());
+  normalise(values, mesh, plane.cell_area());
   return values;
 }
 
 std::vector<double> nearest_density(const StationaryProblem& problem) {
-  if (problem.is_gibbs()) return gibbs_density(problem.model, problem.p, problem.plane());
+  if (problem.is_gibbs()) return gibbs_density(problem.model, problem.p, problem.mesh);
   return problem.is_map() && problem.wells().size() == 1 ? linearised_density(problem.model, problem.p, problem.mesh)
                                                          : quasi_gibbs_density(problem.model, problem.p, problem.mesh);
 }

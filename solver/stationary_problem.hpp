@@ -44,8 +44,9 @@ struct PropagationPlan {
 
 /// Density of the linearised process at the cell centres; on a circle folded onto it.
 std::vector<double> linearised_density(const Model& model, int p, const PhaseMesh& mesh);
-/// exp(−(v²/2 + k L_λ)/T) at the cell centres, normalised over the cells: stationary where the noise is constant.
-std::vector<double> gibbs_density(const Model& model, int p, const PhasePlane& plane);
+/// exp(−(v²/2 + k L_λ)/T) of plane p of a model at the cell centres, normalised by the sum over the cells with
+/// theta_weights(): stationary where the noise is constant. `mesh`: of that plane alone, or of all.
+std::vector<double> gibbs_density(const Model& model, int p, const PhaseMesh& mesh);
 /// exp(−Φ − v²/2T(θ))/T^{3/2}, Φ = ∫ k dL_λ/T: the same for noise that depends on θ, stationary under strong friction.
 std::vector<double> quasi_gibbs_density(const Model& model, int p, const PhaseMesh& mesh);
 

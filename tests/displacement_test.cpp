@@ -294,7 +294,7 @@ TEST(MomentSums, FourthDerivativeOfAQuarticMode) {
   const Model model(spec);
   const PhaseMesh mesh = make_mesh(spec, model);
   const ScaledPlane s = scaled_plane(model, 0, mesh.plane(0));
-  std::vector<double> field = gibbs_density(model, 0, mesh.plane(0));
+  std::vector<double> field = gibbs_density(model, 0, mesh);
   const double mass = moment_sums(s, field, 0.0).mass;
   const auto columns = static_cast<std::size_t>(s.plane.velocity.cells);
   double slope = 0.0;

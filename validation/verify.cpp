@@ -275,7 +275,7 @@ class Verifier {
       judge(name, "stationary density, exact Gaussian (L1)", l1, 0.0, l1, allowed);
       verify_eigenvalue(model, p, state, allowed);
     } else if (!map && spec.has_constant_noise()) {
-      const double l1 = l1_error(plane, state.density, gibbs_density(model, p, plane));
+      const double l1 = l1_error(plane, state.density, gibbs_density(model, p, simulation.mesh()));
       judge(name, "stationary density, Gibbs (L1)", l1, 0.0, l1, 20.0 * allowed);
     }
     if (map) return;
