@@ -366,6 +366,12 @@ class Run {
     return "; the state was saved in " + path.string();
   }
 
+  /// With which the error of the grid falls.
+  const char* power_of_cells(int p) const {
+    if (simulation_.tables().kinks[static_cast<std::size_t>(p)] > 0.0) return "second (the force jumps)";
+    return simulation_.mesh().walls().any_pressed() ? "fifth (a force acts at a reflecting wall)" : "eleventh";
+  }
+
   void check_accuracy() {
     const auto errors = simulation_.errors();
     for (std::size_t p = 0; p < last_.observables.size(); ++p) {
@@ -377,8 +383,9 @@ class Run {
       const std::string& name = simulation_.model().plane(static_cast<int>(p)).name;
       add_warnings({fmt::format(
           "{}the grid limits the accuracy, not the step: its error is about {:.1e}, more than the tolerance {:.1e}; "
-          "it falls with the eleventh power of the number of cells",
-          name.empty() ? "" : name + ": ", errors[p].space, simulation_.spec().evolve->tolerance)});
+          "it falls with the {} power of the number of cells",
+          name.empty() ? "" : name + ": ", errors[p].space, simulation_.spec().evolve->tolerance,
+          power_of_cells(static_cast<int>(p)))});
     }
   }
 
