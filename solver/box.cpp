@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "meshes/error.hpp"
+#include "solver/driven_box.hpp"
 #include "solver/initial_state.hpp"
 
 namespace underdamp {
@@ -297,7 +298,9 @@ Region blend(const Region& weak, const Region& strong, double zeta) {
 }
 
 /// What the box was made for, in words.
-std::string contents(const Spec& spec) {
+std::string contents(const Spec& spec, bool is_driven) {
+  if (is_driven)
+    return spec.evolve ? "the start along its path, of rest and of the running state" : "rest and of the running state";
   const bool has_path = !spec.is_linear() || spec.initial.kind == InitialKind::uniform;
   if (!spec.evolve) return spec.is_linear() ? "the stationary Gaussian" : "the stationary state";
   if (has_path) return "the start along its path, and of the stationary state";
@@ -327,9 +330,19 @@ void require_bounded(const Spec& spec, const Model& model, int p, const Region& 
          "use a start nearer to the minimum, or give grid.theta and grid.velocity");
 }
 
+/// On a circle around which a mean force drives: θ is the circle.
+Region driven_region(const Spec& spec, const Model& model, int p) {
+  Region region{*spec.grid.theta, driven_velocities(model, p, *spec.grid.theta, box_deviations)};
+  if (!spec.evolve) return region;
+  StartTube tube(spec, model, p);
+  include(region.velocity, tube.follow(std::min(spec.evolve->until, 60.0 * model.derived(p).relaxation_time)).velocity);
+  return region;
+}
+
 /// Smallest box around everything the run meets.
 Region required_region(const Spec& spec, const Model& model, int p) {
   const Derived d = model.derived(p);
+  if (model.is_driven(p)) return driven_region(spec, model, p);
   if (!spec.evolve && !spec.is_linear()) {
     const Landscape landscape = survey(spec, model, p, {{model.plane(p).minimum, model.plane(p).minimum}, 0.0});
     return blend(underdamped_region(landscape), overdamped_region(landscape), d.zeta);
@@ -403,7 +416,7 @@ PlaneBox choose_box(const Spec& spec, const Model& model, int p) {
       throw Error(error.code(), std::string("grid.theta: ") + error.what(), spec.place("grid.theta"));
     }
     box = {spec.grid.theta.value_or(region.theta), spec.grid.velocity.value_or(region.velocity), ""};
-    box.reason = fmt::format("±{} standard deviations of {}", box_deviations, contents(spec));
+    box.reason = fmt::format("±{} standard deviations of {}", box_deviations, contents(spec, model.is_driven(p)));
     if (spec.grid.theta) box.reason = "theta as given; velocity: " + box.reason;
     if (spec.grid.velocity) box.reason = "velocity as given; theta: " + box.reason;
   }

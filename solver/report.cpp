@@ -203,31 +203,47 @@ Json wells_json(const StationaryState& state) {
   return list;
 }
 
+Json driven_json(const DrivenState& driven) {
+  const PowerBalance& power = driven.power;
+  Json json{{"mean_force", power.mean_force},
+            {"mean_velocity", power.mean_velocity},
+            {"mean_velocity_error", driven.mean_velocity_error},
+            {"current", driven.current},
+            {"friction_power", power.friction},
+            {"noise_power", power.noise},
+            {"driving_power", power.drive()}};
+  if (driven.entropy_production) json["entropy_production"] = *driven.entropy_production;
+  return json;
+}
+
 Json stationary_json(const std::vector<StationaryResult>& results) {
   const auto each = [&](auto&& value) {
     return per_plane(static_cast<int>(results.size()),
                      [&](int p) { return Json(value(results[static_cast<std::size_t>(p)])); });
   };
   using Result = const StationaryResult&;
-  return {{"method", each([](Result r) { return r.state.method; })},
-          {"reason", each([](Result r) { return r.state.reason; })},
-          {"converged", each([](Result r) { return r.state.converged; })},
-          {"residual", each([](Result r) { return r.state.residual; })},
-          {"error_estimate", each([](Result r) { return r.state.error_estimate; })},
-          {"space_error_estimate", each([](Result r) { return r.state.space_error_estimate; })},
-          {"box_error_estimate", each([](Result r) { return r.state.box_error_estimate; })},
-          {"seconds", each([](Result r) { return r.state.seconds; })},
-          {"applications", each([](Result r) { return r.state.applications; })},
-          {"eigenvalues", each([](Result r) { return eigenvalues_json(r.state); })},
-          {"eigenvalue_errors", each([](Result r) { return eigenvalue_errors_json(r.state); })},
-          {"mean", each([](Result r) { return r.observables.mean; })},
-          {"mean_error", each([](Result r) { return r.state.mean_error; })},
-          {"covariance", each([](Result r) { return r.observables.covariance; })},
-          {"covariance_error", each([](Result r) { return r.state.covariance_error; })},
-          {"expected_loss", each([](Result r) { return r.observables.expected_loss; })},
-          {"entropy", each([](Result r) { return r.observables.entropy; })},
-          {"entropy_production", each([](Result r) { return r.observables.entropy_production; })},
-          {"wells", each([](Result r) { return wells_json(r.state); })}};
+  Json json{{"method", each([](Result r) { return r.state.method; })},
+            {"reason", each([](Result r) { return r.state.reason; })},
+            {"converged", each([](Result r) { return r.state.converged; })},
+            {"residual", each([](Result r) { return r.state.residual; })},
+            {"error_estimate", each([](Result r) { return r.state.error_estimate; })},
+            {"space_error_estimate", each([](Result r) { return r.state.space_error_estimate; })},
+            {"box_error_estimate", each([](Result r) { return r.state.box_error_estimate; })},
+            {"seconds", each([](Result r) { return r.state.seconds; })},
+            {"applications", each([](Result r) { return r.state.applications; })},
+            {"eigenvalues", each([](Result r) { return eigenvalues_json(r.state); })},
+            {"eigenvalue_errors", each([](Result r) { return eigenvalue_errors_json(r.state); })},
+            {"mean", each([](Result r) { return r.observables.mean; })},
+            {"mean_error", each([](Result r) { return r.state.mean_error; })},
+            {"covariance", each([](Result r) { return r.observables.covariance; })},
+            {"covariance_error", each([](Result r) { return r.state.covariance_error; })},
+            {"expected_loss", each([](Result r) { return r.observables.expected_loss; })},
+            {"entropy", each([](Result r) { return r.observables.entropy; })},
+            {"entropy_production", each([](Result r) { return r.observables.entropy_production; })},
+            {"wells", each([](Result r) { return wells_json(r.state); })}};
+  // One circle has one plane.
+  if (results.front().driven) json["driven"] = driven_json(*results.front().driven);
+  return json;
 }
 
 const char* integrator_name(EnsembleIntegrator integrator) {

@@ -195,10 +195,12 @@ class Run {
     });
     output_->write_stationary(p, state);
     const Observables observables = simulation_.observe_density(p, state.density);
+    const auto driven = driven_state(simulation_.model(), p, simulation_.mesh().only(p), state.density,
+                                     state.mean_error[1], simulation_.spec().has_constant_noise());
     state.modes.clear();  // those of a batch would fill the memory
     state.density = {};
     state.quasi_stationary = {};
-    return {std::move(state), observables};
+    return {std::move(state), observables, driven};
   }
 
   void take_ensemble(int p) {
