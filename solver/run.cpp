@@ -193,6 +193,12 @@ class Run {
       pulse();
       progress.update(0.0);
     });
+    if (state.density.empty()) {
+      throw Error(ExitCode::numerical,
+                  fmt::format("{}no stationary state was found: {} (method {})", name.empty() ? "" : name + ": ",
+                              state.failure, state.method),
+                  simulation_.spec().place("stationary"), "use more cells, or another stationary.method");
+    }
     output_->write_stationary(p, state);
     const Observables observables = simulation_.observe_density(p, state.density);
     const auto driven = driven_state(simulation_.model(), p, simulation_.mesh().only(p), state.density,

@@ -165,7 +165,6 @@ const std::vector<std::set<std::string>> accepted_cycles{
      "solver/mode_spectrum", "solver/model", "solver/spec", "solver/tables", "solver/vtk_writer"},
     {"solver/displacement_run", "solver/run"},
     {"solver/evolve", "solver/health", "solver/integrator"},
-    {"validation/verify", "validation/verify_displacement"},
 };
 
 bool is_accepted(const std::set<std::string>& group) {
