@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -89,10 +90,13 @@ std::string verify_table(const std::vector<Check>& checks) {
   };
   std::string text = row("quantity", "computed", "reference", "error", "tolerance", "verdict");
   std::string notes;
+  std::set<std::pair<std::string, std::string>> told;
   for (const Check& check : checks) {
     text += row(name_of(check), number(check.computed), number(check.reference), number(check.error),
                 check.verdict == Verdict::reported ? "–" : number(check.tolerance), verdict_name(check.verdict));
-    if (!check.note.empty()) notes += fmt::format("  {}: {}\n", name_of(check), check.note);
+    // Planes of a batch say the same.
+    if (!check.note.empty() && told.insert({check.quantity, check.note}).second)
+      notes += fmt::format("  {}: {}\n", check.quantity, check.note);
   }
   return text + (notes.empty() ? "" : "notes\n" + notes);
 }
