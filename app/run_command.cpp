@@ -93,6 +93,7 @@ void print_driven(const Json& driven, double error) {
       "  driven         mean force {}, mean velocity {}, {} turns per time\n", number("mean_force", 0.0),
       number("mean_velocity", velocity_error),
       number("current", velocity_error * driven["current"].get<double>() / driven["mean_velocity"].get<double>()));
+  if (!driven.contains("friction_power")) return;
   const double power_error = error * driven["friction_power"].get<double>();
   fmt::print("  power          gamma E v^2 = {}, E D = {}, F E v = {}\n", number("friction_power", power_error),
              number("noise_power", error * driven["noise_power"].get<double>()),

@@ -35,7 +35,9 @@ std::optional<DrivenState> driven_state(const Model& model, int p, const PhaseMe
   state.power = power_balance(model, p, mesh, density);
   state.mean_velocity_error = mean_velocity_error;
   state.current = state.power.mean_velocity / mesh.plane(0).theta.length();
-  if (has_constant_noise) state.entropy_production = state.power.drive() / model.derived(p).temperature;
+  state.has_balance = model.dynamics() == Dynamics::langevin;
+  if (has_constant_noise && state.has_balance)
+    state.entropy_production = state.power.drive() / model.derived(p).temperature;
   return state;
 }
 

@@ -21,6 +21,7 @@ PowerBalance power_balance(const Model& model, int p, const PhaseMesh& mesh, con
 /// What a mean force around a circle does.
 struct DrivenState {
   PowerBalance power;
+  bool has_balance = true;  ///< of these powers: the map has another one
   double mean_velocity_error = 0.0;
   double current = 0.0;  ///< turns per time: E v over the length of the circle
   /// F E v/T, 1/time; absent where the noise depends on θ, so that there is no one temperature.

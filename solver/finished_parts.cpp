@@ -36,6 +36,7 @@ void exchange(StateList& list, DrivenState& driven) {
   for (double* part : {&power.mean_force, &power.mean_velocity, &power.friction, &power.noise,
                        &driven.mean_velocity_error, &driven.current})
     list(*part);
+  list(driven.has_balance);
   list.optional(driven.entropy_production, [&](double& value) { list(value); });
 }
 

@@ -83,6 +83,41 @@ TEST(DrivenCircle, TheSummaryHasItsBalance) {
   }
 }
 
+TEST(DrivenCircle, TheMapHasACurrentAndAnotherBalance) {
+  // E v = −E L'/(1 − β) for the map, and its running state is where that of its Langevin equation is.
+  const std::string text =
+      "dynamics = \"sgd\"\n[optimizer]\nlearning_rate = 0.1\nmomentum = 0.8\nbatch_size = 2\n[loss]\nkind = "
+      "\"expression\"\nformula = \"-cos(x) - 2*x\"\n[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n[grid]\ntheta = "
+      "[\"-pi\", \"pi\"]\ntheta_boundary = \"periodic\"\ncells = [64, 96]\n[stationary]\nmodes = 0\n";
+  const testing::TemporaryDirectory folder;
+  const auto backend = make_host_backend();
+  RunOptions options;
+  options.output = folder.path() / "out";
+  options.quiet = true;
+  const Json state = run(spec_from(text), *backend, options).summary["stationary"];
+  EXPECT_LE(state["box_error_estimate"].get<double>(), 1e-8);
+  EXPECT_NEAR(state["driven"]["mean_velocity"].get<double>(), 10.0, 1.0);
+  EXPECT_TRUE(state["driven"].contains("current"));
+  EXPECT_FALSE(state["driven"].contains("friction_power"));
+}
+
+TEST(DrivenCircle, PlanesOfABatchHaveTheirOwn) {
+  const std::string text =
+      "[langevin]\nfriction = 1.0\ntemperature = 0.5\n[loss]\nkind = \"spectrum\"\neigenvalues = [0.5, 0.2]\nformula = "
+      "\"-cos(x) - h*x\"\n[grid]\ntheta = [\"-pi\", \"pi\"]\ntheta_boundary = \"periodic\"\ncells = [48, "
+      "48]\n[stationary]\nmodes = 0\n";
+  const testing::TemporaryDirectory folder;
+  const auto backend = make_host_backend();
+  RunOptions options;
+  options.output = folder.path() / "out";
+  options.quiet = true;
+  const Json summary = run(spec_from(text), *backend, options).summary;
+  const Json driven = summary["stationary"]["driven"];
+  ASSERT_EQ(driven.size(), 2U);
+  EXPECT_NEAR(driven[0]["mean_force"].get<double>(), 0.5, 1e-9);
+  EXPECT_NEAR(plane_summary(summary, 1)["stationary"]["driven"]["mean_force"].get<double>(), 0.2, 1e-9);
+}
+
 TEST(DrivenCircle, ALevelCircleIsNotDriven) {
   const auto backend = make_host_backend();
   const Simulation simulation(spec_from(Pendulum{0.5, 0.5, 0.0}.text("[stationary]\n")), *backend);

@@ -160,6 +160,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"map, noise rises", map_of(0.1, 0.9, 8) + parabola +
                                      "[noise]\nkind = \"expression\"\nformula = \"1+0.2*x^2\"\n" + grid(64, 64) +
                                      stationary},
+        Case{"map on a tilted circle",
+             map_of(0.2, 0.8, 2) + loss("-cos(x)-0.5*x") + isotropic + grid(64, 64) + circle + stationary},
         Case{"map on a circle",
              map_of(0.2, 0.8, 2) + loss("-cos(x)") + isotropic + grid(64, 64) + circle + stationary}),
     name_of);
