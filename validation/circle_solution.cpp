@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include <Eigen/LU>
@@ -40,7 +41,12 @@ class Hierarchy {
       force_[i] = model.force(p, theta);
       noise_[i] = model.diffusion(p, theta);
     }
-    solution_.width = std::sqrt(noise_.maxCoeff() / friction_);
+    // The same whatever the number of points, so that coefficients can be compared.
+    double hottest = 0.0;
+    constexpr int samples = 1000;
+    for (int s = 0; s < samples; ++s)
+      hottest = std::max(hottest, model.diffusion(p, circle.lower + solution_.length * s / samples));
+    solution_.width = std::sqrt(hottest / friction_);
   }
 
   CircleSolution solve(int orders) {
@@ -112,17 +118,23 @@ std::vector<double> hermite_functions(double y, std::size_t count) {
   return h;
 }
 
-/// Values of the trigonometric interpolant at other places, as a matrix.
-Matrix interpolation_matrix(const Axis& axis, double lower, double length, int points) {
-  Matrix m(axis.cells, points);
-  for (int i = 0; i < axis.cells; ++i) {
+/// Values of the trigonometric interpolant at other places, given in circles, as a matrix.
+Matrix interpolation_matrix(const std::vector<double>& places, int points) {
+  Matrix m(static_cast<Eigen::Index>(places.size()), points);
+  for (Eigen::Index i = 0; i < m.rows(); ++i) {
     for (int j = 0; j < points; ++j) {
-      const double angle = std::numbers::pi * ((axis.center(i) - lower) / length - static_cast<double>(j) / points);
+      const double angle = std::numbers::pi * (places[static_cast<std::size_t>(i)] - static_cast<double>(j) / points);
       const double below = std::sin(angle);
       m(i, j) = std::abs(below) < 1e-14 ? 1.0 : std::sin(points * angle) / (points * below);
     }
   }
   return m;
+}
+
+double l1_distance(const PhasePlane& plane, const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0.0;
+  for (std::size_t k = 0; k < a.size(); ++k) sum += std::abs(a[k] - b[k]);
+  return sum * plane.cell_area();
 }
 
 }  // namespace
@@ -139,7 +151,9 @@ std::vector<double> CircleSolution::density(const PhasePlane& plane) const {
   const auto orders = static_cast<Eigen::Index>(coefficients.size());
   Matrix c(points, orders);
   for (Eigen::Index n = 0; n < orders; ++n) c.col(n) = coefficients[static_cast<std::size_t>(n)];
-  const Matrix rows = interpolation_matrix(plane.theta, lower, length, points) * c;
+  std::vector<double> places;
+  for (int i = 0; i < plane.theta.cells; ++i) places.push_back((plane.theta.center(i) - lower) / length);
+  const Matrix rows = interpolation_matrix(places, points) * c;
   std::vector<double> values(static_cast<std::size_t>(plane.theta.cells) *
                              static_cast<std::size_t>(plane.velocity.cells));
   for (int j = 0; j < plane.velocity.cells; ++j) {
@@ -155,26 +169,32 @@ std::vector<double> CircleSolution::density(const PhasePlane& plane) const {
   return values;
 }
 
-std::optional<CircleSolution> circle_solution(const Model& model, int p, const Interval& circle) {
+std::optional<CircleSolution> circle_solution(const Model& model, int p, const PhasePlane& plane) {
   constexpr double aim = 1e-10;
   constexpr double largest_error = 1e-6;
+  constexpr double largest_density_error = 1e-4;
   constexpr int most_points = 97;  // weak friction wants orders, narrow wells want points
   constexpr int most_orders = 320;
+  const Interval circle{plane.theta.lower, plane.theta.upper};
   int points = 33;
   int orders = 40;
-  CircleSolution before = Hierarchy(model, p, circle, points).solve(orders);
-  while (orders < most_orders) {
+  CircleSolution result = Hierarchy(model, p, circle, points).solve(orders);
+  std::vector<double> density = result.density(plane);
+  result.error = std::numeric_limits<double>::infinity();
+  while (orders < most_orders && !(std::max(result.error, 0.1 * result.density_error) <= aim)) {
     points = std::min((points * 3 / 2) | 1, most_points);
     orders *= 2;
     CircleSolution finer = Hierarchy(model, p, circle, points).solve(orders);
     const double speed = finer.mean_square_velocity();
-    if (!(speed > 0.0)) return std::nullopt;
-    finer.error = std::max(std::abs(finer.mean_velocity() - before.mean_velocity()) / std::sqrt(speed),
-                           std::abs(speed - before.mean_square_velocity()) / speed);
-    before = std::move(finer);
-    if (before.error <= aim) return before;
+    finer.error = std::max(std::abs(finer.mean_velocity() - result.mean_velocity()) / std::sqrt(speed),
+                           std::abs(speed - result.mean_square_velocity()) / speed);
+    std::vector<double> finer_density = finer.density(plane);
+    finer.density_error = l1_distance(plane, density, finer_density);
+    result = std::move(finer);
+    density = std::move(finer_density);
   }
-  return before.error <= largest_error ? std::optional(before) : std::nullopt;
+  if (!(result.error <= largest_error) || !(result.density_error <= largest_density_error)) return std::nullopt;
+  return result;
 }
 
 }  // namespace underdamp
