@@ -26,8 +26,8 @@ struct CircleSolution {
   std::vector<double> density(const PhasePlane& plane) const;
 };
 
-/// On the circle of a plane. Absent if it does not converge to 1e-6, in L1 to 1e-4: force or noise that are not smooth, velocities far above the
-/// thermal one, high barriers.
+/// On the circle of a plane. Absent if it does not converge to 1e-6, in L1 to 1e-4: force or noise that are not smooth,
+/// velocities far above the thermal one, high barriers.
 std::optional<CircleSolution> circle_solution(const Model& model, int p, const PhasePlane& plane);
 
 }  // namespace underdamp
