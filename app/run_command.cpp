@@ -84,6 +84,22 @@ std::string eigenvalues_text(const Json& state, double error) {
   return text;
 }
 
+/// What a mean force around a circle does, to what an L1 error leaves of it.
+void print_driven(const Json& driven, double error) {
+  const auto number = [&](const char* key, double size) { return with_error(driven[key].get<double>(), size); };
+  const double velocity_error = driven["mean_velocity_error"].get<double>();
+  const double force = std::abs(driven["mean_force"].get<double>());
+  fmt::print(
+      "  driven         mean force {}, mean velocity {}, {} turns per time\n", number("mean_force", 0.0),
+      number("mean_velocity", velocity_error),
+      number("current", velocity_error * driven["current"].get<double>() / driven["mean_velocity"].get<double>()));
+  if (!driven.contains("friction_power")) return;
+  const double power_error = error * driven["friction_power"].get<double>();
+  fmt::print("  power          gamma E v^2 = {}, E D = {}, F E v = {}\n", number("friction_power", power_error),
+             number("noise_power", error * driven["noise_power"].get<double>()),
+             number("driving_power", force * velocity_error));
+}
+
 void print_stationary(const Json& s) {
   const Json& state = s["stationary"];
   if (s["planes"].get<int>() > 1) {
@@ -100,6 +116,7 @@ void print_stationary(const Json& s) {
     // It is γ (γ E v²/D − 1) where D is constant.
     fmt::print("  entropy prod.  {}\n", with_error(rate, error * s["derived"]["gamma"].get<double>()));
   }
+  if (state.contains("driven")) print_driven(state["driven"], error);
   if (const std::string text = eigenvalues_text(state, error); !text.empty()) fmt::print("  eigenvalues    {}\n", text);
 }
 

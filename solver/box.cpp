@@ -317,7 +317,9 @@ Region blend(const Region& weak, const Region& strong, double zeta) {
 }
 
 /// What the box was made for, in words.
-std::string contents(const Spec& spec) {
+std::string contents(const Spec& spec, bool is_driven) {
+  if (is_driven)
+    return spec.evolve ? "the start along its path, of rest and of the running state" : "rest and of the running state";
   const bool has_path = !spec.is_linear() || spec.initial.kind == InitialKind::uniform;
   if (!spec.evolve) return spec.is_linear() ? "the stationary Gaussian" : "the stationary state";
   if (has_path) return "the start along its path, and of the stationary state";
@@ -347,9 +349,64 @@ void require_bounded(const Spec& spec, const Model& model, int p, const Region& 
          "use a start nearer to the minimum, or give grid.theta and grid.velocity");
 }
 
+/// Of a circle around which a mean force drives (Model::is_driven), as if that force, turned by `sense`, were positive.
+struct Extremes {
+  double smallest_force;
+  double largest_force;
+  double hottest;  ///< T = D/γ
+  double rise;     ///< of the periodic part of the potential, from its lowest to its highest point
+};
+
+Extremes extremes_of(const Model& model, int p, const Interval& circle, double sense) {
+  constexpr int samples = 4000;
+  const double length = circle.upper - circle.lower;
+  double lowest = 0.0;
+  double highest = 0.0;
+  Extremes e{sense * model.mean_force(p), sense * model.mean_force(p), 0.0, 0.0};
+  const double base = model.k() * model.loss(p, circle.lower);
+  for (int s = 0; s < samples; ++s) {
+    const double theta = circle.lower + length * s / samples;
+    const double force = sense * model.force(p, theta);
+    const double potential = model.k() * model.loss(p, theta) - base + model.mean_force(p) * (theta - circle.lower);
+    if (!std::isfinite(potential) || !std::isfinite(force)) model.require_valid(p, theta);
+    e.smallest_force = std::min(e.smallest_force, force);
+    e.largest_force = std::max(e.largest_force, force);
+    e.hottest = std::max(e.hottest, model.diffusion(p, theta) / model.gamma());
+    lowest = std::min(lowest, potential);
+    highest = std::max(highest, potential);
+  }
+  e.rise = highest - lowest;
+  return e;
+}
+
+/// Velocities of the stationary state there: around the running state, and around rest where some angle may hold the
+/// parameter.
+Interval driven_velocities(const Model& model, int p, const Interval& circle) {
+  const double sense = model.mean_force(p) > 0.0 ? 1.0 : -1.0;
+  const Extremes e = extremes_of(model, p, circle, sense);
+  const double width = box_deviations * std::sqrt(e.hottest);
+  const double running = std::abs(model.mean_force(p)) / model.gamma();
+  // Neither force nor energy allows more: the one is what counts under strong friction, the other under weak.
+  const double by_force = e.largest_force / model.gamma() + width;
+  const double by_energy = std::sqrt((running + width) * (running + width) + 2.0 * e.rise);
+  const double slowest = std::max(e.smallest_force / model.gamma(), 0.0);
+  const Interval box{slowest - width, std::min(by_force, by_energy)};
+  return sense > 0.0 ? box : Interval{-box.upper, -box.lower};
+}
+
+/// θ is the circle.
+Region driven_region(const Spec& spec, const Model& model, int p) {
+  Region region{*spec.grid.theta, driven_velocities(model, p, *spec.grid.theta)};
+  if (!spec.evolve) return region;
+  StartTube tube(spec, model, p);
+  include(region.velocity, tube.follow(std::min(spec.evolve->until, 60.0 * model.derived(p).relaxation_time)).velocity);
+  return region;
+}
+
 /// Smallest box around everything the run meets.
 Region required_region(const Spec& spec, const Model& model, int p) {
   const Derived d = model.derived(p);
+  if (model.is_driven(p)) return driven_region(spec, model, p);
   if (!spec.evolve && !spec.is_linear()) {
     const Landscape landscape = survey(spec, model, p, {{model.plane(p).minimum, model.plane(p).minimum}, 0.0});
     return blend(underdamped_region(landscape), overdamped_region(landscape), d.zeta);
@@ -423,7 +480,7 @@ PlaneBox choose_box(const Spec& spec, const Model& model, int p) {
       throw Error(error.code(), std::string("grid.theta: ") + error.what(), spec.place("grid.theta"));
     }
     box = {spec.grid.theta.value_or(region.theta), spec.grid.velocity.value_or(region.velocity), ""};
-    box.reason = fmt::format("±{} standard deviations of {}", box_deviations, contents(spec));
+    box.reason = fmt::format("±{} standard deviations of {}", box_deviations, contents(spec, model.is_driven(p)));
     if (spec.grid.theta) box.reason = "theta as given; velocity: " + box.reason;
     if (spec.grid.velocity) box.reason = "velocity as given; theta: " + box.reason;
   }

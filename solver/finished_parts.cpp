@@ -31,6 +31,15 @@ void exchange(StateList& list, SpectralLine& line) {
   list(line.aliased);
 }
 
+void exchange(StateList& list, DrivenState& driven) {
+  PowerBalance& power = driven.power;
+  for (double* part : {&power.mean_force, &power.mean_velocity, &power.friction, &power.noise,
+                       &driven.mean_velocity_error, &driven.current})
+    list(*part);
+  list(driven.has_balance);
+  list.optional(driven.entropy_production, [&](double& value) { list(value); });
+}
+
 void exchange(StateList& list, StationaryResult& result) {
   StationaryState& state = result.state;
   list(state.converged);
@@ -49,6 +58,7 @@ void exchange(StateList& list, StationaryResult& result) {
   list(state.applications);
   list.sequence(state.spectrum, [&](SpectralLine& line) { exchange(list, line); });
   exchange(list, result.observables);
+  list.optional(result.driven, [&](DrivenState& driven) { exchange(list, driven); });
 }
 
 /// The options follow from the spec.

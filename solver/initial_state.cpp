@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include "solver/box.hpp"
 #include "solver/csv.hpp"
 #include "solver/diagnostics.hpp"
 #include "solver/files.hpp"

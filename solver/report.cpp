@@ -1,5 +1,6 @@
 #include "solver/report.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <map>
@@ -203,31 +204,49 @@ Json wells_json(const StationaryState& state) {
   return list;
 }
 
+Json driven_json(const std::optional<DrivenState>& driven) {
+  if (!driven) return nullptr;
+  const PowerBalance& power = driven->power;
+  Json json{{"mean_force", power.mean_force},
+            {"mean_velocity", power.mean_velocity},
+            {"mean_velocity_error", driven->mean_velocity_error},
+            {"current", driven->current}};
+  if (!driven->has_balance) return json;
+  json["friction_power"] = power.friction;
+  json["noise_power"] = power.noise;
+  json["driving_power"] = power.drive();
+  if (driven->entropy_production) json["entropy_production"] = *driven->entropy_production;
+  return json;
+}
+
 Json stationary_json(const std::vector<StationaryResult>& results) {
   const auto each = [&](auto&& value) {
     return per_plane(static_cast<int>(results.size()),
                      [&](int p) { return Json(value(results[static_cast<std::size_t>(p)])); });
   };
   using Result = const StationaryResult&;
-  return {{"method", each([](Result r) { return r.state.method; })},
-          {"reason", each([](Result r) { return r.state.reason; })},
-          {"converged", each([](Result r) { return r.state.converged; })},
-          {"residual", each([](Result r) { return r.state.residual; })},
-          {"error_estimate", each([](Result r) { return r.state.error_estimate; })},
-          {"space_error_estimate", each([](Result r) { return r.state.space_error_estimate; })},
-          {"box_error_estimate", each([](Result r) { return r.state.box_error_estimate; })},
-          {"seconds", each([](Result r) { return r.state.seconds; })},
-          {"applications", each([](Result r) { return r.state.applications; })},
-          {"eigenvalues", each([](Result r) { return eigenvalues_json(r.state); })},
-          {"eigenvalue_errors", each([](Result r) { return eigenvalue_errors_json(r.state); })},
-          {"mean", each([](Result r) { return r.observables.mean; })},
-          {"mean_error", each([](Result r) { return r.state.mean_error; })},
-          {"covariance", each([](Result r) { return r.observables.covariance; })},
-          {"covariance_error", each([](Result r) { return r.state.covariance_error; })},
-          {"expected_loss", each([](Result r) { return r.observables.expected_loss; })},
-          {"entropy", each([](Result r) { return r.observables.entropy; })},
-          {"entropy_production", each([](Result r) { return r.observables.entropy_production; })},
-          {"wells", each([](Result r) { return wells_json(r.state); })}};
+  Json json{{"method", each([](Result r) { return r.state.method; })},
+            {"reason", each([](Result r) { return r.state.reason; })},
+            {"converged", each([](Result r) { return r.state.converged; })},
+            {"residual", each([](Result r) { return r.state.residual; })},
+            {"error_estimate", each([](Result r) { return r.state.error_estimate; })},
+            {"space_error_estimate", each([](Result r) { return r.state.space_error_estimate; })},
+            {"box_error_estimate", each([](Result r) { return r.state.box_error_estimate; })},
+            {"seconds", each([](Result r) { return r.state.seconds; })},
+            {"applications", each([](Result r) { return r.state.applications; })},
+            {"eigenvalues", each([](Result r) { return eigenvalues_json(r.state); })},
+            {"eigenvalue_errors", each([](Result r) { return eigenvalue_errors_json(r.state); })},
+            {"mean", each([](Result r) { return r.observables.mean; })},
+            {"mean_error", each([](Result r) { return r.state.mean_error; })},
+            {"covariance", each([](Result r) { return r.observables.covariance; })},
+            {"covariance_error", each([](Result r) { return r.state.covariance_error; })},
+            {"expected_loss", each([](Result r) { return r.observables.expected_loss; })},
+            {"entropy", each([](Result r) { return r.observables.entropy; })},
+            {"entropy_production", each([](Result r) { return r.observables.entropy_production; })},
+            {"wells", each([](Result r) { return wells_json(r.state); })}};
+  if (std::any_of(results.begin(), results.end(), [](Result r) { return r.driven.has_value(); }))
+    json["driven"] = each([](Result r) { return driven_json(r.driven); });
+  return json;
 }
 
 const char* integrator_name(EnsembleIntegrator integrator) {
@@ -338,6 +357,10 @@ std::string describe_plane(const Simulation& simulation, int p) {
   text += fmt::format("  damping        zeta = {:.4g} ({}), omega = {:.5g}, relaxation time {:.4g}\n", d.zeta,
                       d.zeta < 1.0 ? "oscillates" : "does not oscillate", d.omega, d.relaxation_time);
   text += fmt::format("  stationary     std theta = {:.5g}, std v = {:.5g}\n", d.std_theta, d.std_v);
+  if (model.is_driven(p)) {
+    text += fmt::format("  driven         mean force {:.5g} around the circle, running state at v = {:.5g}\n",
+                        model.mean_force(p), model.mean_force(p) / model.gamma());
+  }
   text += fmt::format("  box            theta [{:.5g}, {:.5g}], v [{:.5g}, {:.5g}]\n", plane.theta.lower,
                       plane.theta.upper, plane.velocity.lower, plane.velocity.upper);
   text += fmt::format("                 {}\n", simulation.box_reasons()[static_cast<std::size_t>(p)]);

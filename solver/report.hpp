@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "solver/driven_state.hpp"
 #include "solver/ensemble.hpp"
 #include "solver/evolve.hpp"
 
@@ -25,6 +26,7 @@ std::string describe_plan(const Simulation& simulation);
 struct StationaryResult {
   StationaryState state;
   Observables observables;
+  std::optional<DrivenState> driven;  ///< on a circle around which a mean force drives
 };
 /// Particles of one plane at the end of the evolution, next to the density.
 struct EnsembleResult {

@@ -193,12 +193,20 @@ class Run {
       pulse();
       progress.update(0.0);
     });
+    if (state.density.empty()) {
+      throw Error(ExitCode::numerical,
+                  fmt::format("{}no stationary state was found: {} (method {})", name.empty() ? "" : name + ": ",
+                              state.failure, state.method),
+                  simulation_.spec().place("stationary"), "use more cells, or another stationary.method");
+    }
     output_->write_stationary(p, state);
     const Observables observables = simulation_.observe_density(p, state.density);
+    const auto driven = driven_state(simulation_.model(), p, simulation_.mesh().only(p), state.density,
+                                     state.mean_error[1], simulation_.spec().has_constant_noise());
     state.modes.clear();  // those of a batch would fill the memory
     state.density = {};
     state.quasi_stationary = {};
-    return {std::move(state), observables};
+    return {std::move(state), observables, driven};
   }
 
   void take_ensemble(int p) {

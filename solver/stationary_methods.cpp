@@ -28,7 +28,7 @@ bool is_worth_refining(const StationaryProblem& problem) {
 /// Where the noise is constant the shares of the wells are those of Gibbs, whatever rounding has made of them.
 void settle_wells(const StationaryProblem& problem, StationaryState& state) {
   const auto wells = problem.wells();
-  if (wells.size() < 2) return;
+  if (wells.size() < 2 || state.density.empty()) return;
   if (problem.is_gibbs()) {
     const Axis& theta = problem.plane().theta;
     const QuasiPotential q =

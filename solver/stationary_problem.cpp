@@ -18,6 +18,12 @@ void normalise(std::vector<double>& values, const PhaseMesh& mesh, double area) 
   for (double& value : values) value /= mass;
 }
 
+/// Rest, or the running state where a mean force lets nothing rest: then the box leaves rest out.
+double typical_velocity(const Model& model, int p, const PhasePlane& plane) {
+  const bool holds_rest = plane.velocity.lower < 0.0 && plane.velocity.upper > 0.0;
+  return model.is_driven(p) && !holds_rest ? model.mean_force(p) / model.gamma() : 0.0;
+}
+
 }  // namespace
 
 bool StationaryProblem::is_gibbs() const {
@@ -87,13 +93,14 @@ std::vector<double> quasi_gibbs_density(const Model& model, int p, const PhaseMe
   const PhasePlane& plane = mesh.plane(0);
   const bool is_circle = mesh.walls().is_periodic();
   const QuasiPotential q = quasi_potential(model, p, {plane.theta.lower, plane.theta.upper}, is_circle);
+  const double drift = typical_velocity(model, p, plane);
   std::vector<double> values;
   for (int i = 0; i < plane.theta.cells; ++i) {
     const double share = (i + 0.5) / plane.theta.cells;
     const auto k = static_cast<std::size_t>(std::lround(share * static_cast<double>(q.phi.size() - 1)));
     const double turns = q.gain * share;  // a driven circle: the periodic part
     for (int j = 0; j < plane.velocity.cells; ++j) {
-      const double v = plane.velocity.center(j);
+      const double v = plane.velocity.center(j) - drift;
       values.push_back(std::exp(-(q.phi[k] - turns) - 0.5 * v * v / q.temperature[k]) /
                        std::pow(q.temperature[k], 1.5));
     }
@@ -136,10 +143,11 @@ std::vector<double> with_modes(std::vector<double> density, const std::vector<Ei
 std::vector<double> with_slow_modes(const StationaryProblem& problem, std::vector<double> density) {
   const Derived d = problem.model.derived(problem.p);
   const double minimum = problem.model.plane(problem.p).minimum;
+  const double drift = typical_velocity(problem.model, problem.p, problem.plane());
   const auto columns = static_cast<std::size_t>(problem.mesh.velocity_cells());
   for (std::size_t k = 0; k < density.size(); ++k) {
     const double x = (problem.plane().theta.center(static_cast<int>(k / columns)) - minimum) / d.std_theta;
-    const double y = problem.plane().velocity.center(static_cast<int>(k % columns)) / d.std_v;
+    const double y = (problem.plane().velocity.center(static_cast<int>(k % columns)) - drift) / d.std_v;
     density[k] *= 1.0 + 0.4 * x + 0.3 * y + 0.2 * x * y + 0.1 * (x * x - 1.0) - 0.15 * (y * y - 1.0) + 0.05 * x * x * x;
   }
   return density;

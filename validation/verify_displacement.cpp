@@ -73,11 +73,11 @@ class DisplacementVerifier {
 
   void judge(const std::string& plane, const std::string& quantity, double computed, double reference, double error,
              double tolerance, const std::string& note = "") {
-    checks_.push_back(judged(plane, quantity, computed, reference, error, tolerance, note));
+    checks_.push_back(
+        judged(plane, quantity, computed, reference, error, std::min(tolerance, largest_tolerance), note));
   }
   void report(const std::string& quantity, double computed, double reference, const std::string& note) {
-    const double error = reference != 0.0 ? std::abs(computed / reference - 1.0) : std::abs(computed);
-    checks_.push_back({"", quantity, computed, reference, error, 0.0, Verdict::reported, note});
+    checks_.push_back(reported("", quantity, computed, reference, note));
   }
 
   // --- closed forms ---------------------------------------------------------------------------------------------
@@ -159,8 +159,7 @@ class DisplacementVerifier {
 
   void judge_p_value(const std::string& quantity, double computed, double reference, double p_value,
                      const std::string& note) {
-    checks_.push_back({"", quantity, computed, reference, p_value, options_.false_alarm,
-                       p_value >= options_.false_alarm ? Verdict::passed : Verdict::failed, note});
+    checks_.push_back(judged_p_value("", quantity, computed, reference, p_value, options_.false_alarm, note));
   }
 
   /// The least of many p-values, times their number.

@@ -1,5 +1,10 @@
 #pragma once
-#include "validation/verify.hpp"
+#include <vector>
+
+#include "kernels/backend.hpp"
+#include "solver/spec.hpp"
+#include "validation/checks.hpp"
+#include "validation/verify_options.hpp"
 
 namespace underdamp {
 

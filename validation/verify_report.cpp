@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -21,10 +22,22 @@ const char* verdict_name(Verdict verdict) {
       return "passed";
     case Verdict::failed:
       return "FAILED";
+    case Verdict::unresolved:
+      return "UNRESOLVED";
     case Verdict::reported:
       break;
   }
   return "reported";
+}
+
+/// In files.
+const char* verdict_word(Verdict verdict) {
+  if (verdict == Verdict::failed) return "failed";
+  return verdict == Verdict::unresolved ? "unresolved" : verdict_name(verdict);
+}
+
+const char* kind_name(CheckKind kind) {
+  return kind == CheckKind::p_value ? "p_value" : "error";
 }
 
 std::string name_of(const Check& check) {
@@ -77,10 +90,13 @@ std::string verify_table(const std::vector<Check>& checks) {
   };
   std::string text = row("quantity", "computed", "reference", "error", "tolerance", "verdict");
   std::string notes;
+  std::set<std::pair<std::string, std::string>> told;
   for (const Check& check : checks) {
     text += row(name_of(check), number(check.computed), number(check.reference), number(check.error),
                 check.verdict == Verdict::reported ? "–" : number(check.tolerance), verdict_name(check.verdict));
-    if (!check.note.empty()) notes += fmt::format("  {}: {}\n", name_of(check), check.note);
+    // Planes of a batch say the same.
+    if (!check.note.empty() && told.insert({check.quantity, check.note}).second)
+      notes += fmt::format("  {}: {}\n", check.quantity, check.note);
   }
   return text + (notes.empty() ? "" : "notes\n" + notes);
 }
@@ -94,7 +110,8 @@ Json verify_json(const std::string& title, const std::string& device, const std:
                     {"reference", check.reference},
                     {"error", check.error},
                     {"tolerance", check.tolerance},
-                    {"verdict", check.verdict == Verdict::failed ? "failed" : verdict_name(check.verdict)},
+                    {"kind", kind_name(check.kind)},
+                    {"verdict", verdict_word(check.verdict)},
                     {"note", check.note}});
   }
   return {{"title", title},   {"version", version},           {"commit", commit},
@@ -110,7 +127,7 @@ std::string verify_junit(const std::string& title, const std::vector<Check>& che
     const std::string numbers =
         fmt::format("computed {}, reference {}, error {}, tolerance {}. {}", number(check.computed),
                     number(check.reference), number(check.error), number(check.tolerance), check.note);
-    if (check.verdict == Verdict::failed) {
+    if (check.fails()) {
       ++failures;
       cases += fmt::format(">\n      <failure message=\"{}\"/>\n    </testcase>\n", escaped(numbers));
     } else if (check.verdict == Verdict::reported) {
@@ -147,7 +164,7 @@ void compare_with_baseline(const std::filesystem::path& baseline, std::vector<Ch
         continue;
       }
       // Statistics are judged by their false alarms alone: a p-value has no better and worse.
-      if (found->second.quantity == "density against particles") continue;
+      if (found->second.kind == CheckKind::p_value) continue;
       const double allowed = 2.0 * before + 0.1 * tolerance;
       if (found->second.error <= allowed) continue;
       checks.push_back({plane, "drift of " + quantity, found->second.error, before, found->second.error, allowed,

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "validation/verify.hpp"
+#include "validation/checks.hpp"
 
 /// The table of `verify` as text, JSON and JUnit, and its comparison with an earlier one.
 namespace underdamp {
