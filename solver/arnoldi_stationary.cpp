@@ -289,8 +289,9 @@ class Arnoldi {
       complete(propagator, attempt.all[k]);
       // Waves of a few cells that the step hardly damps: no modes of the process.
       const SpectralLine& line = attempt.all[k].line;
-      if (!(line.error <= -line.eigenvalue.real()) && line.error > 1.0 / problem_.relaxation_time())
-        attempt.stable = false;
+      constexpr double largest = 0.1;
+      const double rate = std::max(-line.eigenvalue.real(), 1.0 / problem_.relaxation_time());
+      if (!(line.error <= largest * rate)) attempt.stable = false;
     }
     if (!attempt.stable) return;
     attempt.slow = slow_modes({attempt.all.begin() + 1, attempt.all.end()}, options_.modes + more_, perturbation_);

@@ -17,7 +17,9 @@ class Evolution {
   Evolution(const StationaryProblem& problem, const std::vector<double>& start)
       : problem_(problem),
         backend_(problem.backend),
+        start_(start),
         relaxation_(problem.relaxation_time()),
+        levels_(problem.options.tolerance < 1e-6 ? 6 : 5),
         propagator_(make_propagator(first_length())),
         field_(backend_.allocate(problem.mesh.shape())),
         before_(backend_.allocate(problem.mesh.shape())) {
@@ -40,6 +42,13 @@ class Evolution {
   StationaryState solve() {
     StationaryState state;
     double rate = settle(state);
+    // Extrapolation amplifies what its levels do not agree on, few levels less.
+    while (!std::isfinite(state.residual) && levels_ > fewest_levels && !problem_.is_map()) {
+      --levels_;
+      propagator_ = make_propagator(0.8 * propagator_->window_length());
+      backend_.upload(start_, *field_);
+      rate = settle(state);
+    }
     double step = step_error(rate);
     constexpr int most_turns = 6;
     for (int turn = 0; turn < most_turns && state.converged && step > 0.5 * problem_.options.tolerance; ++turn) {
@@ -54,7 +63,9 @@ class Evolution {
     std::vector<double> values(problem_.mesh.shape().cells());
     backend_.download(*field_, values);
     take_density(values, problem_.mesh, state.density);
-    if (!state.converged) state.failure = "it still changes after 5000 relaxation times";
+    if (!state.converged)
+      state.failure = std::isfinite(state.residual) ? "it still changes after 5000 relaxation times"
+                                                    : "evolution did not stay finite: use more cells";
     return state;
   }
 
@@ -63,8 +74,7 @@ class Evolution {
 
   std::unique_ptr<Propagator> make_propagator(double length) const {
     const int windows = std::max(1, static_cast<int>(std::ceil(relaxation_ / length)));
-    return std::make_unique<Propagator>(backend_, problem_.mesh, problem_.tables, length, windows,
-                                        problem_.options.tolerance < 1e-6 ? 6 : 5);
+    return std::make_unique<Propagator>(backend_, problem_.mesh, problem_.tables, length, windows, levels_);
   }
   double first_length() const {
     const Tables& tables = problem_.tables;
@@ -143,7 +153,9 @@ class Evolution {
 
   const StationaryProblem& problem_;
   Backend& backend_;
+  std::vector<double> start_;
   double relaxation_;
+  int levels_;
   double slowest_ = slowest();
   std::unique_ptr<Propagator> propagator_;
   std::unique_ptr<Field> field_;

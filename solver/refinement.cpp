@@ -122,9 +122,12 @@ bool Refinement::refine(Vector& density) {
   const double gained = space_.mass(rest);
   residual_ = space_.norm(rest - gained * corrected);
   constexpr double enough = 0.05;
-  if (!(residual_ <= enough * space_.norm(wrong))) return false;
-  density = corrected;
   step_error_ += spread(without_mass(rest));
+  // What grows along a slow mode of a grid that is too coarse is no correction.
+  constexpr double largest_error = 1e-3;
+  const double negative = space_.norm(corrected.cwiseMin(0.0));
+  if (!(residual_ <= enough * space_.norm(wrong)) || !(step_error_ + negative <= largest_error)) return false;
+  density = corrected;
   return true;
 }
 

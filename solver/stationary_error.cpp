@@ -82,12 +82,13 @@ class GridStudy {
   const StationaryState& state(std::size_t k) const { return *grids_[k].state; }
 
   double density() const {
-    return error([&](std::size_t k) { return distance(grids_[k], grids_[k + 1]); });
+    constexpr double safety = 1.5;
+    return error(safety, [&](std::size_t k) { return distance(grids_[k], grids_[k + 1]); });
   }
 
   /// Error of what differs by difference(k) between grids k and k + 1, from fine to coarse.
   template <class Difference>
-  double error(const Difference& difference) const {
+  double error(double safety, const Difference& difference) const {
     std::vector<double> spacing;
     std::vector<double> differences;
     for (std::size_t k = 0; k < grids_.size(); ++k) {
@@ -96,7 +97,6 @@ class GridStudy {
     }
     // Where the force jumps a grid that happens to meet the jump says little of another one.
     const double most_order = problem_.tables.kinks[0] > 0.0 ? 2.0 : 12.0;
-    constexpr double safety = 1.5;
     return safety * extrapolated_error(differences, spacing, most_order);
   }
 
@@ -205,6 +205,32 @@ std::vector<Complex> matched(const std::vector<SpectralLine>& lines, const std::
   return result;
 }
 
+/// Moments of exp(−(v²/2 + k L_λ)/T) in the range of θ, by Gauss' rule on parts of the cells, in which a kink matters
+/// less than in the sums over them.
+Moments gibbs_moments(const StationaryProblem& problem) {
+  const Axis& theta = problem.plane().theta;
+  const Model& model = problem.model;
+  const double temperature = model.derived(problem.p).temperature;
+  const double reference = model.k() * model.loss(problem.p, model.plane(problem.p).minimum);
+  const double middle = 0.5 * (theta.lower + theta.upper);
+  constexpr int parts = 32;
+  const double width = theta.width() / parts;
+  const double node = 0.5 * width / std::sqrt(3.0);
+  std::array<double, 3> sums{};  // of 1, θ and θ²
+  for (int k = 0; k < parts * theta.cells; ++k) {
+    for (const double offset : {-node, node}) {
+      const double at = theta.lower + (k + 0.5) * width + offset;
+      const double weight = std::exp((reference - model.k() * model.loss(problem.p, at)) / temperature);
+      for (std::size_t power = 0; power < 3; ++power) sums[power] += weight * std::pow(at - middle, power);
+    }
+  }
+  Moments m;
+  const double mean = sums[1] / sums[0];
+  m.mean = {middle + mean, 0.0};
+  m.covariance = {{{sums[2] / sums[0] - mean * mean, 0.0}, {0.0, temperature}}};
+  return m;
+}
+
 /// Where exp(−(v²/2 + k L_λ)/T) is stationary the error of the density is known.
 void add_distance_from_gibbs(const StationaryProblem& problem, StationaryState& state) {
   const PhasePlane& plane = problem.plane();
@@ -215,13 +241,8 @@ void add_distance_from_gibbs(const StationaryProblem& problem, StationaryState& 
   for (std::size_t k = 0; k < gibbs.size(); ++k)
     distance += weights[k / columns] * std::abs(state.density[k] - gibbs[k]) * plane.cell_area();
   state.space_error_estimate = distance;
-  // Sums over these cells would have the error of their own width.
-  constexpr int finer = 8;
-  PhasePlane fine = plane;
-  fine.theta.cells *= finer;
-  const PhaseMesh mesh({fine}, problem.mesh.walls());
   const Moments found = moments_of(problem.mesh, state.density);
-  const Moments exact = moments_of(mesh, gibbs_density(problem.model, problem.p, mesh));
+  const Moments exact = gibbs_moments(problem);
   for (std::size_t a = 0; a < 2; ++a) {
     state.mean_error[a] += std::abs(found.mean[a] - exact.mean[a]);
     for (std::size_t b = 0; b < 2; ++b)
@@ -233,7 +254,8 @@ void add_grid_errors_of_moments(const GridStudy& study, StationaryState& state) 
   std::vector<Moments> moments;
   for (std::size_t k = 0; k < study.grids(); ++k) moments.push_back(moments_of(study.mesh(k), study.state(k).density));
   const auto error_of = [&](const auto& value) {
-    return study.error([&](std::size_t k) { return std::abs(value(moments[k]) - value(moments[k + 1])); });
+    constexpr double safety = 2.0;  // one number may agree by chance
+    return study.error(safety, [&](std::size_t k) { return std::abs(value(moments[k]) - value(moments[k + 1])); });
   };
   for (std::size_t a = 0; a < 2; ++a) {
     state.mean_error[a] += error_of([&](const Moments& m) { return m.mean[a]; });
@@ -244,10 +266,11 @@ void add_grid_errors_of_moments(const GridStudy& study, StationaryState& state) 
 
 void add_grid_errors_of_lines(const GridStudy& study, StationaryState& state) {
   std::vector<std::vector<Complex>> lines;
+  constexpr double safety = 3.0;
   for (std::size_t k = 0; k < study.grids(); ++k) lines.push_back(matched(state.spectrum, study.state(k).spectrum));
   for (std::size_t line = 0; line < state.spectrum.size(); ++line)
     state.spectrum[line].error +=
-        study.error([&](std::size_t k) { return std::abs(lines[k][line] - lines[k + 1][line]); });
+        study.error(safety, [&](std::size_t k) { return std::abs(lines[k][line] - lines[k + 1][line]); });
 }
 
 void add_grid_errors(const StationaryProblem& problem, StationaryState& state) {
@@ -308,19 +331,30 @@ void add_box_errors(const StationaryProblem& problem, StationaryState& state) {
   const WallFlux walls(problem.mesh, problem.model.gamma());
   double sum = 0.0;
   double passing = 0.0;
+  const auto add = [&](double lost, const Vector2& z) {
+    for (std::size_t a = 0; a < 2; ++a) {
+      state.mean_error[a] += lost * std::abs(z[a]);
+      for (std::size_t b = 0; b < 2; ++b) state.covariance_error[a][b] += lost * std::abs(z[a] * z[b]);
+    }
+  };
   walls.each([&](int i, int j, double speed, double wall, std::size_t axis, bool leaves) {
     const double flux = leaves ? speed * std::max(0.0, state.density[walls.cell(i, j)]) : 0.0;
     // Velocities are replaced as fast as friction makes them.
     const double lost = flux / (axis == 0 ? rate : std::max(rate, problem.model.gamma()));
     passing += flux;
     sum += lost;
-    const double distance = std::abs(wall - m.mean[axis]);
-    state.mean_error[axis] += lost * distance;
-    state.covariance_error[axis][axis] += lost * distance * distance;
+    add(lost, {axis == 0 ? wall - m.mean[0] : problem.plane().theta.center(i) - m.mean[0],
+               axis == 1 ? wall - m.mean[1] : problem.plane().velocity.center(j) - m.mean[1]});
   });
   constexpr double rounding = 1e-14;  // of the mass, per relaxation time
   const double leak = state.leak - passing;
-  state.box_error_estimate = 2.0 * (sum + (leak * problem.relaxation_time() > rounding ? leak / rate : 0.0));
+  if (leak * problem.relaxation_time() > rounding) {
+    const PhasePlane& plane = problem.plane();
+    add(leak / rate, {std::max(plane.theta.upper - m.mean[0], m.mean[0] - plane.theta.lower),
+                      std::max(plane.velocity.upper - m.mean[1], m.mean[1] - plane.velocity.lower)});
+    sum += leak / rate;
+  }
+  state.box_error_estimate = 2.0 * sum;
 }
 
 /// The same for an eigenvalue: of a process that is reversible but for v → −v, with p as the weight of its modes.
@@ -434,7 +468,7 @@ double extrapolated_error(const std::vector<double>& differences, const std::vec
     (differences[1] * step(0, order) > differences[0] * step(1, order) ? low : high) = order;
   }
   // A difference that happens to vanish says nothing.
-  return std::max(differences[0] / step(0, low), differences[1] / step(1, most_order));
+  return std::max(differences[0] / step(0, low), differences[1] / step(1, 1.5 * most_order));
 }
 
 void estimate_errors(const StationaryProblem& problem, StationaryState& state) {
@@ -442,8 +476,14 @@ void estimate_errors(const StationaryProblem& problem, StationaryState& state) {
     add_step_errors(problem, state);
     add_grid_errors(problem, state);
     add_box_errors(problem, state);
-    for (std::size_t k = 0; k < state.spectrum.size(); ++k)
-      state.spectrum[k].error += box_error(problem, state.density, state.modes[k]);
+    for (std::size_t k = 0; k < state.spectrum.size(); ++k) {
+      const double own = problem.is_map() ? 0.0 : box_error(problem, state.density, state.modes[k]);
+      // The walls of the map are those of one step, which this does not know.
+      constexpr double spread = 5.0;  // a mode lives further out than the density
+      const double of_density =
+          problem.is_map() ? spread * state.box_error_estimate * std::abs(state.spectrum[k].eigenvalue) : 0.0;
+      state.spectrum[k].error += own + of_density;
+    }
     judge(problem, state);
     warn_of_limits(problem, state);
   }

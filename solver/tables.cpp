@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include <fmt/format.h>
 
@@ -123,6 +124,9 @@ void add_plane(const Model& model, int p, const Axis& axis, Tables& t) {
     const auto l = t.force.size() - static_cast<std::size_t>(i);
     rate = std::max(rate, std::sqrt(std::abs(t.force[l] - t.force[l - 1]) / axis.width()));
   }
+  // The running state goes around once in 2π of it.
+  if (model.is_driven(p))
+    rate = std::max(rate, 2.0 * std::numbers::pi * std::abs(model.mean_force(p)) / (model.gamma() * axis.length()));
   const Derived derived = model.derived(p);
   t.friction.push_back(model.gamma());
   t.relaxation_time.push_back(derived.relaxation_time);

@@ -57,8 +57,9 @@ TEST(ExtrapolatedError, ByHand) {
   }
   // Two grids: first order.
   EXPECT_NEAR(extrapolated_error({0.1}, {1.0, 4.0 / 3.0}, 12.0), 0.3, 1e-12);
-  // A difference that vanishes by chance says nothing: the other one at the highest order, 0.1/(2² − (4/3)²).
-  EXPECT_NEAR(extrapolated_error({0.0, 0.1}, spacing, 2.0), 0.1 / (4.0 - 16.0 / 9.0), 1e-9);
+  // A difference that vanishes by chance says nothing: the other one at half as much again as the highest order,
+  // 0.1/(2³ − (4/3)³).
+  EXPECT_NEAR(extrapolated_error({0.0, 0.1}, spacing, 2.0), 0.1 / (8.0 - 64.0 / 27.0), 1e-9);
   EXPECT_TRUE(std::isnan(extrapolated_error({std::nan(""), 0.1}, spacing, 2.0)));
 }
 
