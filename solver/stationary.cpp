@@ -48,6 +48,27 @@ StationaryState first_try(StationaryMethod method, const StationaryProblem& prob
   }
 }
 
+/// From Arnoldi iteration to the generator matrix, if there is room for it.
+void fall_back(const StationaryProblem& problem, StationaryState& state, std::string& reason) {
+  if (!direct_fits(problem)) {
+    const double bytes = stationary_bytes(StationaryMethod::direct, problem.options, problem.mesh.shape());
+    state.warnings.push_back(
+        fmt::format("\"direct\", which would be next, needs {:.0f} GB of memory and was left out", bytes / 1e9));
+    return;
+  }
+  StationaryState other = solve_by(StationaryMethod::direct, problem);
+  estimate_errors(problem, other);
+  if (!other.converged && !(other.total_error() < state.total_error()) && !state.density.empty()) return;
+  other.warnings.push_back(fmt::format(
+      "Arnoldi iteration on the propagator did not converge ({}): the stationary state is the null vector of the "
+      "generator matrix, {}",
+      state.failure,
+      other.plan ? "refined by the propagator"
+                 : "whose error falls with the sixth power of the cells instead of the eleventh"));
+  reason = "Arnoldi iteration did not converge";
+  state = std::move(other);
+}
+
 /// What is not the limit of anything else: shares of wells that rounding cannot tell, probability that leaves.
 void name_failure(const StationaryProblem& problem, StationaryState& state) {
   if (state.converged || state.wells.size() < 2 || problem.is_gibbs()) return;
@@ -90,24 +111,12 @@ StationaryMethod stationary_method(const StationaryProblem& problem, std::string
 StationaryState solve_stationary(const StationaryProblem& problem) {
   const auto begin = std::chrono::steady_clock::now();
   std::string reason;
-  StationaryMethod method = stationary_method(problem, reason);
+  const StationaryMethod method = stationary_method(problem, reason);
   StationaryState state = first_try(method, problem);
-  const bool is_automatic = problem.options.method == StationaryMethod::automatic;
-  if (!state.converged && is_automatic && method == StationaryMethod::arnoldi && !problem.is_map()) {
-    if (direct_fits(problem)) {
-      method = StationaryMethod::direct;
-      state = solve_by(method, problem);
-      reason = "Arnoldi iteration did not converge";
-      state.warnings.push_back(
-          "Arnoldi iteration on the propagator did not converge: the stationary state is the null vector of the "
-          "generator matrix, whose error falls with the sixth power of the cells instead of the eleventh");
-    } else {
-      const double bytes = stationary_bytes(StationaryMethod::direct, problem.options, problem.mesh.shape());
-      state.warnings.push_back(
-          fmt::format("\"direct\", which would be next, needs {:.0f} GB of memory and was left out", bytes / 1e9));
-    }
-  }
   estimate_errors(problem, state);
+  const bool is_automatic = problem.options.method == StationaryMethod::automatic;
+  if (!state.converged && is_automatic && method == StationaryMethod::arnoldi && !problem.is_map())
+    fall_back(problem, state, reason);
   name_failure(problem, state);
   state.reason = reason;
   state.seconds = seconds_since(begin);
