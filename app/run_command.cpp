@@ -33,21 +33,31 @@ void catch_signals() {
   std::signal(SIGPIPE, SIG_IGN);  // a run goes on if nobody reads its messages
 }
 
+/// null is what could not be found out.
+double number_of(const Json& value) {
+  return value.is_null() ? std::nan("") : value.get<double>();
+}
+
 /// The L1 errors of a density that were estimated, together; those that are not there count as none.
 double total_error(const Json& s, std::initializer_list<const char*> keys) {
   double sum = 0.0;
   for (const char* key : keys) {
-    if (s.contains(key)) sum += s[key].get<double>();
+    if (s.contains(key)) sum += number_of(s[key]);
   }
   return sum;
 }
 
-/// Mean and covariance to what an L1 error leaves of them: in units of the standard deviations they err by as much.
+/// Mean and covariance with their own errors, or to what an L1 error leaves of them: in units of the standard deviations
+/// they err by as much.
 void print_moments(const Json& s, double error) {
+  const bool has_errors = s.contains("mean_error");
   const auto std_of = [&](std::size_t i) { return std::sqrt(s["covariance"][i][i].get<double>()); };
-  const auto mean = [&](std::size_t i) { return with_error(s["mean"][i].get<double>(), error * std_of(i)); };
+  const auto mean = [&](std::size_t i) {
+    return with_error(s["mean"][i].get<double>(), has_errors ? number_of(s["mean_error"][i]) : error * std_of(i));
+  };
   const auto covariance = [&](std::size_t i, std::size_t j) {
-    return with_error(s["covariance"][i][j].get<double>(), error * std_of(i) * std_of(j));
+    const double own = has_errors ? number_of(s["covariance_error"][i][j]) : error * std_of(i) * std_of(j);
+    return with_error(s["covariance"][i][j].get<double>(), own);
   };
   fmt::print("  mean           [{}, {}]\n", mean(0), mean(1));
   fmt::print("  covariance     [[{}, {}], [{}, {}]]\n", covariance(0, 0), covariance(0, 1), covariance(1, 0),
@@ -64,8 +74,8 @@ void print_evolution(const Json& s, bool was_interrupted) {
   const double error =
       lost + total_error(s, {"time_error_estimate", "space_error_estimate", "rounding_error_estimate"});
   print_moments(s, error);
-  fmt::print("  error          step {:.1e}, grid {:.1e}, rounding {:.1e} (L1, estimated)\n",
-             s["time_error_estimate"].get<double>(), s["space_error_estimate"].get<double>(),
+  fmt::print("  error          step {:.1e}, grid {:.1e}, walls {:.1e}, rounding {:.1e} (L1, estimated)\n",
+             s["time_error_estimate"].get<double>(), s["space_error_estimate"].get<double>(), lost,
              s["rounding_error_estimate"].get<double>());
 }
 
@@ -112,6 +122,9 @@ void print_stationary(const Json& s) {
              duration_text(state["seconds"].get<double>()), state["residual"].get<double>());
   const double error = total_error(state, {"error_estimate", "space_error_estimate", "box_error_estimate"});
   print_moments(state, error);
+  fmt::print("  error          step {:.1e}, grid {:.1e}, walls {:.1e} (L1, estimated)\n",
+             number_of(state["error_estimate"]), number_of(state["space_error_estimate"]),
+             number_of(state["box_error_estimate"]));
   if (const double rate = state["entropy_production"].get<double>(); std::isfinite(rate)) {
     // It is γ (γ E v²/D − 1) where D is constant.
     fmt::print("  entropy prod.  {}\n", with_error(rate, error * s["derived"]["gamma"].get<double>()));
