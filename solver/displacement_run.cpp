@@ -56,6 +56,7 @@ RunResult run_displacement(const Spec& spec, Backend& backend, const RunOptions&
   const auto begin = std::chrono::steady_clock::now();
   Displacement displacement(spec, backend);
   make_folder(directory);
+  const FolderLock lock(directory);
   remove_earlier_run(directory);
   Json summary{{"version", version},
                {"commit", commit},
