@@ -176,8 +176,13 @@ void Model::require_common_range(const Spec& spec, const PlaneModel& plane) cons
          "extend the table");
 }
 
+const NoiseCoupling* Model::dropped_noise() const {
+  return has_measured_noise_ && planes() > 1 ? &dataset_->noise_coupling() : nullptr;
+}
+
 void Model::add_dataset_planes(const Spec& spec) {
   dataset_ = std::make_shared<Dataset>(spec.loss.data, weight_decay_);
+  has_measured_noise_ = spec.noise.kind == NoiseKind::dataset;
   std::vector<int> wanted = spec.loss.modes;
   const int count = static_cast<int>(dataset_->modes().size());
   if (wanted.empty()) {

@@ -52,6 +52,8 @@ class Model {
   int planes() const { return static_cast<int>(planes_.size()); }
   const PlaneModel& plane(int p) const { return planes_[static_cast<std::size_t>(p)]; }
   const Dataset* dataset() const { return dataset_.get(); }
+  /// What is left out of the gradient noise of a dataset; null where nothing is: another noise, or a mode alone.
+  const NoiseCoupling* dropped_noise() const;
 
   double k() const { return k_; }
   double gamma() const { return gamma_; }
@@ -117,6 +119,7 @@ class Model {
   double kappa_ = 0.0;  ///< 0 under [langevin]: then 1/temperature at the minimum
   double diffusion_per_noise_ = 1.0;
   std::shared_ptr<const Dataset> dataset_;
+  bool has_measured_noise_ = false;
   std::vector<PlaneModel> planes_;
 };
 
