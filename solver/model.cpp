@@ -496,6 +496,21 @@ std::optional<Interval> Model::domain(int p) const {
   return Interval{std::max(loss->lower, noise->lower), std::min(loss->upper, noise->upper)};
 }
 
+/// A wall near the top of a barrier counts, one on the slope of a well does not: the loss is compared with that a tenth
+/// of the box further on. Where it is not known there, the table should be extended.
+Escape Model::escape(int p, const Interval& theta, const ThetaWalls& walls) const {
+  const double beyond = 0.1 * (theta.upper - theta.lower);
+  const auto passes = [&](ThetaBoundary wall, double at, double further) {
+    const auto known = domain(p);
+    if (wall != ThetaBoundary::open || (known && (further < known->lower || further > known->upper))) return false;
+    const double rise = k_ * (loss(p, further) - loss(p, at));
+    constexpr double negligible = 0.1;  // in units of the temperature
+    return rise < negligible * diffusion(p, at) / gamma_;
+  };
+  return {passes(walls.lower, theta.lower, theta.lower - beyond),
+          passes(walls.upper, theta.upper, theta.upper + beyond)};
+}
+
 std::array<std::array<double, 2>, 2> Model::stationary_covariance(int p) const {
   const Derived d = derived(p);
   if (dynamics_ == Dynamics::langevin) return {{{d.std_theta * d.std_theta, 0.0}, {0.0, d.temperature}}};

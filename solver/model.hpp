@@ -40,6 +40,12 @@ struct Derived {
   double relaxation_time = 0.0;  ///< 1 / Re λ of the slowest relaxing mode
 };
 
+/// Open θ walls beyond which the loss does not rise: what passes them is gone for good, and no wider box would hold it.
+struct Escape {
+  bool lower = false;
+  bool upper = false;
+};
+
 /// Where the minimum of the loss is searched first: what the user named, start or box, or the neighbourhood of 0.
 Interval search_window(const Spec& spec);
 
@@ -82,6 +88,8 @@ class Model {
   void require_valid(int p, double theta) const;
   /// Where loss and noise of a plane are both known.
   std::optional<Interval> domain(int p) const;
+
+  Escape escape(int p, const Interval& theta, const ThetaWalls& walls) const;
 
   /// Covariance of (θ, v) in the stationary state of the linearised process; for "sgd" that of the discrete map.
   std::array<std::array<double, 2>, 2> stationary_covariance(int p) const;
