@@ -578,7 +578,7 @@ TEST_F(Surroundings, TwoRunsInOneFolder) {
   const ProcessResult second = run_here({}, {"--restart"});
   EXPECT_EQ(second.code, 5);
   EXPECT_CONTAINS(second.output, "out: another run is writing into this folder");
-  write_spec(displacement);
+  write_spec(model + "[displacement]\nuntil = 10.0\n");
   const ProcessResult third = run_here({}, {"--restart"});
   EXPECT_EQ(third.code, 5);
   EXPECT_CONTAINS(third.output, "out: another run is writing into this folder");
