@@ -55,8 +55,8 @@ Lowest lowest(const F& f, const Interval& window) {
 }
 
 /// Where the well around a minimum ends in one direction: where the height over the temperature is 40, at a wall, or at
-/// the top of a barrier of 1 or more beyond which it falls by a half again. Absent if it ends at an open wall that is the
-/// minimum itself, or nowhere.
+/// the top of a barrier of 1 or more beyond which it falls by a half again. Absent if it ends at an open wall that is
+/// the minimum itself, or nowhere.
 template <class Height>
 std::optional<double> well_end(const Height& height, double minimum, double direction,
                                const std::optional<Interval>& limits, ThetaBoundary wall) {

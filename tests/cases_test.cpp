@@ -180,8 +180,8 @@ TEST(Cases, WhatOfAFileLiesOutsideIsSaid) {
   stream.close();
   for (const std::string walls : {"open", "periodic"}) {
     const Spec spec = testing::spec_from(
-        "[langevin]\nfriction = 1.0\ntemperature = 0.5\n[loss]\nkind = \"expression\"\nformula = \"-cos(2*pi*x/4)\"\n[grid]\n"
-        "theta = [-4.0, 0.0]\nvelocity = [-7.0, 7.0]\ntheta_boundary = \"" + walls +
+        "[langevin]\nfriction = 1.0\ntemperature = 0.5\n[loss]\nkind = \"expression\"\nformula = \"-cos(2*pi*x/4)\"\n"
+        "[grid]\ntheta = [-4.0, 0.0]\nvelocity = [-7.0, 7.0]\ntheta_boundary = \"" + walls +
         "\"\n[initial]\nkind = \"file\"\nfile = \"" + file.string() + "\"\n[evolve]\nuntil = 1.0\n");
     const Model model(spec);
     EXPECT_NEAR(start_share_outside(spec, model, make_mesh(spec, model), 0), 0.5, 1e-4) << walls;
@@ -205,8 +205,8 @@ TEST(Cases, StartsWrapAroundACircle) {
 TEST(Cases, AStiffModeHasItsDisplacement) {
   // ζ = 0.0011: "not finite" before. Four hundred periods of it, long enough to blow up.
   const auto backend = make_host_backend();
-  Displacement d(testing::spec_from("[optimizer]\nlearning_rate = 0.01\nmomentum = 0.9\nbatch_size = 64\n[loss]\nkind = "
-                                    "\"spectrum\"\neigenvalues = [2e5]\n[noise]\nkind = \"hessian\"\nsigma2 = 1.0\n"
+  Displacement d(testing::spec_from("[optimizer]\nlearning_rate = 0.01\nmomentum = 0.9\nbatch_size = 64\n[loss]\n"
+                                    "kind = \"spectrum\"\neigenvalues = [2e5]\n[noise]\nkind = \"hessian\"\nsigma2 = 1.0\n"
                                     "[grid]\ncells = [96, 96]\n[displacement]\nuntil = 0.5\n"),
                  *backend);
   d.solve([](double) {});

@@ -645,7 +645,8 @@ TEST(Displacement, AFitNeedsTwoTimesOfTheMap) {
     Displacement(spec("[0.11, 0.19]"), host());
     FAIL() << "it was taken";
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("displacement.fit: [0.11, 0.19] holds none of the times"), std::string::npos)
+    EXPECT_NE(std::string(error.what()).find("displacement.fit: [0.11, 0.19] holds none of the times"),
+              std::string::npos)
         << error.what();
   }
   EXPECT_THROW(Displacement(spec("[0.1, 0.15]"), host()), Error);
