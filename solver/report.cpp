@@ -422,7 +422,8 @@ Json dropped_noise(const Model& model) {
 std::string dropped_noise_text(const Json& dropped) {
   return fmt::format(
       "  noise          gradients of modes {} and {} are correlated by {:.2g}, more than those of any other two: "
-      "planes leave that out. Each mode,\n                 and sums over modes such as displacements, are right without it; "
+      "planes leave that out. Each mode,\n                 and sums over modes "
+      "such as displacements, are right without it; "
       "what two modes do at once is not\n",
       dropped["between_modes"][0].get<int>(), dropped["between_modes"][1].get<int>(),
       dropped["largest_correlation"].get<double>());

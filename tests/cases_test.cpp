@@ -206,7 +206,8 @@ TEST(Cases, AStiffModeHasItsDisplacement) {
   // ζ = 0.0011: "not finite" before. Four hundred periods of it, long enough to blow up.
   const auto backend = make_host_backend();
   Displacement d(testing::spec_from("[optimizer]\nlearning_rate = 0.01\nmomentum = 0.9\nbatch_size = 64\n[loss]\n"
-                                    "kind = \"spectrum\"\neigenvalues = [2e5]\n[noise]\nkind = \"hessian\"\nsigma2 = 1.0\n"
+                                    "kind = \"spectrum\"\neigenvalues = [2e5]\n"
+                                    "[noise]\nkind = \"hessian\"\nsigma2 = 1.0\n"
                                     "[grid]\ncells = [96, 96]\n[displacement]\nuntil = 0.5\n"),
                  *backend);
   d.solve([](double) {});
