@@ -23,7 +23,10 @@ int check_command(const std::string& path) {
   const Spec spec = read_spec(path);
   const ChosenBackend chosen = make_backend(DeviceChoice::automatic, precision_of_run(spec));
   if (spec.displacement && !spec.evolve && !spec.stationary) {
-    fmt::print("{}\n{}", spec.title, describe_displacement(Displacement(spec, *chosen.backend)));
+    const Displacement displacement(spec, *chosen.backend);
+    fmt::print("{}\n{}", spec.title, describe_displacement(displacement));
+    if (const Json dropped = dropped_noise(displacement.model()); !dropped.is_null())
+      fmt::print("{}", dropped_noise_text(dropped));
     warn_of(spec.notes);
     fmt::print("{}: the spec is good\n", path);
     return 0;

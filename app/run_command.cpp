@@ -163,6 +163,7 @@ void print_result(const RunResult& result, const RunArguments& arguments) {
   const Json& s = result.summary;
   if (s["spec"].contains("evolve")) print_evolution(s, result.was_interrupted);
   if (s.contains("stationary")) print_stationary(s);
+  if (s.contains("dropped_noise")) fmt::print("{}", dropped_noise_text(s["dropped_noise"]));
   if (s.contains("ensemble") && s["planes"].get<int>() == 1) {
     const Json& e = s["ensemble"];
     fmt::print("{} particles ({}) in {}: L1 {:.3g}, {:.3g} expected, p-value {:.3g}\n", e["particles"].dump(),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include <fmt/format.h>
@@ -159,9 +160,11 @@ Region underdamped_region(const Landscape& l) {
   const double hottest = *std::max_element(l.temperature.begin(), l.temperature.end());
   double energy = 0.0;
   double phi = 0.0;
-  // Where walls bound θ the energy may exceed what the landscape rises to.
-  const double step = std::max(highest, exponent_at_wall * hottest) / 4000.0;
-  for (int s = 0; s < 8000 && phi < exponent_at_wall; ++s) {
+  // Where walls bound θ the energy may exceed what the landscape rises to. Most of it is decided at low energies.
+  const double top = 2.0 * std::max(highest, exponent_at_wall * hottest);
+  constexpr int energies = 500;
+  for (int s = 0; s < energies && phi < exponent_at_wall; ++s) {
+    const double step = top * (2.0 * s + 1.0) / (static_cast<double>(energies) * energies);
     energy += step;
     double weighted = 0.0;
     double weight = 0.0;
@@ -172,7 +175,9 @@ Region underdamped_region(const Landscape& l) {
       weighted += share * 0.5 * (l.temperature[k] + l.temperature[k + 1]);
       weight += share;
     }
-    phi += weight > 0.0 && weighted > 0.0 ? step * weight / weighted : step / l.temperature[l.bottom];
+    const double rise = weight > 0.0 && weighted > 0.0 ? step * weight / weighted : step / l.temperature[l.bottom];
+    if (phi + rise > exponent_at_wall) energy -= step * (phi + rise - exponent_at_wall) / rise;
+    phi += rise;
   }
   const double v = std::sqrt(2.0 * energy);
   return {reach_of(l, energy), {-v, v}};
@@ -183,6 +188,8 @@ class StartTube {
  public:
   StartTube(const Spec& spec, const Model& model, int p)
       : model_(model), p_(p), has_edge_(spec.initial.kind == InitialKind::uniform) {
+    if (spec.grid.theta && spec.grid.walls.lower == ThetaBoundary::open) lowest_ = spec.grid.theta->lower;
+    if (spec.grid.theta && spec.grid.walls.upper == ThetaBoundary::open) highest_ = spec.grid.theta->upper;
     const InitialMoments start = initial_moments(spec, model, p);
     paths_.push_back({start.mean, {}});
     const auto& c = start.covariance;
@@ -208,7 +215,9 @@ class StartTube {
     if (model_.dynamics() == Dynamics::sgd) {
       const auto steps = static_cast<long>(std::llround(duration / model_.learning_rate()));
       for (long s = 0; s < std::min(steps, longest); ++s) {
-        for (Path& path : paths_) sgd_step(path);
+        for (Path& path : paths_) {
+          if (!has_left(path)) sgd_step(path);
+        }
         record();
       }
       return region_;
@@ -217,11 +226,14 @@ class StartTube {
     for (long s = 0; s < longest && time < duration; ++s) {
       double rate = model_.gamma();
       for (Path& path : paths_) {
+        if (has_left(path)) continue;
         path.curvature = model_.curvature(p_, path.z[0]);
         rate = std::max(rate, std::sqrt(std::abs(model_.k() * path.curvature)));
       }
       const double dt = std::min(0.05 / rate, duration - time);
-      for (Path& path : paths_) langevin_step(path, dt);
+      for (Path& path : paths_) {
+        if (!has_left(path)) langevin_step(path, dt);
+      }
       time += dt;
       record();
     }
@@ -238,6 +250,9 @@ class StartTube {
     std::array<double, 3> noise{};  ///< Var θ, Cov, Var v from noise alone
     double curvature = 0.0;         ///< of the loss at z; a formula takes its time for it
   };
+
+  /// What is beyond an open wall of the spec does not come back, and its way does not concern the box.
+  bool has_left(const Path& path) const { return path.z[0] < lowest_ || path.z[0] > highest_; }
 
   Vector2 slope(const Vector2& z) const { return {z[1], model_.force(p_, z[0]) - model_.gamma() * z[1]}; }
 
@@ -301,6 +316,8 @@ class StartTube {
   const Model& model_;
   int p_;
   bool has_edge_;
+  double lowest_ = -std::numeric_limits<double>::infinity();  ///< θ at open walls
+  double highest_ = std::numeric_limits<double>::infinity();
   std::vector<Path> paths_;
   Region region_{};
   double energy_ = 0.0;

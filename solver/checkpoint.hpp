@@ -9,7 +9,7 @@
 namespace underdamp {
 
 /// Changes when a program of another format could not continue from the file.
-inline constexpr int checkpoint_format = 2;
+inline constexpr int checkpoint_format = 3;
 
 /// True if this build can write checkpoints.
 bool has_checkpoints();

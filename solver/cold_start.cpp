@@ -11,6 +11,7 @@
 #include "solver/moment_sums.hpp"
 #include "solver/propagator.hpp"
 #include "solver/resampling.hpp"
+#include "solver/short_waves.hpp"
 #include "solver/slow_flow.hpp"
 
 namespace underdamp {
@@ -26,8 +27,6 @@ constexpr double deviations = 7.5;
 constexpr double nearly = 0.8;
 /// Probability near the walls of a box that was too small.
 constexpr double largest_tail = 1e-9;
-/// Narrowest direction of a density of the map when it is put on the grid, in cells.
-constexpr double fewest_cells = 1.5;
 /// Change of the density in one window below which it is stationary: what is slower has been left to the generator.
 constexpr double stationary_change = 1e-10;
 /// Windows are at most as long as a mode takes for this angle; variances turn twice as fast.
@@ -120,7 +119,8 @@ class ColdStart {
     samples_.push_back(sample);
   }
 
-  /// The covariance of the map's first steps, until a grid can hold it: after one step the density is a line.
+  /// The covariance of the map's first steps, until a grid can hold it: after one step the density is a line, and some
+  /// of that correlation remains for ever. Twenty relaxation times on, what the grid cannot hold it never will.
   void begin_map() {
     step_ = model_.learning_rate() * model_.derived(p_).omega;
     const double minimum = model_.plane(p_).minimum;
@@ -130,6 +130,7 @@ class ColdStart {
     const double cells = std::min(last_box_.theta.cells, last_box_.velocity.cells) / (2.0 * deviations);
     std::array<double, 3> c{};
     samples_.emplace_back();
+    const double last = 20.0 * model_.derived(p_).relaxation_time * model_.derived(p_).omega;
     for (long n = 1;; ++n) {
       const double xy = beta * c[1] - pull * c[0];
       const double yy = beta * beta * c[2] - 2.0 * beta * pull * c[1] + pull * pull * c[0] + noise;
@@ -140,7 +141,14 @@ class ColdStart {
       sample.displacement[0] = c[0];
       samples_.push_back(sample);
       const double correlation = std::abs(c[1]) / std::sqrt(c[0] * c[2]);
-      if (n > 1 && cells * std::sqrt(1.0 - correlation) >= fewest_cells) break;
+      if (n > 1 && cells * std::sqrt(1.0 - correlation) >= fewest_cells_across) break;
+      if (!(time_ <= last)) {
+        throw Error(ExitCode::bad_input,
+                    fmt::format("from rest the map keeps theta and v correlated by {:.6g}, too narrow for its grid",
+                                correlation),
+                    {}, "use more cells (grid.cells)");
+      }
+      options_.poll(std::min(1.0, time_ / end()));
     }
     density_ = {{0.0, 0.0}, c};
   }
@@ -231,8 +239,9 @@ class ColdStart {
         is_map_ ? WindowChoice{step_, 1} : choose_window(scaled, options_.tolerance, longest_angle);
     const auto in_box = density_in(stage.box);
     double length = choice.length;
-    constexpr int most_attempts = 10;
-    for (int attempt = 0;; ++attempt) {
+    constexpr double least_gain = 0.5;  // less is noise, which shorter windows do not make smaller
+    double before = std::numeric_limits<double>::infinity();
+    for (;;) {
       const double count = std::max(1.0, is_map_ ? std::round(span / step_) : std::ceil(span / length - 1e-9));
       const double unit = is_map_ ? step_ : span / count;
       ScaledPlane plane = in_units(scaled, 1.0, unit);
@@ -246,7 +255,8 @@ class ColdStart {
       backend_.upload(values, *work->field);
       const double windows = std::min(count, std::max(1.0, marching_time(work->plane)));
       work->error = windows * work->propagator->window_error(*work->field);
-      if (work->error <= options_.tolerance || attempt == most_attempts) return work;
+      if (work->error <= options_.tolerance || !(work->error < least_gain * before)) return work;
+      before = work->error;
       length = unit * std::clamp(std::pow(options_.tolerance / work->error, 0.5 / choice.levels), 0.3, 0.8);
     }
   }
@@ -257,6 +267,7 @@ class ColdStart {
     const auto work = prepare(stage, values);
     const double moved = moment_sums(work->plane, values, 0.0).square;
     const auto before = backend_.allocate(work->mesh.shape());
+    ShortWaves short_waves(backend_, {work->plane});
     std::vector<CurveSample> samples;
     bool relaxed = false;
     bool by_generator = false;
@@ -265,6 +276,7 @@ class ColdStart {
     while (n < work->count && !relaxed && !by_generator) {
       backend_.copy(*work->field, *before);
       work->propagator->apply(*work->field);
+      if (!is_map_) short_waves.remove(*work->field);
       ++n;
       const double now = time_ + work->unit * static_cast<double>(n);
       samples.push_back(
@@ -387,6 +399,14 @@ class ColdStart {
 };
 
 }  // namespace
+
+int cells_for_map_from_rest(const Model& model, int p) {
+  const double curvature = model.curvature(p, model.plane(p).minimum);
+  const double square = model.learning_rate() * curvature / (2.0 * (1.0 + model.momentum()));  // of the correlation
+  if (!(square > 0.0)) return 0;
+  return static_cast<int>(
+      std::ceil(fewest_cells_across * 2.0 * deviations / std::sqrt(1.0 - std::min(std::sqrt(square), 1.0 - 1e-12))));
+}
 
 FlowResult propagate_cold_start(Backend& backend, const Model& model, int p, const PhasePlane& box,
                                 const FlowOptions& options) {

@@ -10,4 +10,9 @@ namespace underdamp {
 FlowResult propagate_cold_start(Backend& backend, const Model& model, int p, const PhasePlane& box,
                                 const FlowOptions& options);
 
+/// Narrowest direction of a density of the map when it is put on the grid, in cells.
+inline constexpr double fewest_cells_across = 1.5;
+/// Cells of an axis with which a life of the map that begins at rest is ever that wide.
+int cells_for_map_from_rest(const Model& model, int p);
+
 }  // namespace underdamp

@@ -10,6 +10,7 @@
 #include "meshes/error.hpp"
 #include "solver/moment_sums.hpp"
 #include "solver/propagator.hpp"
+#include "solver/short_waves.hpp"
 #include "solver/slow_flow.hpp"
 
 namespace underdamp {
@@ -153,10 +154,10 @@ class CorrelationFlow {
     for (long n = 1; !all_done(); ++n) {
       const bool looks = n % look_every == 0;
       if (looks) backend_.copy(*position_, *before_);
-      propagator_->apply(*position_);
+      advance(*position_);
       if (!is_stationary_) {
-        propagator_->apply(*density_);
-        propagator_->apply(*velocity_);
+        advance(*density_);
+        advance(*velocity_);
       }
       record(n);
       if (looks) look(n);
@@ -200,7 +201,10 @@ class CorrelationFlow {
     for (int attempt = 0; attempt < most_attempts; ++attempt) {
       build(levels);
       step_error_ = measured_error();
-      if (step_error_ <= options_.tolerance) return;
+      if (step_error_ <= options_.tolerance) {
+        step_error_ += removal_error();
+        return;
+      }
       const double shrink = std::clamp(std::pow(options_.tolerance / step_error_, 0.5 / levels), 0.4, 0.9);
       for (double& unit : unit_) unit *= shrink;
     }
@@ -217,6 +221,7 @@ class CorrelationFlow {
     mesh_ = std::make_unique<PhaseMesh>(stacked_mesh(planes_));
     tables_ = std::make_unique<Tables>(stacked_tables(planes_));
     propagator_ = std::make_unique<Propagator>(backend_, *mesh_, *tables_, 1.0, 1, levels);
+    short_waves_ = std::make_unique<ShortWaves>(backend_, planes_);
   }
 
   /// Error of a window on the field of the start, added up over the relaxation time, relative to that field.
@@ -229,6 +234,18 @@ class CorrelationFlow {
       const double relative = error[p] / norm[p] * std::max(1.0, marching_time(planes_[p]));
       if (!(relative <= worst)) worst = relative;
     }
+    return worst;
+  }
+
+  /// What the removal of short waves takes from the field of the start, added up in the same way.
+  double removal_error() {
+    const auto norm = norms(*position_);
+    backend_.copy(*position_, *before_);
+    short_waves_->remove(*before_);
+    const auto removed = change_norms();
+    double worst = 0.0;
+    for (std::size_t p = 0; p < removed.size(); ++p)
+      worst = std::max(worst, removed[p] / norm[p] * std::max(1.0, marching_time(planes_[p])));
     return worst;
   }
 
@@ -257,6 +274,11 @@ class CorrelationFlow {
 
   // --- marching ----------------------------------------------------------------------------------
 
+  void advance(Field& field) {
+    propagator_->apply(field);
+    if (!is_map_) short_waves_->remove(field);
+  }
+
   std::vector<double> areas(std::vector<double> sums) const {
     for (std::size_t p = 0; p < sums.size(); ++p) sums[p] *= planes_[p].plane.cell_area();
     return sums;
@@ -265,6 +287,13 @@ class CorrelationFlow {
     const std::array<const Field*, 1> fields{&field};
     const std::array<double, 1> one{1.0};
     return areas(backend_.combination_norm(fields, one));
+  }
+
+  /// Of the difference of the propagated field and the one before.
+  std::vector<double> change_norms() {
+    const std::array<const Field*, 2> fields{position_.get(), before_.get()};
+    const std::array<double, 2> difference{1.0, -1.0};
+    return areas(backend_.combination_norm(fields, difference));
   }
 
   std::vector<FieldSums> read() {
@@ -316,9 +345,7 @@ class CorrelationFlow {
   /// Which planes have nothing left to do, and which are slow enough for the generator.
   void look(long n) {
     const auto norm = norms(*position_);
-    const std::array<const Field*, 2> fields{position_.get(), before_.get()};
-    const std::array<double, 2> difference{1.0, -1.0};
-    const auto change = areas(backend_.combination_norm(fields, difference));
+    const auto change = change_norms();
     for (std::size_t p = 0; p < lanes_.size(); ++p) {
       Lane& lane = lanes_[p];
       if (lane.done) continue;
@@ -413,6 +440,7 @@ class CorrelationFlow {
   std::unique_ptr<PhaseMesh> mesh_;
   std::unique_ptr<Tables> tables_;
   std::unique_ptr<Propagator> propagator_;
+  std::unique_ptr<ShortWaves> short_waves_;
   double step_error_ = 0.0;
   std::unique_ptr<Field> position_;  ///< (x − c) p, propagated
   std::unique_ptr<Field> before_;    ///< the same a window earlier

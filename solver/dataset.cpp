@@ -84,7 +84,9 @@ Dataset::Dataset(std::shared_ptr<const RegressionData> data, double weight_decay
     modes_[static_cast<std::size_t>(l)].noise = covariance(l, l);
     for (Eigen::Index m = 0; m < l; ++m) {
       const double scale = std::sqrt(covariance(l, l) * covariance(m, m));
-      if (scale > 0.0) noise_coupling_ = std::max(noise_coupling_, std::abs(covariance(l, m)) / scale);
+      const double correlation = scale > 0.0 ? std::abs(covariance(l, m)) / scale : 0.0;
+      if (correlation > noise_coupling_.correlation)
+        noise_coupling_ = {correlation, static_cast<int>(m) + 1, static_cast<int>(l) + 1};
     }
   }
 }

@@ -29,6 +29,13 @@ struct RegressionData {
 /// Throws SpecError naming the file and the columns that cannot be used.
 RegressionData regression_data(const CsvTable& table, const LossSpec& loss);
 
+/// The largest correlation |Σ_lm| / √(Σ_ll Σ_mm) of the gradient noise of two modes, and which they are.
+struct NoiseCoupling {
+  double correlation = 0.0;
+  int first = 0;
+  int second = 0;
+};
+
 /// Linear regression: L(θ) = |X θ − y|² / (2N), H = XᵀX/N = U diag(ρ) Uᵀ.
 class Dataset {
  public:
@@ -38,14 +45,14 @@ class Dataset {
   const Eigen::VectorXd& target() const { return data_->target; }      ///< y, N
   const Eigen::MatrixXd& eigenvectors() const { return vectors_; }     ///< U, one mode per column, in order
   const std::vector<HessianMode>& modes() const { return modes_; }
-  /// Largest |Σ_lm| / √(Σ_ll Σ_mm) between modes: what treating them as independent leaves out.
-  double noise_coupling() const { return noise_coupling_; }
+  /// What treating the modes as independent leaves out.
+  const NoiseCoupling& noise_coupling() const { return noise_coupling_; }
 
  private:
   std::shared_ptr<const RegressionData> data_;
   Eigen::MatrixXd vectors_;
   std::vector<HessianMode> modes_;
-  double noise_coupling_ = 0.0;
+  NoiseCoupling noise_coupling_;
 };
 
 }  // namespace underdamp

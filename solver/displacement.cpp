@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "meshes/error.hpp"
+#include "solver/cold_start.hpp"
 
 namespace underdamp {
 namespace {
@@ -103,7 +104,39 @@ Displacement::Displacement(const Spec& spec, Backend& backend) : spec_(spec), ba
     }
     times_ = log_spaced(from, d.until, d.points);
   }
+  require_fit_times();
+  require_cells_at_rest();
   plan();
+}
+
+void Displacement::require_fit_times() const {
+  if (!spec_.displacement->fit || fit_times().size() >= 2) return;
+  const Interval window = *spec_.displacement->fit;
+  refuse(spec_, "displacement.fit",
+         fmt::format("[{}, {}] holds {} of the times at which the displacement of the map is written: no exponent "
+                     "follows from that",
+                     window.lower, window.upper, fit_times().empty() ? "none" : "only one"),
+         "give a wider window, or more points");
+}
+
+/// After every step of the map the density from rest is nearly a line where q of docs/method.md (5) is large.
+void Displacement::require_cells_at_rest() const {
+  if (spec_.dynamics != Dynamics::sgd || spec_.displacement->start != DisplacementStart::cold) return;
+  int needed = 0;
+  int narrowest = 0;
+  for (int l = 0; l < modes(); ++l) {
+    const int cells = cells_for_map_from_rest(*model_, l);
+    if (cells > needed) narrowest = l;
+    needed = std::max(needed, cells);
+  }
+  const int cells = std::min(spec_.grid.cells[0], spec_.grid.cells[1]);
+  if (cells >= needed) return;
+  const std::string& name = model_->plane(narrowest).name;
+  refuse(spec_, "grid.cells",
+         fmt::format("the SGD map correlates theta and v{} so strongly that its density from rest is a line of less "
+                     "than {} cells in width on a grid of {}",
+                     name.empty() ? "" : " in " + name, fewest_cells_across, cells),
+         fmt::format("use at least {} cells along both axes, or a smaller learning rate", needed));
 }
 
 /// What modes are sorted by: their problems are the same where this is.
@@ -303,18 +336,22 @@ DisplacementValue weighted_sum(const Model& model, const std::function<Displacem
   return sum;
 }
 
+/// Times of the window: of the map those that are kept.
+std::vector<double> Displacement::fit_times() const {
+  const Interval window = *spec_.displacement->fit;
+  if (spec_.dynamics != Dynamics::sgd) return log_spaced(window.lower, window.upper, 101);
+  std::vector<double> times;
+  for (const double t : times_) {
+    if (t >= window.lower * (1.0 - 1e-9) && t <= window.upper * (1.0 + 1e-9)) times.push_back(t);
+  }
+  return times;
+}
+
 std::optional<ExponentFit> Displacement::fit() const {
   if (!spec_.displacement->fit) return std::nullopt;
   const Interval window = *spec_.displacement->fit;
-  std::vector<double> times = log_spaced(window.lower, window.upper, 101);
-  if (spec_.dynamics == Dynamics::sgd) {
-    times.clear();
-    for (const double t : times_) {
-      if (t >= window.lower * (1.0 - 1e-9) && t <= window.upper * (1.0 + 1e-9)) times.push_back(t);
-    }
-  }
   std::vector<double> abscissa, ordinate, local;
-  for (const double t : times) {
+  for (const double t : fit_times()) {
     const DisplacementValue value = total(t);
     abscissa.push_back(std::log(t));
     ordinate.push_back(std::log(value.displacement));

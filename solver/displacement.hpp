@@ -75,6 +75,9 @@ class Displacement {
 
  private:
   void plan();
+  void require_fit_times() const;
+  void require_cells_at_rest() const;
+  std::vector<double> fit_times() const;
   double key(int l) const;
   double end() const;
   Spec problem_spec(const std::vector<double>& keys) const;

@@ -1,6 +1,7 @@
 #include "solver/displacement_output.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -99,7 +100,12 @@ Json displacement_summary(const Displacement& displacement, double seconds) {
         "the displacement's estimated relative error, {:.1e}, is above its tolerance, {:.1e}: use more cells", error,
         tolerance));
   }
-  if (const auto fit = displacement.fit()) {
+  const auto fit = displacement.fit();
+  if (fit && !std::isfinite(fit->exponent + fit->uncertainty)) {
+    json["warnings"].push_back(
+        "no exponent fits: the displacement is not positive at every time of displacement.fit; use a later window, or "
+        "more cells");
+  } else if (fit) {
     json["fit"] = {{"window", Json::array({fit->window.lower, fit->window.upper})},
                    {"exponent", fit->exponent},
                    {"uncertainty", fit->uncertainty},

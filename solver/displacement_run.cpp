@@ -56,6 +56,7 @@ RunResult run_displacement(const Spec& spec, Backend& backend, const RunOptions&
   const auto begin = std::chrono::steady_clock::now();
   Displacement displacement(spec, backend);
   make_folder(directory);
+  const FolderLock lock(directory);
   remove_earlier_run(directory);
   Json summary{{"version", version},
                {"commit", commit},
@@ -66,6 +67,8 @@ RunResult run_displacement(const Spec& spec, Backend& backend, const RunOptions&
                {"planes", displacement.modes()},
                {"warnings", spec.notes},
                {"timing", {{"started", now()}, {"resumed_at", Json::array()}}}};
+  if (Json dropped = dropped_noise(displacement.model()); !dropped.is_null())
+    summary["dropped_noise"] = std::move(dropped);
   for (const std::string& note : spec.notes) warn(note);
   const auto finish = [&](const char* state) {
     summary["state"] = state;

@@ -12,13 +12,25 @@ namespace {
 
 constexpr int table_intervals = 1024;
 
-/// Within the outer half of the box there is next to nothing; fast rates there need not be followed.
+/// How often a particle with the typical speed bounces off a reflecting wall that the force presses it against, once in
+/// 2 v/F; 0 where none does.
+double bounce_rate(const Model& model, const PhaseMesh& mesh, int p) {
+  const Axis& axis = mesh.plane(p).theta;
+  const auto rate = [&](ThetaBoundary wall, double theta, double outwards) {
+    const double force = outwards * model.force(p, theta);
+    if (wall != ThetaBoundary::reflecting || !(force > 0.0)) return 0.0;
+    return force / std::sqrt(model.diffusion(p, theta) / model.gamma());
+  };
+  return std::max(rate(mesh.walls().lower, axis.lower, -1.0), rate(mesh.walls().upper, axis.upper, 1.0));
+}
+
+/// Within the outer half of the box there is next to nothing, but at walls; fast rates there need not be followed.
 double typical_rate(const Model& model, const PhaseMesh& mesh, int p) {
   const Axis& axis = mesh.plane(p).theta;
   double steepest = 0.0;
   for (int i = axis.cells / 4; i < axis.cells - axis.cells / 4; ++i)
     steepest = std::max(steepest, std::abs(model.curvature(p, axis.center(i))));
-  return std::sqrt(model.k() * steepest);
+  return std::max(std::sqrt(model.k() * steepest), bounce_rate(model, mesh, p));
 }
 
 ParticleLaw law_of(const Model& model, EnsembleIntegrator integrator, double step) {

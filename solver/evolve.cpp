@@ -42,17 +42,12 @@ IntegratorOptions options_of(const Spec& spec) {
   return options;
 }
 
-/// Probability of a Gaussian beyond the walls, counted once for each wall.
-double share_outside(const PhasePlane& plane, const InitialMoments& moments) {
-  const auto beyond = [&](const Axis& axis, std::size_t a) {
-    const double scale = 1.0 / std::sqrt(2.0 * moments.covariance[a][a]);
-    return 0.5 * std::erfc((moments.mean[a] - axis.lower) * scale) +
-           0.5 * std::erfc((axis.upper - moments.mean[a]) * scale);
-  };
-  return beyond(plane.theta, 0) + beyond(plane.velocity, 1);
-}
-
 }  // namespace
+
+Escape escape_of(const Model& model, const PhaseMesh& mesh, int p) {
+  const Axis& axis = mesh.plane(p).theta;
+  return model.escape(p, {axis.lower, axis.upper}, mesh.walls());
+}
 
 Precision precision_of_run(const Spec& spec) {
   return spec.evolve ? spec.evolve->precision : Precision::float64;
@@ -81,13 +76,18 @@ Simulation::Simulation(const Spec& spec, Backend& backend, double largest_loss) 
   tables_ = std::make_unique<Tables>(tabulate(spec_, *model_, *mesh_));
   auto options = options_of(spec_);
   options.largest_loss = largest_loss;
+  std::vector<Escape> escape;
+  for (int p = 0; p < mesh_->planes(); ++p) escape.push_back(escape_of(*model_, *mesh_, p));
   if (backend_.describe().kind == DeviceKind::cuda) {
+    options.escape = escape;
     groups_.push_back(std::make_unique<Integrator>(backend_, *mesh_, *tables_, options));
     return;
   }
   const auto levels = std::make_shared<LevelFields>(backend_, mesh_->only(0).shape());
-  for (int p = 0; p < mesh_->planes(); ++p)
+  for (int p = 0; p < mesh_->planes(); ++p) {
+    options.escape = {escape[static_cast<std::size_t>(p)]};
     groups_.push_back(std::make_unique<Integrator>(backend_, mesh_->only(p), tables_->only(p), options, levels));
+  }
 }
 
 std::vector<double> Simulation::frame_times() const {
@@ -307,10 +307,10 @@ std::vector<std::string> resolution_warnings(const Spec& spec, const Model& mode
   };
   check("the stationary state", model.stationary_covariance(p));
   if (spec.stationary) append_wells_outside(model, mesh, p, warnings);
-  if (spec.evolve && spec.initial.kind != InitialKind::uniform) {
-    const double outside = share_outside(mesh.plane(p), initial_moments(spec, model, p));
+  if (spec.evolve) {
+    const double outside = start_share_outside(spec, model, mesh, p);
     if (outside > leak_warning) {
-      warnings.push_back(fmt::format("{}about {:.1e} of the start lies outside the box and is cut off: widen the box",
+      warnings.push_back(fmt::format("{}{:.1e} of the start lies outside the box and is cut off: widen the box",
                                      plane_prefix(model, p), outside));
     }
   }
@@ -325,8 +325,15 @@ constexpr double share_thrown_out = 0.05;
 std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh, int p, const Departed& departed,
                                        double step_error) {
   std::vector<std::string> warnings;
+  const Escape escape = escape_of(model, mesh, p);
   const auto check = [&](const char* wall, double lost, const Axis& axis, bool upper) {
     if (!(lost > std::max(leak_warning, share_thrown_out * step_error))) return;
+    if (&axis == &mesh.plane(p).theta && (upper ? escape.upper : escape.lower)) {
+      warnings.push_back(
+          fmt::format("{}{:.4g} of the probability has left for good through {} = {:.4g}, where the loss holds nothing",
+                      plane_prefix(model, p), lost, wall, upper ? axis.upper : axis.lower));
+      return;
+    }
     const double bound = upper ? axis.upper : axis.lower;
     const double wider = bound + (upper ? 0.2 : -0.2) * axis.length();
     const auto table = model.domain(p);

@@ -116,6 +116,9 @@ struct Resolution {
 };
 Resolution resolution(const PhasePlane& plane, const Matrix2& covariance);
 
+/// Walls of a plane that hold nothing.
+Escape escape_of(const Model& model, const PhaseMesh& mesh, int p);
+
 /// Warnings about the resolution of a plane, before it runs.
 std::vector<std::string> resolution_warnings(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
 /// Warnings about mass that left plane p. `step_error`: estimated L1 error of the step; less than that says nothing

@@ -28,7 +28,7 @@ class Examination {
   /// Nothing is lost but through the walls, and there not too much.
   void require_mass() const {
     const double departed = observables_.departed.total();
-    if (!(departed <= leak_error)) fail_at_wall();
+    if (!(lost() <= leak_error)) fail_at_wall();
     const RestoredMass restored = simulation_.restored_mass()[static_cast<std::size_t>(plane_)];
     const double unaccounted = observables_.mass + departed - 1.0 - restored.share;
     const bool is_double = simulation_.backend().describe().precision == Precision::float64;
@@ -77,10 +77,10 @@ class Examination {
     const Departed& departed = observables_.departed;
     const double step_error = simulation_.errors()[static_cast<std::size_t>(plane_)].step;
     const auto cell = densest([&](std::array<int, 2> at) { return lies_at_wall(at); });
-    if (departed.total() <= step_error) {
+    if (lost() <= step_error) {
       fail(fmt::format("at t = {:.6g} steps too long have thrown {:.1e} of the probability out of the box; "
                        "their own error is about {:.1e}",
-                       time_, departed.total(), step_error),
+                       time_, lost(), step_error),
            cell, "use a smaller evolve.tolerance or evolve.step");
     }
     std::string text;
@@ -91,9 +91,14 @@ class Examination {
          "enlarge the box (grid.theta, grid.velocity), or the table that it ends with");
   }
 
-  /// At the wall through which most has left?
+  double lost() const { return lost_of(observables_.departed, escape()); }
+  Escape escape() const { return escape_of(simulation_.model(), simulation_.mesh(), plane_); }
+
+  /// At the wall through which most is lost?
   bool lies_at_wall(std::array<int, 2> cell) const {
-    const Departed& d = observables_.departed;
+    Departed d = observables_.departed;
+    if (escape().lower) d.theta_min = 0.0;
+    if (escape().upper) d.theta_max = 0.0;
     const double most = std::max({d.theta_min, d.theta_max, d.velocity_min, d.velocity_max});
     if (d.theta_min == most) return cell[0] == 0;
     if (d.theta_max == most) return cell[0] == simulation_.mesh().theta_cells() - 1;

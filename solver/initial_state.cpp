@@ -148,6 +148,50 @@ PhaseRange uniform_range(const Spec& spec, const Model& model, int p) {
           spec.initial.velocity.value_or(range(0.0, covariance[1][1], spec.grid.velocity))};
 }
 
+/// On a circle the start wraps: shifts of θ that bring its images to where it is, out to eight standard deviations.
+std::vector<double> turns_of(const PhaseMesh& mesh, int p, const InitialMoments& start) {
+  if (!mesh.walls().is_periodic()) return {0.0};
+  const Axis& circle = mesh.plane(p).theta;
+  const double reach = 8.0 * std::sqrt(start.covariance[0][0]);
+  const double first = std::floor((start.mean[0] - reach - circle.upper) / circle.length());
+  const double last = std::ceil((start.mean[0] + reach - circle.lower) / circle.length());
+  std::vector<double> turns;
+  for (double turn = first; turn <= last; turn += 1.0) turns.push_back(turn * circle.length());
+  return turns;
+}
+
+/// Share of a cell of the lattice around x that lies outside an axis.
+double cell_outside(const std::vector<double>& lattice, double x, const Axis& axis) {
+  const double width = (lattice.back() - lattice.front()) / static_cast<double>(lattice.size() - 1);
+  const double inside = std::min(x + 0.5 * width, axis.upper) - std::max(x - 0.5 * width, axis.lower);
+  return std::clamp(1.0 - inside / width, 0.0, 1.0);
+}
+
+double share_outside(const GridDensity& grid, const PhasePlane& plane) {
+  double outside = 0.0;
+  double all = 0.0;
+  for (std::size_t i = 0; i < grid.theta.size(); ++i) {
+    const double beyond = cell_outside(grid.theta, grid.theta[i], plane.theta);
+    for (std::size_t j = 0; j < grid.velocity.size(); ++j) {
+      const double value = grid.values[i * grid.velocity.size() + j];
+      const double within = (1.0 - beyond) * (1.0 - cell_outside(grid.velocity, grid.velocity[j], plane.velocity));
+      all += value;
+      outside += value * (1.0 - within);
+    }
+  }
+  return outside / all;
+}
+
+double share_outside(const Axis& axis, double mean, double variance) {
+  const double scale = 1.0 / std::sqrt(2.0 * variance);
+  return 0.5 * std::erfc((mean - axis.lower) * scale) + 0.5 * std::erfc((axis.upper - mean) * scale);
+}
+
+double share_outside(const Axis& axis, const Interval& range) {
+  const double inside = std::min(range.upper, axis.upper) - std::max(range.lower, axis.lower);
+  return std::clamp(1.0 - inside / (range.upper - range.lower), 0.0, 1.0);
+}
+
 /// The key that says most about the start.
 std::string start_key(const Spec& spec) {
   for (const char* key : {"initial.mean", "initial.theta", "initial.velocity", "initial.file", "initial.kind"}) {
@@ -219,6 +263,19 @@ InitialMoments initial_moments(const Spec& spec, const Model& model, int p) {
           {{{variance(range.theta), 0.0}, {0.0, variance(range.velocity)}}}};
 }
 
+double start_share_outside(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
+  const PhasePlane& plane = mesh.plane(p);
+  const bool wraps = mesh.walls().is_periodic();
+  if (spec.initial.kind == InitialKind::file) return share_outside(*spec.initial.density, plane);
+  if (spec.initial.kind == InitialKind::uniform) {
+    const PhaseRange range = uniform_range(spec, model, p);
+    return share_outside(plane.theta, range.theta) + share_outside(plane.velocity, range.velocity);
+  }
+  const InitialMoments start = initial_moments(spec, model, p);
+  return (wraps ? 0.0 : share_outside(plane.theta, start.mean[0], start.covariance[0][0])) +
+         share_outside(plane.velocity, start.mean[1], start.covariance[1][1]);
+}
+
 std::vector<double> initial_density(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
   const PhasePlane& plane = mesh.plane(p);
   const auto n = static_cast<std::size_t>(mesh.velocity_cells());
@@ -246,7 +303,12 @@ std::vector<double> initial_density(const Spec& spec, const Model& model, const 
     });
   } else {
     const InitialMoments moments = initial_moments(spec, model, p);
-    fill([&](double x, double y) { return gaussian_density(moments.mean, moments.covariance, x, y); });
+    const auto turns = turns_of(mesh, p, moments);
+    fill([&](double x, double y) {
+      double sum = 0.0;
+      for (const double turn : turns) sum += gaussian_density(moments.mean, moments.covariance, x + turn, y);
+      return sum;
+    });
   }
   const auto weights = theta_weights(mesh);
   double mass = 0.0;

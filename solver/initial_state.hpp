@@ -32,6 +32,10 @@ struct GridDensity {
 /// in, a .vti that an earlier run wrote. Throws SpecError.
 GridDensity read_grid_density(const std::string& file);
 
+/// Share of the start that does not lie in the box: of a file what its cells hold there. On a circle nothing is beyond
+/// the ends of θ but what a file holds.
+double start_share_outside(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);
+
 /// Density at the cell centres of plane p of the mesh, normalised so that its integral, the sum over the cells with
 /// theta_weights() times the cell area, is 1. Throws Error (bad_input) if the start does not lie in the box.
 std::vector<double> initial_density(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);

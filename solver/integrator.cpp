@@ -500,6 +500,10 @@ void Integrator::add_rounding(double duration, double sweeps) {
   }
 }
 
+double lost_of(const Departed& departed, const Escape& escape) {
+  return departed.total() - (escape.lower ? departed.theta_min : 0.0) - (escape.upper ? departed.theta_max : 0.0);
+}
+
 /// Clipping may create a little mass in tails that hold none; scaling takes it back. Also looks at what has left the
 /// box.
 void Integrator::absorb_created(Field& field) {
@@ -510,7 +514,7 @@ void Integrator::absorb_created(Field& field) {
     const double mass = initial_mass_[p] - departed[p].total();
     factor.push_back(mass / (mass + departed[p].created));
     any = any || std::abs(departed[p].created) > 1e-16 * mass;  // an extrapolated count may be negative
-    lost_ = std::max(lost_, departed[p].total() / initial_mass_[p]);
+    lost_ = std::max(lost_, lost(departed[p], p) / initial_mass_[p]);
     if (std::abs(departed[p].created) > options_.largest_loss * initial_mass_[p]) {
       throw Error(ExitCode::numerical,
                   fmt::format("values below 0 held {:.2e} of the probability of plane {} at t = {:.6g}",
@@ -592,12 +596,12 @@ std::vector<ErrorEstimate> Integrator::errors() const {
   // in time: what has left its box counts with the grid.
   const auto departed = backend_.departed(*density_);
   for (std::size_t p = 0; p < result.size(); ++p) {
-    const double lost = std::abs(departed[p].total()) * mesh_.plane(static_cast<int>(p)).cell_area();
+    const double missing = std::abs(lost(departed[p], p)) * mesh_.plane(static_cast<int>(p)).cell_area();
     if (tables_.dynamics == Dynamics::langevin) {
       result[p].step = result[p].time;
-      result[p].time += 0.5 * interference_[p] + lost;
+      result[p].time += 0.5 * interference_[p] + missing;
     } else {
-      result[p].space += lost;
+      result[p].space += missing;
     }
   }
   return result;

@@ -8,6 +8,7 @@
 
 #include "kernels/backend.hpp"
 #include "solver/grid_error.hpp"
+#include "solver/model.hpp"
 #include "solver/state.hpp"
 #include "solver/tables.hpp"
 #include "solver/window.hpp"
@@ -29,7 +30,12 @@ struct IntegratorOptions {
   std::optional<double> step;  ///< fixed Strang step
   Positivity positivity = Positivity::limit;
   double largest_loss = 1.0;  ///< share of the mass that may leave the box; more is an Error (numerical)
+  /// [plane] what leaves there counts neither as lost nor as error; empty: nowhere.
+  std::vector<Escape> escape;
 };
+
+/// What has left a plane through walls that should have held it.
+double lost_of(const Departed& departed, const Escape& escape);
 
 /// What the integration of one plane has cost and how wrong it may be, in L1.
 struct ErrorEstimate {
@@ -96,6 +102,9 @@ class Integrator {
   double sweep_rounding() const;
   void add_rounding(double duration, double sweeps);
   void absorb_created(Field& field);
+  double lost(const Departed& departed, std::size_t plane) const {
+    return lost_of(departed, plane < options_.escape.size() ? options_.escape[plane] : Escape{});
+  }
   void restore_mass();
   void exchange(StateList& list);
   void require_finite(double value);

@@ -198,8 +198,13 @@ void Model::require_common_range(const Spec& spec, const PlaneModel& plane) cons
          "extend the table");
 }
 
+const NoiseCoupling* Model::dropped_noise() const {
+  return has_measured_noise_ && planes() > 1 ? &dataset_->noise_coupling() : nullptr;
+}
+
 void Model::add_dataset_planes(const Spec& spec) {
   dataset_ = std::make_shared<Dataset>(spec.loss.data, weight_decay_);
+  has_measured_noise_ = spec.noise.kind == NoiseKind::dataset;
   std::vector<int> wanted = spec.loss.modes;
   const int count = static_cast<int>(dataset_->modes().size());
   if (wanted.empty()) {
@@ -517,6 +522,21 @@ std::optional<Interval> Model::domain(int p) const {
   const auto noise = plane(p).noise->domain();
   if (!loss || !noise) return loss ? loss : noise;
   return Interval{std::max(loss->lower, noise->lower), std::min(loss->upper, noise->upper)};
+}
+
+/// A wall near the top of a barrier counts, one on the slope of a well does not: the loss is compared with that a tenth
+/// of the box further on. Where it is not known there, the table should be extended.
+Escape Model::escape(int p, const Interval& theta, const ThetaWalls& walls) const {
+  const double beyond = 0.1 * (theta.upper - theta.lower);
+  const auto passes = [&](ThetaBoundary wall, double at, double further) {
+    const auto known = domain(p);
+    if (wall != ThetaBoundary::open || (known && (further < known->lower || further > known->upper))) return false;
+    const double rise = k_ * (loss(p, further) - loss(p, at));
+    constexpr double negligible = 0.1;  // in units of the temperature
+    return rise < negligible * diffusion(p, at) / gamma_;
+  };
+  return {passes(walls.lower, theta.lower, theta.lower - beyond),
+          passes(walls.upper, theta.upper, theta.upper + beyond)};
 }
 
 std::array<std::array<double, 2>, 2> Model::stationary_covariance(int p) const {

@@ -40,6 +40,12 @@ struct Derived {
   double relaxation_time = 0.0;  ///< 1 / Re λ of the slowest relaxing mode
 };
 
+/// Open θ walls beyond which the loss does not rise: what passes them is gone for good, and no wider box would hold it.
+struct Escape {
+  bool lower = false;
+  bool upper = false;
+};
+
 /// Where the minimum of the loss is searched first: what the user named, start or box, or the neighbourhood of 0.
 Interval search_window(const Spec& spec);
 
@@ -52,6 +58,8 @@ class Model {
   int planes() const { return static_cast<int>(planes_.size()); }
   const PlaneModel& plane(int p) const { return planes_[static_cast<std::size_t>(p)]; }
   const Dataset* dataset() const { return dataset_.get(); }
+  /// What is left out of the gradient noise of a dataset; null where nothing is: another noise, or a mode alone.
+  const NoiseCoupling* dropped_noise() const;
 
   double k() const { return k_; }
   double gamma() const { return gamma_; }
@@ -80,6 +88,8 @@ class Model {
   void require_valid(int p, double theta) const;
   /// Where loss and noise of a plane are both known.
   std::optional<Interval> domain(int p) const;
+
+  Escape escape(int p, const Interval& theta, const ThetaWalls& walls) const;
 
   /// Covariance of (θ, v) in the stationary state of the linearised process; for "sgd" that of the discrete map.
   std::array<std::array<double, 2>, 2> stationary_covariance(int p) const;
@@ -117,6 +127,7 @@ class Model {
   double kappa_ = 0.0;  ///< 0 under [langevin]: then 1/temperature at the minimum
   double diffusion_per_noise_ = 1.0;
   std::shared_ptr<const Dataset> dataset_;
+  bool has_measured_noise_ = false;
   std::vector<PlaneModel> planes_;
 };
 

@@ -17,8 +17,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* history_columns =
     "t,sgd_step,mass,mean_theta,mean_v,var_theta,cov_theta_v,var_v,expected_loss,entropy,entropy_production,msd\n";
-/// More rows than this are not kept: then the marginals of the last frame only.
-constexpr std::size_t most_marginal_rows = 2'000'000;
 
 bool holds_a_run(const fs::path& folder) {
   for (const char* name : {"summary.json", "density.pvd", "stationary.vti", "checkpoint.h5", "failed.h5"}) {
@@ -176,8 +174,8 @@ void remove_earlier_run(const fs::path& directory) {
   remove_earlier_files(directory);
 }
 
-RunOutput::RunOutput(const Simulation& simulation, fs::path directory)
-    : simulation_(simulation), directory_(std::move(directory)) {
+RunOutput::RunOutput(const Simulation& simulation, fs::path directory, std::size_t most_marginal_rows)
+    : simulation_(simulation), directory_(std::move(directory)), most_marginal_rows_(most_marginal_rows) {
   make_folder(directory_);
   lock_ = std::make_unique<FolderLock>(directory_);
   const int planes = simulation_.mesh().planes();
@@ -203,9 +201,11 @@ void RunOutput::clear() {
 void RunOutput::save(StateWriter& to) const {
   StateList list;
   std::vector<Vector2> start_mean = start_mean_;
-  std::size_t marginal_rows = marginal_rows_;
   list(start_mean);
-  list(marginal_rows);
+  for (const PlaneFiles& files : planes_) {
+    std::size_t rows = files.marginal_rows;
+    list(rows);
+  }
   to.numbers("output/numbers", list.values());
   to.text("output/history", history_);
   for (std::size_t p = 0; p < planes_.size(); ++p) {
@@ -221,7 +221,7 @@ void RunOutput::save(StateWriter& to) const {
 void RunOutput::restore(const StateReader& from) {
   StateList list(from.numbers("output/numbers"));
   list(start_mean_);
-  list(marginal_rows_);
+  for (PlaneFiles& files : planes_) list(files.marginal_rows);
   list.finish();
   if (!start_mean_.empty() && start_mean_.size() != planes_.size()) damaged_state("it has another number of planes");
   history_ = from.text("output/history");
@@ -291,10 +291,10 @@ void RunOutput::add_marginals(const Frame& frame) {
   const auto all = simulation_.marginals();
   for (std::size_t p = 0; p < planes_.size(); ++p) {
     const PhasePlane& plane = simulation_.mesh().plane(static_cast<int>(p));
-    const auto rows = all[p].theta.size() + all[p].velocity.size();
     std::string& text = planes_[p].marginals;
-    marginal_rows_ += rows;
-    if (marginal_rows_ > most_marginal_rows) text = text.substr(0, text.find('\n') + 1);
+    std::size_t& rows = planes_[p].marginal_rows;
+    rows += all[p].theta.size() + all[p].velocity.size();
+    if (rows * planes_.size() > most_marginal_rows_) text = text.substr(0, text.find('\n') + 1);
     const auto add = [&](const char* name, const Axis& axis, const std::vector<double>& values) {
       for (int c = 0; c < axis.cells; ++c) {
         text += fmt::format("{:.10g},{},{:.10g},{:.10g}\n", frame.time, name, axis.center(c),

@@ -21,8 +21,9 @@ void remove_earlier_run(const std::filesystem::path& directory);
 class RunOutput {
  public:
   /// Creates the directory, keeps other runs out of it, and removes what a killed run has left half written. Throws
-  /// Error (input_output).
-  RunOutput(const Simulation& simulation, std::filesystem::path directory);
+  /// Error (input_output). Of marginals with more rows than `most_marginal_rows`, in all planes together, those of the
+  /// last frame alone are written.
+  RunOutput(const Simulation& simulation, std::filesystem::path directory, std::size_t most_marginal_rows = 2'000'000);
 
   /// Removes the results of an earlier run.
   void clear();
@@ -56,6 +57,7 @@ class RunOutput {
     std::filesystem::path folder;
     std::string history;
     std::string marginals;
+    std::size_t marginal_rows = 0;                         ///< added so far
     std::vector<std::pair<double, std::string>> pictures;  ///< time, file name
   };
 
@@ -69,11 +71,11 @@ class RunOutput {
   const Simulation& simulation_;
   std::filesystem::path directory_;
   std::unique_ptr<FolderLock> lock_;
+  std::size_t most_marginal_rows_;
   std::vector<PlaneFiles> planes_;
   std::vector<std::unique_ptr<CellFields>> fields_;  ///< [plane]
   std::string history_;                              ///< of the whole batch
   std::vector<Vector2> start_mean_;                  ///< [plane]
-  std::size_t marginal_rows_ = 0;
   std::chrono::steady_clock::time_point last_written_{};
 };
 

@@ -14,13 +14,28 @@
 namespace underdamp {
 namespace {
 
-/// A number for one plane, a list for several; what is not finite becomes null.
+/// Key of an object that stands, until unmark(), for a list with one value for each plane: other lists may be as long.
+constexpr const char* plane_mark = "one value for each plane";
+
+/// A number for one plane, a marked list for several; what is not finite becomes null.
 template <class Value>
 Json per_plane(int planes, const Value& value) {
   if (planes == 1) return value(0);
   Json list = Json::array();
   for (int p = 0; p < planes; ++p) list.push_back(value(p));
-  return list;
+  return {{plane_mark, std::move(list)}};
+}
+
+/// Puts lists in the place of marked ones, and their names (JSON pointers) into `names`.
+void unmark(Json& json, const std::string& name, Json& names) {
+  if (!json.is_object()) return;
+  if (json.contains(plane_mark)) {
+    Json list = std::move(json[plane_mark]);
+    json = std::move(list);
+    names.push_back(name);
+    return;
+  }
+  for (auto& [key, value] : json.items()) unmark(value, name + "/" + key, names);
 }
 
 Json interval_json(const std::optional<Interval>& interval) {
@@ -369,6 +384,17 @@ std::string describe_plane(const Simulation& simulation, int p) {
   return text;
 }
 
+Json derived_values(const Model& model) {
+  const int planes = model.planes();
+  const auto value = [&](double Derived::*member) {
+    return per_plane(planes, [&](int p) { return Json(model.derived(p).*member); });
+  };
+  return {{"k", value(&Derived::k)},         {"gamma", value(&Derived::gamma)},
+          {"zeta", value(&Derived::zeta)},   {"std_theta", value(&Derived::std_theta)},
+          {"std_v", value(&Derived::std_v)}, {"kappa", value(&Derived::kappa)},
+          {"omega", value(&Derived::omega)}, {"relaxation_time", value(&Derived::relaxation_time)}};
+}
+
 }  // namespace
 
 Json resolved_spec(const Spec& spec) {
@@ -410,15 +436,20 @@ Json resolved_spec(const Spec& spec) {
   return json;
 }
 
-Json derived_values(const Model& model) {
-  const int planes = model.planes();
-  const auto value = [&](double Derived::*member) {
-    return per_plane(planes, [&](int p) { return Json(model.derived(p).*member); });
-  };
-  return {{"k", value(&Derived::k)},         {"gamma", value(&Derived::gamma)},
-          {"zeta", value(&Derived::zeta)},   {"std_theta", value(&Derived::std_theta)},
-          {"std_v", value(&Derived::std_v)}, {"kappa", value(&Derived::kappa)},
-          {"omega", value(&Derived::omega)}, {"relaxation_time", value(&Derived::relaxation_time)}};
+Json dropped_noise(const Model& model) {
+  const NoiseCoupling* noise = model.dropped_noise();
+  if (noise == nullptr) return nullptr;
+  return {{"largest_correlation", noise->correlation}, {"between_modes", Json::array({noise->first, noise->second})}};
+}
+
+std::string dropped_noise_text(const Json& dropped) {
+  return fmt::format(
+      "  noise          gradients of modes {} and {} are correlated by {:.2g}, more than those of any other two: "
+      "planes leave that out. Each mode,\n                 and sums over modes "
+      "such as displacements, are right without it; "
+      "what two modes do at once is not\n",
+      dropped["between_modes"][0].get<int>(), dropped["between_modes"][1].get<int>(),
+      dropped["largest_correlation"].get<double>());
 }
 
 std::string describe_plan(const Simulation& simulation) {
@@ -433,6 +464,7 @@ std::string describe_plan(const Simulation& simulation) {
                       shape.planes > 1 ? fmt::format(", {} planes", shape.planes) : "");
   for (int p = 0; p < shape.planes; ++p) text += describe_plane(simulation, p);
   if (shape.planes > 1) text += "\n";
+  if (const Json dropped = dropped_noise(simulation.model()); !dropped.is_null()) text += dropped_noise_text(dropped);
   if (spec.evolve) {
     const auto window = simulation.first_windows().front();
     text += fmt::format("  evolve         until t = {:.6g}{}, {} frames\n", spec.evolve->until,
@@ -482,6 +514,7 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
   json["spec"] = resolved_spec(simulation.spec());
   json["spec_hash"] = run.spec_hash;
   json["derived"] = derived_values(simulation.model());
+  if (Json dropped = dropped_noise(simulation.model()); !dropped.is_null()) json["dropped_noise"] = std::move(dropped);
   json["box"] = {{"theta", per_plane(planes,
                                      [&](int p) {
                                        const Axis& a = simulation.mesh().plane(p).theta;
@@ -529,6 +562,9 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
   json["warnings"] = run.warnings;
   json["timing"] = run.timing;
   name_clock_keys(json);
+  Json names = Json::array();
+  unmark(json, "", names);
+  if (planes > 1) json["per_plane"] = std::move(names);
   return json;
 }
 
@@ -540,20 +576,14 @@ void name_clock_keys(Json& json) {
 }
 
 Json plane_summary(const Json& whole, int plane) {
-  const auto planes = whole.at("planes").get<std::size_t>();
-  const auto pick = [&](const Json& value) -> Json {
-    return value.is_array() && value.size() == planes ? value[static_cast<std::size_t>(plane)] : value;
-  };
   Json json = whole;
   json.erase("displacement");  // it is that of all planes together
-  for (auto& [key, value] : json.items()) {
-    if (key == "spec" || key == "warnings" || key == "timing") continue;
-    if (value.is_object()) {
-      for (auto& [inner, entry] : value.items()) entry = pick(entry);
-    } else {
-      value = pick(value);
-    }
+  for (const Json& name : whole.at("per_plane")) {
+    Json& list = json.at(Json::json_pointer(name.get<std::string>()));
+    Json value = list.at(static_cast<std::size_t>(plane));
+    list = std::move(value);
   }
+  json.erase("per_plane");
   json["planes"] = 1;
   return json;
 }

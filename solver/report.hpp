@@ -16,8 +16,9 @@ using Json = nlohmann::ordered_json;
 /// The spec with all defaults filled in, under the key names of the spec file.
 Json resolved_spec(const Spec& spec);
 
-/// k, gamma, zeta, … of all planes; numbers for one plane, lists for a batch.
-Json derived_values(const Model& model);
+/// What planes leave out of the gradient noise of a dataset, and the line that says so; null if nothing is left out.
+Json dropped_noise(const Model& model);
+std::string dropped_noise_text(const Json& dropped);
 
 /// Everything that `check` prints: derived quantities, box and why, resolution, first step, memory, time.
 std::string describe_plan(const Simulation& simulation);
@@ -45,6 +46,7 @@ struct RunSummary {
   std::string spec_hash;
   Json timing = Json::object();  ///< when it ran; with `keys` added, the names of all that a clock has measured
 };
+/// `per_plane` names the entries that are lists with one value for each plane of a batch.
 Json summary(const Simulation& simulation, const Frame& last, const RunSummary& run);
 
 /// Lists under timing/keys what in a summary a clock has measured.

@@ -412,6 +412,7 @@ class SpecParser {
     read_loss();
     read_noise();
     read_grid();
+    check_confinement();
     read_initial();
     check_start();
     read_evolve();
@@ -557,10 +558,7 @@ class SpecParser {
       case LossKind::quadratic:
         loss.hessian = table.number("hessian", non_negative, 1.0);
         loss.minimum = table.number("minimum", coordinate, 0.0);
-        if (!(loss.hessian > 0.0) && !may_decay_) {
-          table.add("hessian", "the Hessian is singular: nothing holds the parameter",
-                    "use hessian > 0, or weight_decay > 0");
-        }
+        is_flat_ = !(loss.hessian > 0.0) && !may_decay_ && !table.failed("hessian");
         break;
       case LossKind::polynomial:
         if (!table.has("coefficients")) table.missing("coefficients", "[c0, c1, c2, …]");
@@ -741,6 +739,14 @@ class SpecParser {
     grid.velocity = table.interval("velocity");
     read_walls(table);
     table.finish();
+  }
+
+  /// Without slope only walls on both sides, or a circle, keep the parameter.
+  void check_confinement() {
+    if (!is_flat_ || spec_.grid.walls.closed()) return;
+    problems_.add(spec_.place("loss.hessian"), "loss.hessian", "the Hessian is singular: nothing holds the parameter",
+                  "use hessian > 0, weight_decay > 0, or grid.theta with theta_boundary = \"reflecting\" or "
+                  "\"periodic\"");
   }
 
   /// One word for both walls, or [lower, upper].
@@ -1054,6 +1060,7 @@ class SpecParser {
   const toml::table& document_;
   TableReader root_;
   std::optional<double> learning_rate_;  ///< if it is good
+  bool is_flat_ = false;                 ///< a quadratic loss without curvature or weight decay
   bool may_decay_ = false;               ///< weight_decay > 0, or it is not known
   bool has_temperature_ = false;         ///< langevin.temperature is given, good or not
   bool loss_is_known_ = false;

@@ -203,7 +203,8 @@ struct Spec {
   bool is_linear() const { return has_parabolas() && has_constant_noise(); }
   /// Is the loss a parabola in every plane?
   bool has_parabolas() const {
-    return loss.kind == LossKind::quadratic || loss.kind == LossKind::dataset ||
+    const bool is_flat = !(loss.hessian > 0.0) && !(optimizer && optimizer->weight_decay > 0.0);
+    return (loss.kind == LossKind::quadratic && !is_flat) || loss.kind == LossKind::dataset ||
            (loss.kind == LossKind::spectrum && loss.formula.empty());
   }
 

@@ -20,6 +20,7 @@
 #include "solver/mode_spectrum.hpp"
 #include "solver/moment_sums.hpp"
 #include "solver/report.hpp"
+#include "solver/short_waves.hpp"
 #include "solver/slow_flow.hpp"
 #include "solver/stationary.hpp"
 #include "solver/statistics.hpp"
@@ -552,6 +553,104 @@ TEST(Displacement, TheMapTakesNoLogarithmsOnItsWay) {
   const Displacement displacement = solved(spec, backend);
   EXPECT_GT(displacement.mode(0, 1.0).displacement, 0.0);
   EXPECT_EQ(backend.line_sums(), 0);
+}
+
+/// Where diffusion does not reach from cell to cell in a window, extrapolation amplifies short waves by 3 in each.
+TEST_P(DisplacementRuns, HardlyAnyFriction) {
+  for (const char* start : {"stationary", "cold"}) {
+    const Displacement d = solved(parabolas(eigenvalues_of({2e-4}),
+                                            fmt::format("[displacement]\nuntil = 0.12\nstart = \"{}\"\n", start), 96),
+                                  *backend_);  // 50 periods
+    const Worst worst = errors_of(d);
+    EXPECT_LE(worst.displacement, 4e-6) << start;  // 1.8e-6
+    EXPECT_LE(worst.correlation, 4e-6) << start;
+    EXPECT_LE(worst.velocity, 1e-5) << start;
+    EXPECT_LE(worst.displacement, 4.0 * d.step_error()) << start;
+  }
+}
+
+TEST(ShortWaves, LongOnesAreLeftAlone) {
+  Spec spec = parabolas(eigenvalues_of({1e-4}), "[displacement]\nuntil = 1.0\n", 128);
+  const Model model(spec);
+  const ScaledPlane s = in_units(scaled_plane(model, 0, make_mesh(spec, model).plane(0)), 1.0, 0.5);
+  ShortWaves waves(host(), {s});
+  const auto wave = [&](double length) {
+    std::vector<double> values;
+    for (int i = 0; i < 128; ++i) {
+      for (int j = 0; j < 128; ++j) {
+        const double far = std::pow(s.plane.theta.center(i), 2) + std::pow(s.plane.velocity.center(j) / 0.5, 2);
+        values.push_back(std::exp(-0.5 * far) * std::cos(2.0 * std::numbers::pi * (i + 0.3 * j) / length));
+      }
+    }
+    return values;
+  };
+  const auto change = [&](double length) {
+    const auto values = wave(length);
+    auto field = host().allocate(s.mesh().shape());
+    host().upload(values, *field);
+    waves.remove(*field);
+    std::vector<double> after(values.size());
+    host().download(*field, after);
+    double difference = 0.0, size = 0.0;
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      difference += std::abs(after[k] - values[k]);
+      size += std::abs(values[k]);
+    }
+    return difference / size;
+  };
+  EXPECT_LE(change(1e6), 1e-9);
+  EXPECT_LE(change(16.0), 1e-7);
+  EXPECT_GE(change(2.2), 0.99);
+}
+
+TEST(Displacement, ATooNarrowMapFromRestIsRefused) {
+  // It went on for ever, without a look at the interrupt, and took all memory.
+  const auto spec = [](double curvature, int cells) {
+    return spec_from("dynamics = \"sgd\"\n" + optimizer +
+                     fmt::format("[loss]\nkind = \"spectrum\"\neigenvalues = [{}]\n", curvature) + noise +
+                     fmt::format("[grid]\ncells = [{0}, {0}]\n[displacement]\nsteps = 50\nstart = \"cold\"\n", cells));
+  };
+  const double q = 0.8;  // η h / (2 (1 + β))
+  const double curvature = q * 2.0 * 1.9 / 0.1;
+  try {
+    Displacement(spec(curvature, 64), host());
+    FAIL() << "it was taken";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("grid.cells: the SGD map correlates theta and v in mode_01 so strongly"),
+              std::string::npos)
+        << error.what();
+    EXPECT_NE(std::string(error.what()).find("use at least 70 cells along both axes"), std::string::npos)
+        << error.what();
+  }
+  const Displacement enough = solved(spec(curvature, 70));
+  EXPECT_LE(errors_of(enough).displacement, 1e-3);
+  EXPECT_THROW(Displacement(spec(4.0, 16), host()), Error);
+
+  const Spec coarse = spec(curvature, 32);
+  const Model model(coarse);
+  FlowOptions options;
+  options.until = 50.0;
+  int polls = 0;
+  options.poll = [&](double) { ++polls; };
+  EXPECT_THROW(propagate_cold_start(host(), model, 0, make_mesh(coarse, model).plane(0), options), Error);
+  EXPECT_GT(polls, 10);
+}
+
+TEST(Displacement, AFitNeedsTwoTimesOfTheMap) {
+  const auto spec = [](const std::string& window) {
+    return spec_from("dynamics = \"sgd\"\n" + optimizer + "[loss]\nkind = \"spectrum\"\neigenvalues = [4.0]\n" + noise +
+                     "[grid]\ncells = [48, 48]\n[displacement]\nsteps = 50\npoints = 10\nfit = " + window + "\n");
+  };
+  try {
+    Displacement(spec("[0.11, 0.19]"), host());
+    FAIL() << "it was taken";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("displacement.fit: [0.11, 0.19] holds none of the times"),
+              std::string::npos)
+        << error.what();
+  }
+  EXPECT_THROW(Displacement(spec("[0.1, 0.15]"), host()), Error);
+  EXPECT_TRUE(std::isfinite(solved(spec("[0.1, 0.2]")).fit()->exponent));
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, DisplacementRuns, ::testing::Values("host", "cuda"),

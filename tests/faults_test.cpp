@@ -578,6 +578,11 @@ TEST_F(Surroundings, TwoRunsInOneFolder) {
   const ProcessResult second = run_here({}, {"--restart"});
   EXPECT_EQ(second.code, 5);
   EXPECT_CONTAINS(second.output, "out: another run is writing into this folder");
+  write_spec(model + "[displacement]\nuntil = 10.0\n");
+  const ProcessResult third = run_here({}, {"--restart"});
+  EXPECT_EQ(third.code, 5);
+  EXPECT_CONTAINS(third.output, "out: another run is writing into this folder");
+  EXPECT_TRUE(fs::exists(out() / "history.csv"));
   process.signal(SIGTERM);
   EXPECT_EQ(process.wait(), 130);
   expect_complete(out());

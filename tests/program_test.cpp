@@ -10,10 +10,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "kernels/host/host_backend.hpp"
 #include "kernels/host/host_workers.hpp"
 #include "process.hpp"
 #include "result_files.hpp"
 #include "solver/checkpoint.hpp"
+#include "solver/output.hpp"
 #include "solver/vtk_writer.hpp"
 #include "test_support.hpp"
 
@@ -558,6 +560,54 @@ TEST(Program, AnInterruptedBatchSavesEveryPlaneAtItsTime) {
   const auto s = json_of(folder.path() / "result/summary.json");
   EXPECT_GT(s["solver_seconds"].get<double>(), 0.0);
   EXPECT_EQ(s["plane_time"][0].get<double>(), times[0]);
+}
+
+TEST(Program, APlaneOfTwoHasItsOwnSummary) {
+  // With two planes a mean, an interval and a pair of modes are as long as a list of all planes.
+  const TemporaryDirectory folder;
+  fs::copy(examples / "diabetes.csv", folder.path() / "diabetes.csv");
+  std::ofstream(folder.path() / "s.toml")
+      << "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n[loss]\n"
+         "kind = \"dataset\"\nfile = \"diabetes.csv\"\ntarget = \"progression\"\nmodes = [4, 8]\n"
+         "[grid]\ncells = [48, 48]\n[evolve]\nuntil = 0.5\n";
+  const Result check = underdamp(folder.path(), "check s.toml");
+  EXPECT_CONTAINS(check.output, "gradients of modes 4 and 8 are correlated by 0.17");
+  const Result r = underdamp(folder.path(), "run s.toml --output result");
+  ASSERT_EQ(r.code, 0) << r.output;
+  EXPECT_CONTAINS(r.output, "gradients of modes 4 and 8 are correlated by 0.17");
+  const auto whole = json_of(folder.path() / "result/summary.json");
+  EXPECT_NEAR(whole["dropped_noise"]["largest_correlation"].get<double>(), 0.17, 0.005);
+  const auto second = json_of(folder.path() / "result/mode_08/summary.json");
+  EXPECT_EQ(second["mean"], whole["mean"][1]);
+  EXPECT_EQ(second["box"]["theta"], whole["box"]["theta"][1]);
+  EXPECT_EQ(second["dropped_noise"]["between_modes"], (nlohmann::json{4, 8}));
+  EXPECT_EQ(second["spec"]["loss"]["modes"], (nlohmann::json{4, 8}));
+  EXPECT_FALSE(second.contains("per_plane"));
+  const auto names = whole["per_plane"].get<std::vector<std::string>>();
+  EXPECT_EQ(std::count(names.begin(), names.end(), "/leak/v_max"), 1);
+  EXPECT_EQ(std::count(names.begin(), names.end(), "/dropped_noise/between_modes"), 0);
+}
+
+TEST(Output, AllPlanesKeepTheSameMarginals) {
+  const TemporaryDirectory folder;
+  const auto backend = make_host_backend();
+  Simulation simulation(
+      testing::spec_from("[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n[loss]\n"
+                         "kind = \"spectrum\"\neigenvalues = [1.0, 2.0]\n[noise]\nkind = \"isotropic\"\nsigma2 = 1.0\n"
+                         "[grid]\ncells = [16, 16]\n[evolve]\nuntil = 1.0\n"),
+      *backend);
+  simulation.start();
+  RunOutput output(simulation, folder.path(), 100);  // three planes' worth of a frame, 32 rows for each
+  Frame frame = simulation.observe(0);
+  for (int k = 0; k < 2; ++k) {
+    frame.time = k;
+    output.write_frame(frame);
+  }
+  output.finish({{"per_plane", nlohmann::json::array()}});
+  const std::string first = text_of(folder.path() / "mode_01/marginals.csv");
+  const std::string second = text_of(folder.path() / "mode_02/marginals.csv");
+  EXPECT_EQ(std::count(first.begin(), first.end(), '\n'), 33);
+  EXPECT_EQ(std::count(second.begin(), second.end(), '\n'), 33);
 }
 
 TEST(Program, StationaryWithoutEvolution) {

@@ -187,6 +187,20 @@ TEST(Ensemble, DefaultStepIsShortEnough) {
   EXPECT_LT(one.compared(density, one.sample()).p_value, default_false_alarm);
 }
 
+TEST(Ensemble, DefaultStepSeesParticlesThatAWallThrowsBack) {
+  // No curvature anywhere: the time between two bounces, 2 v/F, is all there is.
+  const Spec spec = testing::spec_from(
+      "[langevin]\nfriction = 0.3\ntemperature = 0.5\n[loss]\nkind = \"expression\"\nformula = \"x\"\n"
+      "[grid]\ntheta = [0.0, 12.0]\nvelocity = [-5.0, 5.0]\ntheta_boundary = \"reflecting\"\ncells = [240, 96]\n"
+      "[initial]\nkind = \"gaussian\"\nmean = [1.5, 0.0]\ncovariance = [[0.04, 0.0], [0.0, 0.5]]\n"
+      "[evolve]\nuntil = 6.0\n");
+  Case one(spec, 0, 1e5);
+  one.options().step = default_step(one.model(), one.mesh(), 0, EnsembleIntegrator::splitting, 1e5);
+  EXPECT_LE(one.options().step, 0.3 * std::sqrt(0.5));  // 2 before
+  const SampleComparison c = one.compared(one.density(), one.sample());
+  EXPECT_GE(c.p_value, 1e-3) << text(c);
+}
+
 TEST(Ensemble, EulerMaruyamaAgreesAtShortSteps) {
   Spec spec = read_spec(source + "/validation/cases/scaled-oscillator.toml");
   spec.evolve->until = 1.0;

@@ -174,7 +174,14 @@ TEST(Spec, LangevinNeedsANoise) {
 }
 
 TEST(Spec, SingularQuadraticIsRefused) {
-  EXPECT_CONTAINS(problems_of(optimizer + "[loss]\nkind = \"quadratic\"\nhessian = 0.0\n" + isotropic), "singular");
+  const std::string flat = optimizer + "[loss]\nkind = \"quadratic\"\nhessian = 0.0\n" + isotropic;
+  EXPECT_CONTAINS(problems_of(flat), "singular");
+  EXPECT_CONTAINS(problems_of(flat + "[grid]\ntheta = [0.0, 1.0]\ntheta_boundary = [\"reflecting\", \"open\"]\n"),
+                  "theta_boundary = \"reflecting\" or \"periodic\"");
+  for (const std::string walls : {"reflecting", "periodic"}) {
+    const Spec spec = testing::spec_from(flat + "[grid]\ntheta = [0.0, 1.0]\ntheta_boundary = \"" + walls + "\"\n");
+    EXPECT_FALSE(spec.has_parabolas());
+  }
   EXPECT_NO_THROW(static_cast<void>(
       spec_from(optimizer + "weight_decay = 0.1\n[loss]\nkind = \"quadratic\"\nhessian = 0.0\n" + isotropic)));
 }
