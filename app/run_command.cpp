@@ -47,8 +47,8 @@ double total_error(const Json& s, std::initializer_list<const char*> keys) {
   return sum;
 }
 
-/// Mean and covariance with their own errors, or to what an L1 error leaves of them: in units of the standard deviations
-/// they err by as much.
+/// Mean and covariance with their own errors, or to what an L1 error leaves of them: in units of the standard
+/// deviations they err by as much.
 void print_moments(const Json& s, double error) {
   const bool has_errors = s.contains("mean_error");
   const auto std_of = [&](std::size_t i) { return std::sqrt(s["covariance"][i][i].get<double>()); };

@@ -254,7 +254,7 @@ void add_grid_errors_of_moments(const GridStudy& study, StationaryState& state) 
   std::vector<Moments> moments;
   for (std::size_t k = 0; k < study.grids(); ++k) moments.push_back(moments_of(study.mesh(k), study.state(k).density));
   const auto error_of = [&](const auto& value) {
-    constexpr double safety = 2.0;  // one number may agree by chance
+    constexpr double safety = 1.5;
     return study.error(safety, [&](std::size_t k) { return std::abs(value(moments[k]) - value(moments[k + 1])); });
   };
   for (std::size_t a = 0; a < 2; ++a) {
@@ -264,10 +264,26 @@ void add_grid_errors_of_moments(const GridStudy& study, StationaryState& state) 
   }
 }
 
+/// Lines that are one, of a Jordan block, have the mean of what they correspond to.
+void join_blocks(const std::vector<SpectralLine>& lines, std::vector<Complex>& others) {
+  constexpr double same = 1e-9;
+  for (std::size_t first = 0, last = 0; first < lines.size(); first = last) {
+    const Complex value = lines[first].eigenvalue;
+    Complex sum = 0.0;
+    for (last = first; last < lines.size() && std::abs(lines[last].eigenvalue - value) <= same * std::abs(value);
+         ++last)
+      sum += others[last];
+    for (std::size_t k = first; k < last; ++k) others[k] = sum / static_cast<double>(last - first);
+  }
+}
+
 void add_grid_errors_of_lines(const GridStudy& study, StationaryState& state) {
   std::vector<std::vector<Complex>> lines;
   constexpr double safety = 3.0;
-  for (std::size_t k = 0; k < study.grids(); ++k) lines.push_back(matched(state.spectrum, study.state(k).spectrum));
+  for (std::size_t k = 0; k < study.grids(); ++k) {
+    lines.push_back(matched(state.spectrum, study.state(k).spectrum));
+    join_blocks(state.spectrum, lines.back());
+  }
   for (std::size_t line = 0; line < state.spectrum.size(); ++line)
     state.spectrum[line].error +=
         study.error(safety, [&](std::size_t k) { return std::abs(lines[k][line] - lines[k + 1][line]); });
@@ -331,27 +347,29 @@ void add_box_errors(const StationaryProblem& problem, StationaryState& state) {
   const WallFlux walls(problem.mesh, problem.model.gamma());
   double sum = 0.0;
   double passing = 0.0;
-  const auto add = [&](double lost, const Vector2& z) {
+  // Velocities are replaced as fast as friction makes them.
+  const double fast = std::max(rate, problem.model.gamma());
+  const auto add = [&](double flow, const Vector2& z) {
+    const Vector2 lost{flow / rate, flow / fast};
     for (std::size_t a = 0; a < 2; ++a) {
-      state.mean_error[a] += lost * std::abs(z[a]);
-      for (std::size_t b = 0; b < 2; ++b) state.covariance_error[a][b] += lost * std::abs(z[a] * z[b]);
+      state.mean_error[a] += lost[a] * std::abs(z[a]);
+      for (std::size_t b = 0; b < 2; ++b)
+        state.covariance_error[a][b] += std::min(lost[a], lost[b]) * std::abs(z[a] * z[b]);
     }
   };
   walls.each([&](int i, int j, double speed, double wall, std::size_t axis, bool leaves) {
     const double flux = leaves ? speed * std::max(0.0, state.density[walls.cell(i, j)]) : 0.0;
-    // Velocities are replaced as fast as friction makes them.
-    const double lost = flux / (axis == 0 ? rate : std::max(rate, problem.model.gamma()));
     passing += flux;
-    sum += lost;
-    add(lost, {axis == 0 ? wall - m.mean[0] : problem.plane().theta.center(i) - m.mean[0],
+    sum += flux / (axis == 0 ? rate : fast);
+    add(flux, {axis == 0 ? wall - m.mean[0] : problem.plane().theta.center(i) - m.mean[0],
                axis == 1 ? wall - m.mean[1] : problem.plane().velocity.center(j) - m.mean[1]});
   });
   constexpr double rounding = 1e-14;  // of the mass, per relaxation time
   const double leak = state.leak - passing;
   if (leak * problem.relaxation_time() > rounding) {
     const PhasePlane& plane = problem.plane();
-    add(leak / rate, {std::max(plane.theta.upper - m.mean[0], m.mean[0] - plane.theta.lower),
-                      std::max(plane.velocity.upper - m.mean[1], m.mean[1] - plane.velocity.lower)});
+    add(leak, {std::max(plane.theta.upper - m.mean[0], m.mean[0] - plane.theta.lower),
+               std::max(plane.velocity.upper - m.mean[1], m.mean[1] - plane.velocity.lower)});
     sum += leak / rate;
   }
   state.box_error_estimate = 2.0 * sum;

@@ -655,14 +655,18 @@ TEST(Program, EnsembleIsComparedWithTheDensity) {
 TEST(Program, AnUnconvergedStationaryStateEndsWithExitCode3) {
   const TemporaryDirectory folder;
   std::ofstream(folder.path() / "s.toml")
-      << "[langevin]\nfriction = 1.0\ntemperature = 0.012\n[loss]\nkind = \"polynomial\"\n"
-         "coefficients = [0.0, 0.02, -0.5, 0.0, 0.25]\n[grid]\ncells = [64, 64]\n[stationary]\nmethod = \"direct\"\n";
+      << "[langevin]\nfriction = 1.0\n[loss]\nkind = \"polynomial\"\ncoefficients = [0.0, 0.02, -0.5, 0.0, 0.25]\n"
+         "[noise]\nkind = \"expression\"\nformula = \"0.012*(1+0.1*x)\"\n[grid]\ncells = [64, 64]\n[stationary]\n";
   const Result r = underdamp(folder.path(), "run s.toml --output result");
   EXPECT_EQ(r.code, 3) << r.output;
-  EXPECT_CONTAINS(r.output, "s.toml:9:1: the stationary state did not converge");
+  EXPECT_CONTAINS(r.output,
+                  "s.toml:11:1: the stationary state did not converge: the shares of the 2 wells are not determined");
   const auto s = json_of(folder.path() / "result/summary.json");
   EXPECT_EQ(s["state"], "failed");
   EXPECT_EQ(s["stationary"]["converged"], false);
+  // The density of each well was written.
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "result/quasi_stationary_1.vti"));
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "result/quasi_stationary_2.vti"));
 }
 
 TEST(Program, VerifyWritesItsTablesAndSaysWhatFellShort) {
