@@ -71,9 +71,12 @@ void print_evolution(const Json& s, bool was_interrupted) {
   if (s["planes"].get<int>() > 1) return;
   double lost = 0.0;
   for (const Json& share : s["leak"]) lost += share.get<double>();
+  const double escaped = s["escaped"].get<double>();
+  lost -= escaped;
   const double error =
       lost + total_error(s, {"time_error_estimate", "space_error_estimate", "rounding_error_estimate"});
   print_moments(s, error);
+  if (escaped > 0.0) fmt::print("  escaped        {}, moments are those of what is left\n", with_error(escaped, error));
   fmt::print("  error          step {:.1e}, grid {:.1e}, walls {:.1e}, rounding {:.1e} (L1, estimated)\n",
              s["time_error_estimate"].get<double>(), s["space_error_estimate"].get<double>(), lost,
              s["rounding_error_estimate"].get<double>());

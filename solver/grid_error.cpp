@@ -314,7 +314,26 @@ void GridError::add_velocity(Sources& to, double weight, const Sweep& sweep, con
   to.kernel.add(-weight * sweep.kernel, after);
 }
 
-void GridError::repeat(const Matrix& step, const Sources& sources, long count) {
+namespace {
+
+/// A density that is no Gaussian is rougher than one; n-th derivatives of features s times as wide are s⁻ⁿ times as
+/// large. Where the grid resolves neither, Δ¹² falls behind ∂¹².
+double excess_of(const DensityShape& shape) {
+  const double ratio = shape.roughness / gaussian_roughness(shape.covariance);
+  return ratio < 1.0 ? std::sqrt(ratio) : ratio;
+}
+
+/// The same for eighth derivatives.
+double kernel_excess(const DensityShape& shape) {
+  return std::min(std::pow(excess_of(shape), 8.0 / 12.0), 3.0);
+}
+
+}  // namespace
+
+void GridError::repeat(const Matrix& step, const Sources& sources, const DensityShape& shape, long count) {
+  const auto& c = shape.covariance;
+  if (c[0][0] > 0.0 && c[0][0] * c[1][1] > c[0][1] * c[0][1])
+    undamped_kernel_ += static_cast<double>(count) * kernel_excess(shape) * sources.kernel.norm(c);
   for (long s = 0; s < count; ++s) {
     left_.remap.carry(step);
     left_.kernel.carry(step);
@@ -354,7 +373,7 @@ void GridError::cross_window(const DensityShape& shape, double length, const dou
       rest = product(rest, drift);
     }
   }
-  repeat(rest, sources, 1);
+  repeat(rest, sources, shape, 1);
   crossing.matrix = rest;
   remember(crossing, shape, 2.0 * levels * levels);
 }
@@ -367,7 +386,7 @@ void GridError::take_steps(const DensityShape& shape, double step, long count) {
   add_velocity(sources, 1.0, sweep, drift);
   sources.remap.add(-drift_constant(crossing, step), {1.0, 0.0});
   crossing.matrix = product(drift, sweep.matrix);
-  repeat(crossing.matrix, sources, count);
+  repeat(crossing.matrix, sources, shape, count);
   remember(crossing, shape, 2.0 * static_cast<double>(count));
 }
 
@@ -380,7 +399,7 @@ void GridError::take_sgd_step(DensityShape& shape, double learning_rate, double 
   add_velocity(sources, 1.0, sweep, drift);
   sources.remap.add(-drift_constant(crossing, learning_rate), {1.0, 0.0});
   crossing.matrix = product(drift, sweep.matrix);
-  repeat(crossing.matrix, sources, 1);
+  repeat(crossing.matrix, sources, shape, 1);
   remember(crossing, shape, 2.0);
   Matrix after = moved(sweep.matrix, shape.covariance);
   after[1][1] += sweep.variance;
@@ -459,6 +478,7 @@ void GridError::exchange(StateList& list) {
   list(left_.remap.c);
   list(left_.kernel.c);
   list(undamped_);
+  list(undamped_kernel_);
   list.sequence(recent_, [&](Crossing& crossing) {
     list(crossing.covariance);
     list(crossing.velocity);
@@ -479,13 +499,11 @@ double GridError::norm(const DensityShape& shape) const {
   const auto& c = shape.covariance;
   const double determinant = c[0][0] * c[1][1] - c[0][1] * c[0][1];
   if (!(c[0][0] > 0.0) || !(determinant > 0.0)) return 0.0;
-  // A density that is no Gaussian is rougher than one; n-th derivatives of features s times as wide are s⁻ⁿ times as
-  // large. Where the grid resolves neither, Δ¹² falls behind ∂¹².
-  const double ratio = shape.roughness / gaussian_roughness(c);
-  const double excess = ratio < 1.0 ? std::sqrt(ratio) : ratio;
+  const double excess = excess_of(shape);
   const double most = undamped_ + 4.0 * over_all_fractions * shape.roughness;
-  double sum =
-      std::min(excess * left_.remap.norm(c), most) + std::min(std::pow(excess, 8.0 / 12.0), 3.0) * left_.kernel.norm(c);
+  // A flow that is concave on the average, as around a driven circle, makes both forms grow for ever.
+  double sum = std::min(excess * left_.remap.norm(c), most) +
+               std::min(kernel_excess(shape) * left_.kernel.norm(c), undamped_kernel_);
   Fleeting fleeting;
   fleeting.excess = std::min(excess, 4.0);
   double roughness = std::max(shape.roughness, gaussian_roughness(c));

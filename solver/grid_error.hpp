@@ -87,7 +87,7 @@ class GridError {
   Sweep velocity_sweep(const Crossing& from, double duration) const;
   double drift_constant(const Crossing& from, double duration) const;
   static void add_velocity(Sources& to, double weight, const Sweep& sweep, const Matrix& rest);
-  void repeat(const Matrix& step, const Sources& sources, long count);
+  void repeat(const Matrix& step, const Sources& sources, const DensityShape& shape, long count);
   void remember(Crossing crossing, const DensityShape& shape, double sweeps);
   void follow(const Crossing& from, double weight, double step, int steps, const Matrix& end, const Matrix& later,
               const Matrix& now, Fleeting& into) const;
@@ -95,7 +95,8 @@ class GridError {
   double friction_;
   double width_ratio_;
   Sources left_;
-  double undamped_ = 0.0;  ///< remap errors of all sweeps as if nothing decayed
+  double undamped_ = 0.0;         ///< remap errors of all sweeps as if nothing decayed
+  double undamped_kernel_ = 0.0;  ///< the same of the kernels
   std::deque<Crossing> recent_;
 };
 

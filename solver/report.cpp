@@ -550,6 +550,11 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
                   {"theta_max", observable([](const Observables& o) { return o.departed.theta_max; })},
                   {"v_min", observable([](const Observables& o) { return o.departed.velocity_min; })},
                   {"v_max", observable([](const Observables& o) { return o.departed.velocity_max; })}};
+  json["escaped"] = per_plane(planes, [&](int p) {
+    const Escape escape = escape_of(simulation.model(), simulation.mesh(), p);
+    const Departed departed = at(last.observables, p).departed;
+    return Json((escape.lower ? departed.theta_min : 0.0) + (escape.upper ? departed.theta_max : 0.0));
+  });
   json["minimum"] = observable([](const Observables& o) { return o.minimum; });
   json["mean"] = observable([](const Observables& o) { return o.mean; });
   json["covariance"] = observable([](const Observables& o) { return o.covariance; });

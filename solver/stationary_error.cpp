@@ -495,12 +495,11 @@ void estimate_errors(const StationaryProblem& problem, StationaryState& state) {
     add_grid_errors(problem, state);
     add_box_errors(problem, state);
     for (std::size_t k = 0; k < state.spectrum.size(); ++k) {
-      const double own = problem.is_map() ? 0.0 : box_error(problem, state.density, state.modes[k]);
-      // The walls of the map are those of one step, which this does not know.
+      // The walls of the map are those of one step, which box_error() knows roughly.
       constexpr double spread = 5.0;  // a mode lives further out than the density
-      const double of_density =
-          problem.is_map() ? spread * state.box_error_estimate * std::abs(state.spectrum[k].eigenvalue) : 0.0;
-      state.spectrum[k].error += own + of_density;
+      const double of_density = spread * state.box_error_estimate * std::abs(state.spectrum[k].eigenvalue);
+      state.spectrum[k].error +=
+          box_error(problem, state.density, state.modes[k]) + (problem.is_map() ? of_density : 0.0);
     }
     judge(problem, state);
     warn_of_limits(problem, state);
