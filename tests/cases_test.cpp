@@ -149,6 +149,104 @@ INSTANTIATE_TEST_SUITE_P(
              {}}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
+/// A stationary state: what it is, and what it says of its own error.
+struct StationaryAnswer {
+  const char* value;
+  const char* error;  ///< of that; empty: none is stated
+  double right;
+  double tolerance;
+};
+
+struct StationaryCase {
+  const char* name;
+  std::string spec;
+  std::vector<StationaryAnswer> answers;
+};
+
+void PrintTo(const StationaryCase& one, std::ostream* out) {
+  *out << one.name;
+}
+
+class StationaryCases : public ::testing::TestWithParam<StationaryCase> {};
+
+TEST_P(StationaryCases, AreRightAndSayHowRight) {
+  const testing::TemporaryDirectory folder;
+  const auto backend = make_host_backend();
+  RunOptions options;
+  options.output = folder.path() / "out";
+  options.quiet = true;
+  const RunResult result = run(testing::spec_from(GetParam().spec), *backend, options);
+  const auto number = [&](const char* pointer) {
+    return result.summary.at("stationary").at(Json::json_pointer(pointer)).get<double>();
+  };
+  EXPECT_TRUE(result.summary.at("stationary").at("converged").get<bool>());
+  for (const StationaryAnswer& answer : GetParam().answers) {
+    const double wrong = std::abs(number(answer.value) - answer.right);
+    EXPECT_LE(wrong, answer.tolerance) << answer.value << ": " << number(answer.value);
+    const double stated = *answer.error != '\0' ? number(answer.error) : answer.tolerance;
+    EXPECT_LE(wrong, 2.0 * stated + 1e-12) << answer.value;
+  }
+}
+
+std::string stationary_case(double friction, double temperature, const char* loss, const char* rest) {
+  return "[langevin]\nfriction = " + std::to_string(friction) + "\ntemperature = " + std::to_string(temperature) +
+         "\n[loss]\nkind = \"expression\"\nformula = \"" + loss + "\"\n" + rest;
+}
+
+constexpr const char* circle = R"(
+[grid]
+theta = ["-pi", "pi"]
+theta_boundary = "periodic"
+[stationary]
+)";
+
+INSTANTIATE_TEST_SUITE_P(
+    All, StationaryCases,
+    ::testing::Values(
+        // Wells of 25 T: nothing crosses in 1e10 times.
+        StationaryCase{"WellsThatNothingCrosses",
+                       stationary_case(1.0, 1.0, "25*(x^2-1)^2", "[stationary]\nmodes = 2\n"),
+                       {{"/mean/0", "/mean_error/0", 0.0, 1e-6}, {"/wells/0/probability", "", 0.5, 1e-6}}},
+        // exp(−x/T): E x = Std x = T.
+        StationaryCase{"ASlopeBetweenMirrors",
+                       stationary_case(0.3, 0.5, "x",
+                                       "[grid]\ntheta = [0.0, 12.0]\ntheta_boundary = \"reflecting\"\n"
+                                       "cells = [128, 64]\n[stationary]\nmodes = 0\n"),
+                       {{"/mean/0", "/mean_error/0", 0.5, 1e-5},
+                        {"/mean/1", "/mean_error/1", 0.0, 1e-8},
+                        {"/covariance/0/0", "/covariance_error/0/0", 0.25, 1e-5},
+                        {"/covariance/1/1", "/covariance_error/1/1", 0.5, 1e-6}}},
+        // exp(−2|x|): E x² = 0.5.
+        StationaryCase{"AKinkedLoss",
+                       stationary_case(0.5, 0.5, "abs(x)", "[stationary]\nmodes = 0\n"),
+                       {{"/covariance/0/0", "/covariance_error/0/0", 0.5, 2e-3},
+                        {"/covariance/1/1", "/covariance_error/1/1", 0.5, 2e-3}}},
+        // Hermite functions times Fourier series, converged to 1e-10.
+        StationaryCase{"ATiltedWashboard",
+                       stationary_case(0.5, 0.5, "-cos(x)-0.5*x", circle),
+                       {{"/mean/1", "/mean_error/1", 0.2627893377, 1e-8}}},
+        StationaryCase{"ARunningState",
+                       stationary_case(0.5, 0.5, "-cos(x)-1.5*x", circle),
+                       {{"/mean/1", "/mean_error/1", 2.9643876447, 1e-8}}},
+        // λ = −γ/2 ± i √(1 − γ²/4)
+        StationaryCase{"HardlyAnyDamping",
+                       "[langevin]\nfriction = 1e-4\ntemperature = 0.1\n[loss]\nkind = \"quadratic\"\n[stationary]\n",
+                       {{"/eigenvalues/0/0", "/eigenvalue_errors/0", -5e-5, 1e-7},
+                        {"/eigenvalues/0/1", "/eigenvalue_errors/0", 1.0, 1e-7},
+                        {"/covariance/1/1", "/covariance_error/1/1", 0.1, 1e-7}}}),
+    [](const auto& instance) { return std::string(instance.param.name); });
+
+TEST(Cases, AGridThatResolvesNothingIsRefused) {
+  const testing::TemporaryDirectory folder;
+  const auto backend = make_host_backend();
+  RunOptions options;
+  options.output = folder.path() / "out";
+  options.quiet = true;
+  const Spec spec =
+      testing::spec_from(stationary_case(1.0, 0.2, "x^2/2+0.5*cos(8*x)", "[grid]\ncells = [40, 40]\n[stationary]\n"));
+  EXPECT_THROW(run(spec, *backend, options), Error);
+}
+
 TEST(Cases, ARestartFromItsOwnPictureLosesNothing) {
   const testing::TemporaryDirectory folder;
   const auto backend = make_host_backend();
@@ -160,8 +258,8 @@ TEST(Cases, ARestartFromItsOwnPictureLosesNothing) {
   options.output = folder.path() / "first";
   const std::string box = "[grid]\nvelocity = [-2.5, 2.5]\ncells = [96, 96]\ntheta = ";
   run(testing::spec_from(model + box + "[-2.2, 2.2]\n" + evolve), *backend, options);
-  const std::string file = "[initial]\nkind = \"file\"\nfile = \"" +
-                           (folder.path() / "first/density_0001.vti").string() + "\"\n";
+  const std::string file =
+      "[initial]\nkind = \"file\"\nfile = \"" + (folder.path() / "first/density_0001.vti").string() + "\"\n";
   options.output = folder.path() / "second";
   const RunResult same = run(testing::spec_from(model + box + "[-2.2, 2.2]\n" + file + evolve), *backend, options);
   EXPECT_EQ(same.summary.at("warnings").size(), 0U) << same.summary.at("warnings");
@@ -181,8 +279,8 @@ TEST(Cases, WhatOfAFileLiesOutsideIsSaid) {
   for (const std::string walls : {"open", "periodic"}) {
     const Spec spec = testing::spec_from(
         "[langevin]\nfriction = 1.0\ntemperature = 0.5\n[loss]\nkind = \"expression\"\nformula = \"-cos(2*pi*x/4)\"\n"
-        "[grid]\ntheta = [-4.0, 0.0]\nvelocity = [-7.0, 7.0]\ntheta_boundary = \"" + walls +
-        "\"\n[initial]\nkind = \"file\"\nfile = \"" + file.string() + "\"\n[evolve]\nuntil = 1.0\n");
+        "[grid]\ntheta = [-4.0, 0.0]\nvelocity = [-7.0, 7.0]\ntheta_boundary = \"" +
+        walls + "\"\n[initial]\nkind = \"file\"\nfile = \"" + file.string() + "\"\n[evolve]\nuntil = 1.0\n");
     const Model model(spec);
     EXPECT_NEAR(start_share_outside(spec, model, make_mesh(spec, model), 0), 0.5, 1e-4) << walls;
   }
