@@ -156,7 +156,6 @@ int main(int argc, char** argv) {
   open_standard_streams();
   try {
     choose_openblas_kernels(argv);
-    keep_openblas_to_one_thread();
     return delivered(dispatch(argc, argv));
   } catch (const Error& error) {
     return fail(error.what(), error.code());

@@ -8,13 +8,6 @@
 
 namespace underdamp {
 
-void keep_openblas_to_one_thread() {
-  if (std::getenv("OPENBLAS_NUM_THREADS") != nullptr) return;
-  using SetThreads = void (*)(int);
-  const auto set_threads = reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"));
-  if (set_threads != nullptr) set_threads(1);
-}
-
 void choose_openblas_kernels(char** arguments) {
 #if defined(__x86_64__) && defined(__GNUC__)
   constexpr const char* variable = "OPENBLAS_CORETYPE";

@@ -8,8 +8,4 @@ namespace underdamp {
 /// stationary.method = "direct" alone.
 void choose_openblas_kernels(char** arguments);
 
-/// The dense blocks of the sparse factors are small: threads of BLAS wait for each other longer than they work. Unless
-/// OPENBLAS_NUM_THREADS is set, one serves.
-void keep_openblas_to_one_thread();
-
 }  // namespace underdamp

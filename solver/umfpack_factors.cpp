@@ -1,3 +1,7 @@
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <mutex>
 #include <utility>
 
 #include <Eigen/UmfPackSupport>
@@ -28,8 +32,19 @@ class UmfpackFactors final : public SparseFactorsOf<Scalar> {
   Eigen::UmfPackLU<Matrix> solver_;
 };
 
+/// The dense blocks of these factors are small: threads of OpenBLAS wait for each other longer than they work. Unless
+/// OPENBLAS_NUM_THREADS is set, one serves.
+void keep_openblas_to_one_thread() {
+  if (std::getenv("OPENBLAS_NUM_THREADS") != nullptr) return;
+  using SetThreads = void (*)(int);
+  const auto set_threads = reinterpret_cast<SetThreads>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"));
+  if (set_threads != nullptr) set_threads(1);
+}
+
 template <class Scalar>
 std::unique_ptr<SparseFactorsOf<Scalar>> factors_of(Eigen::SparseMatrix<Scalar> matrix) {
+  static std::once_flag once;
+  std::call_once(once, keep_openblas_to_one_thread);
   auto factors = std::make_unique<UmfpackFactors<Scalar>>(std::move(matrix));
   if (!factors->succeeded()) return nullptr;
   return factors;
