@@ -4,7 +4,7 @@
 
 #include "kernels/theta_walls.hpp"
 
-/// Transport along θ next to a reflecting wall on which a force acts (docs/method.md, section 3.4, eqs. 21a-21e).
+/// Transport along θ next to a reflecting wall on which a force acts (docs/method.md, section 3.4, eqs. 21a-21d).
 ///
 /// Mirrored in such a wall the density is continuous but has a kink, [∂_θ p] = −[f] ∂_v p / v, which a stencil across
 /// the wall does not know. The column that moves towards the wall and the mirrored one that moves away from it are
