@@ -3,7 +3,7 @@
 
 #include "kernels/drift_sweep.hpp"
 
-/// What a drift sweep leaves next to reflecting walls on which a force acts (docs/method.md, eqs. 21a-21f;
+/// What a drift sweep leaves next to reflecting walls on which a force acts (docs/method.md, eqs. 21a-21d;
 /// kernels/wall_stencils.hpp): the sweep itself treats such a wall as open, then these bodies replace the rows beside
 /// it.
 ///
