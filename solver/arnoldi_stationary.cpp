@@ -53,7 +53,8 @@ struct Attempt {
   std::vector<Mode> slow;       ///< those wanted
   double residual = 0.0;
   double leak = 0.0;
-  double error = 0.0;  ///< estimated L1 error of the density
+  double error = 0.0;     ///< estimated L1 error of the density
+  double negative = 0.0;  ///< share of the mass that was below 0
 
   /// Larger of the density's error and the relative error of the slowest eigenvalue.
   double worst() const {
@@ -161,6 +162,7 @@ class Arnoldi {
         refine(plan, attempt.worst());
         best = std::move(attempt);
       } else if (!stabilise(plan)) {
+        if (!best.converged) best = std::move(attempt);
         break;
       }
     }
@@ -272,7 +274,9 @@ class Arnoldi {
     constexpr double growth = 1e-7;
     // Less than 1: probability leaves through the walls.
     const bool is_density = std::abs(values[stationary].imag()) < 1e-9 && values[stationary].real() > 0.0;
-    attempt.stable = negative < 1e-3 && is_density && values.cwiseAbs().maxCoeff() < 1.0 + growth;
+    // The map has no other step to try: what it leaves below 0 is an error like others.
+    attempt.negative = negative;
+    attempt.stable = negative < (is_map() ? 0.05 : 1e-3) && is_density && values.cwiseAbs().maxCoeff() < 1.0 + growth;
 
     const auto add = [&](Eigen::Index k) {
       attempt.factor.push_back(values[k]);
@@ -358,7 +362,7 @@ class Arnoldi {
     if (!attempt.converged) state.failure = "Arnoldi iteration found fewer modes than asked for";
     if (attempt.converged && !state.converged) state.failure = "modes grow under every step that was tried";
     state.residual = attempt.residual;
-    state.error_estimate = attempt.error;
+    state.error_estimate = attempt.error + attempt.negative;
     state.leak = attempt.leak;
     state.plan = attempt.plan;
     state.density = std::move(attempt.density);
