@@ -39,8 +39,8 @@ class GuardedNumbers {
 };
 
 using Pack = HostPack<double>;
-constexpr int rows = 70;                      // more than one panel
-constexpr int columns = 3 * Pack::width + 1;  // the last pack has one column
+constexpr int rows = 70;                       // more than one panel
+constexpr int columns = 11 * Pack::width + 1;  // the last of three groups of packs has one column; at least 16
 const FieldShape shape{1, rows, columns};
 
 /// Drifts a field that ends where memory ends, and exits with 0.
@@ -60,7 +60,7 @@ const FieldShape shape{1, rows, columns};
   HostArray<double> scratch;
   scratch.resize(HostColumns<double>::scratch_size(rows));
   const ThetaRows<double> all{field.data(), nullptr, nullptr, 0, rows, columns, !is_open};
-  HostColumns<double> group(scratch.data(), all, 0, 0, HostColumns<double>::most_packs);
+  HostColumns<double> group(scratch.data(), all, 0, 8 * Pack::width, HostColumns<double>::most_packs);
   sweep(group);
   std::exit(0);
 }
