@@ -227,8 +227,8 @@ TEST_P(Walls, LongDriftsInASequenceAreTheSameEachTime) {
   const auto replayed = backend_->allocate(mesh.shape());
   backend_->upload(values, *direct);
   backend_->upload(values, *replayed);
-  const auto sequence = backend_->make_sequence(
-      [&] { backend_->drift_velocity(*replayed, *drift, *velocity, Positivity::limit); });
+  const auto sequence =
+      backend_->make_sequence([&] { backend_->drift_velocity(*replayed, *drift, *velocity, Positivity::limit); });
   std::vector<double> expected(values.size()), found(values.size());
   for (int times = 0; times < 3; ++times) {
     backend_->drift_velocity(*direct, *drift, *velocity, Positivity::limit);

@@ -22,9 +22,7 @@ struct Solved {
   const PhaseMesh& mesh() const { return simulation->mesh(); }
   const Model& model() const { return simulation->model(); }
   /// L1 from the Gibbs density.
-  double distance() const {
-    return l1_error(mesh().plane(0), state.density, gibbs_density(model(), 0, mesh()));
-  }
+  double distance() const { return l1_error(mesh().plane(0), state.density, gibbs_density(model(), 0, mesh())); }
 };
 
 std::string langevin(double friction, double temperature, const std::string& loss) {
@@ -65,9 +63,9 @@ TEST(ExtrapolatedError, ByHand) {
 
 TEST(StationaryErrors, OfTheOscillatorAreHonest) {
   for (const double zeta : {1e-3, 0.02, 0.3, 1.0, 10.0}) {
-    const Solved s = solve("[langevin]\nfriction = " + std::to_string(2.0 * zeta) +
-                               "\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n",
-                           96);
+    const Solved s = solve(
+        "[langevin]\nfriction = " + std::to_string(2.0 * zeta) + "\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n",
+        96);
     ASSERT_TRUE(s.state.converged) << zeta << s.state.failure;
     EXPECT_TRUE(is_honest(s.state.total_error(), s.distance())) << zeta;
     ASSERT_GE(s.state.spectrum.size(), 2U) << zeta;
@@ -212,8 +210,8 @@ TEST(Wells, BeyondTheBox) {
   EXPECT_TRUE(wells_beyond(model, 0, {0.2, 2.0}, -1.0, Interval{0.0, 3.0}, 1e-9).empty());
   EXPECT_TRUE(wells_beyond(model, 0, {-2.0, 0.2}, 1.0, {}, 0.01).empty());  // e^{−6}
   // And the box that is chosen holds both.
-  const PhaseMesh mesh = make_mesh(
-      spec_from(langevin(1.0, 1.0, "60*(x^2-1)^2+3*x") + "[grid]\ncells = [32, 32]\n[stationary]\n"), model);
+  const PhaseMesh mesh =
+      make_mesh(spec_from(langevin(1.0, 1.0, "60*(x^2-1)^2+3*x") + "[grid]\ncells = [32, 32]\n[stationary]\n"), model);
   EXPECT_LE(mesh.plane(0).theta.lower, -1.2);
   EXPECT_GE(mesh.plane(0).theta.upper, 1.2);
 }

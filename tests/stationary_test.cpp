@@ -87,8 +87,7 @@ TEST(Stationary, HarmonicsOfTheFirstPair) {
 TEST(Stationary, DoubleWellIsGibbsAndCrossesSlowly) {
   const Solved s = solve(double_well, 128);
   ASSERT_TRUE(s.state.converged);
-  EXPECT_LE(l1_error(s.mesh().plane(0), s.state.density, gibbs_density(s.simulation->model(), 0, s.mesh())),
-            1e-6);
+  EXPECT_LE(l1_error(s.mesh().plane(0), s.state.density, gibbs_density(s.simulation->model(), 0, s.mesh())), 1e-6);
   // The rate of crossing, twice that of leaving one well: Kramers' formula with its turnover correction is good to 20
   // %.
   const Derived d = s.simulation->model().derived(0);
