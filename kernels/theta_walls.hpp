@@ -14,6 +14,9 @@ std::vector<double> theta_weights(const PhaseMesh& mesh);
 /// Cells of shift that the rows next to such a wall bear in one sweep; more must be done in several.
 double largest_wall_shift(const PhaseMesh& mesh);
 
+/// Rows next to such a wall that the generator connects with each other and with those of −v.
+int wall_generator_reach(const PhaseMesh& mesh);
+
 /// Rows next to such a wall that extrapolation leaves unfiltered (kernels/extrapolation.hpp).
 int unfiltered_wall_rows(const PhaseMesh& mesh);
 

@@ -37,9 +37,6 @@ struct WallRows {
   std::vector<double> crossing;  ///< [row · sources + s]: of the outgoing column, from the incoming one
 };
 
-/// Rows beside a wall that wall_generator() takes its values from.
-int wall_generator_reach(const PhaseMesh& mesh);
-
 /// d/ds at unit speed, for the generator, with what its upwind faces carry from the last row on: columns of the
 /// outgoing rows take what mass all lack. Empty unless a force acts at a wall of the mesh.
 WallRows wall_generator(const PhaseMesh& mesh);

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-
-#include <Spectra/GenEigsSolver.h>
+#include <future>
 
 #include "meshes/error.hpp"
 #include "solver/factored_generator.hpp"
@@ -22,16 +21,10 @@ using Vector = OrderedGenerator::Vector;
 /// else, is taken out.
 class PerturbationInverse {
  public:
-  using Scalar = double;
-
   /// `measure`: of each cell, so that its product with a field is the integral.
   PerturbationInverse(const ShiftedInverse& inverse, const Vector& density, const Vector& measure)
       : inverse_(inverse), density_(density / measure.dot(density)), measure_(measure) {}
-  Eigen::Index rows() const { return inverse_.rows(); }
-  Eigen::Index cols() const { return inverse_.cols(); }
-  void perform_op(const double* from, double* to) const {
-    Eigen::Map<Vector>(to, rows()) = perturbation(inverse_.solve(perturbation(Eigen::Map<const Vector>(from, rows()))));
-  }
+  Vector operator()(const Vector& right) const { return perturbation(inverse_.solve(perturbation(right))); }
   Vector perturbation(const Vector& vector) const { return vector - density_ * measure_.dot(vector); }
 
  private:
@@ -63,9 +56,7 @@ class Direct {
     if (is_refined) refinement = refine(inverse, density, state);
     bool has_modes = true;
     if (problem_.options.modes > 0) {
-      const bool has_start = nearby_ != nullptr && !nearby_->modes.empty();
-      const Vector rough =
-          generator_.ordered(has_start ? with_modes(nearest, nearby_->modes) : with_slow_modes(problem_, nearest));
+      const Vector rough = nearby_ != nullptr ? Vector() : generator_.ordered(with_slow_modes(problem_, nearest));
       has_modes = find_modes(inverse, rough, refinement.get(), state);
     }
     state.applications = inverse_.solves() + complex_solves_ + (refinement ? refinement->applications() : 0);
@@ -114,16 +105,16 @@ class Direct {
   std::unique_ptr<Refinement> refine(const PerturbationInverse& inverse, Vector& density,
                                      StationaryState& state) const {
     const auto solve = [this, &inverse](const Vector& right) -> Vector {
-      const Vector from = generator_.ordered(span_of(right));
-      Vector to(from.size());
-      inverse.perform_op(from.data(), to.data());
-      return generator_.unordered(to);
+      return generator_.unordered(inverse(generator_.ordered(span_of(right))));
     };
     auto refinement = std::make_unique<Refinement>(
         problem_, solve, nearby_ != nullptr ? nearby_->state.plan : std::optional<PropagationPlan>());
     Vector values = generator_.unordered(density);
-    if (!refinement->refine(values)) return nullptr;
-    density = generator_.ordered(span_of(values));
+    // On another grid a density that is known anyway is not asked for.
+    if (nearby_ == nullptr || !problem_.is_gibbs()) {
+      if (!refinement->refine(values)) return nullptr;
+      density = generator_.ordered(span_of(values));
+    }
     state.plan = refinement->plan();
     state.error_estimate = refinement->step_error();
     state.residual = refinement->residual();
@@ -133,17 +124,71 @@ class Direct {
   /// Nearest to 0 first, then at the frequencies, until those of the next harmonic decay faster than what is wanted.
   bool find_modes(const PerturbationInverse& inverse, const Vector& start, Refinement* refinement,
                   StationaryState& state) {
-    std::vector<Eigenpair> found;
-    // Some of those nearest to 0 oscillate slowly and decay fast.
-    const int wanted = problem_.options.modes + beyond + (is_weakly_damped() ? 0 : 4);
-    const bool complete = add_real_shift(inverse, wanted, inverse.perturbation(start), found);
+    if (nearby_ != nullptr) return find_known_modes(inverse, refinement, state);
+    const auto bases = is_weakly_damped() ? oscillations() : std::vector<double>{};
+    if (!bases.empty()) factor_in_background(bases.front());
     const Vector rough = inverse.perturbation(start);
-    if (nearby_ != nullptr) {
-      for (const double frequency : nearby_->state.frequencies) add_complex_shift(frequency, rough, found);
-      state.frequencies = nearby_->state.frequencies;
-    } else if (is_weakly_damped()) {
-      for (const double base : oscillations()) follow_harmonics(base, rough, found, state.frequencies);
+    auto [found, complete] = modes_next_to(shift_, {wanted_next_to_zero(), {}, {}}, inverse, rough);
+    for (const double base : bases) follow_harmonics(base, rough, found, state.frequencies);
+    keep(found, problem_.options.modes, refinement, state);
+    return complete && static_cast<int>(state.modes.size()) >= problem_.options.modes;
+  }
+
+  /// The modes of the other grid, by the shifts by which they were found there.
+  bool find_known_modes(const PerturbationInverse& inverse, Refinement* refinement, StationaryState& state) {
+    state.frequencies = nearby_->state.frequencies;
+    if (!state.frequencies.empty()) factor_in_background(state.frequencies.front());
+    std::vector<Eigenpair> found;
+    bool complete = true;
+    const Known slow = known_next_to(0.0);
+    if (!slow.values.empty()) {
+      const Vector start = inverse.perturbation(slow.sum.real() + slow.sum.imag());
+      ShiftedModes modes = modes_next_to(shift_, {wanted_next_to_zero(), slow.values, {}}, inverse, start);
+      complete = modes.complete;
+      found = std::move(modes.pairs);
     }
+    for (std::size_t k = 0; k < state.frequencies.size(); ++k) {
+      const Known known = known_next_to(state.frequencies[k]);
+      if (known.values.empty()) continue;
+      const auto shifted = inverse_near(state.frequencies[k]);
+      if (k + 1 < state.frequencies.size()) factor_ahead(state.frequencies[k + 1]);
+      add_modes_next_to(*shifted, known.values, known.sum, found);
+    }
+    keep(found, problem_.options.modes + beyond, refinement, state);
+    return complete && static_cast<int>(state.modes.size()) >= problem_.options.modes;
+  }
+
+  struct Known {
+    std::vector<Complex> values;
+    Eigen::VectorXcd sum;  ///< of their vectors
+  };
+
+  /// Modes of the other grid that were found next to a frequency, or next to 0.
+  Known known_next_to(double frequency) const {
+    Known known{{}, Eigen::VectorXcd::Zero(generator_.matrix().rows())};
+    for (std::size_t k = 0; k < nearby_->modes.size(); ++k) {
+      const Complex value = nearby_->state.modes[k].line.eigenvalue;
+      if (value.imag() < 0.0 || nearest_shift(value.imag()) != frequency) continue;
+      known.values.push_back(value);
+      // With different weights, so that vectors that are nearly parallel do not cancel.
+      const double weight = 1.0 / static_cast<double>(known.values.size());
+      known.sum += weight / nearby_->modes[k].norm() * generator_.ordered(nearby_->modes[k]);
+    }
+    return known;
+  }
+
+  /// 0 or the frequency next to which a mode was found on the other grid.
+  double nearest_shift(double frequency) const {
+    double nearest = 0.0;
+    for (const double other : nearby_->state.frequencies) {
+      const bool is_next = frequency >= least_share * other;
+      if (is_next && (nearest == 0.0 || std::abs(other - frequency) < std::abs(nearest - frequency))) nearest = other;
+    }
+    return nearest;
+  }
+
+  /// The slowest `kept` of those found, with what refines them, and which frequencies they needed.
+  void keep(const std::vector<Eigenpair>& found, int kept, Refinement* refinement, StationaryState& state) const {
     const bool is_gibbs = refinement != nullptr && problem_.is_gibbs();
     const auto weight = is_gibbs ? gibbs_density(problem_.model, problem_.p, problem_.mesh) : std::vector<double>{};
     const Eigen::Map<const Vector> gibbs(weight.data(), static_cast<Eigen::Index>(weight.size()));
@@ -158,13 +203,13 @@ class Direct {
       mode.vector = mode.vector.conjugate().eval();
       modes.push_back(std::move(mode));
     }
-    // On another grid some more, so that each of those wanted finds its own.
-    const int kept = problem_.options.modes + (nearby_ != nullptr ? beyond : 0);
     state.modes = slow_modes(std::move(modes), kept);
     state.frequencies = useful(state.frequencies, state.modes);
     state.spectrum = lines_of(state.modes);
-    return complete && static_cast<int>(state.modes.size()) >= problem_.options.modes;
   }
+
+  /// Some of those nearest to 0 oscillate slowly and decay fast.
+  int wanted_next_to_zero() const { return problem_.options.modes + beyond + (is_weakly_damped() ? 0 : 4); }
 
   /// Only then do modes that are slow lie far from 0.
   bool is_weakly_damped() const {
@@ -203,11 +248,15 @@ class Direct {
     constexpr int most = 6;
     double frequency = base;
     double decay = 0.5 * problem_.model.gamma();  // of the first harmonic
-    for (int n = 1; n <= most; ++n) {
+    const auto may_matter = [&](int n) {
       constexpr double anharmonic = 1.05;  // harmonics need not decay in proportion
-      if (n > 1 && !(n * decay < anharmonic * decay_of_last_wanted(values_of(found)))) return;
-      add_complex_shift(n * frequency, start, found);
-      frequencies.push_back(n * frequency);
+      return n <= most && n * decay < anharmonic * decay_of_last_wanted(values_of(found));
+    };
+    for (int n = 1; n == 1 || may_matter(n); ++n) {
+      const auto inverse = inverse_near(n * frequency);
+      if (may_matter(n + 1)) factor_ahead((n + 1) * frequency);
+      add_modes_next_to(*inverse, {}, start.cast<Complex>(), found);
+      frequencies.push_back(inverse->shift().imag());
       if (n > 1) continue;
       const Eigenpair* slowest = nullptr;  // of those next to the shift
       for (const Eigenpair& pair : found) {
@@ -254,44 +303,45 @@ class Direct {
     return list;
   }
 
-  /// Those nearest to 0; of conjugate pairs the upper one.
-  bool add_real_shift(const PerturbationInverse& inverse, int wanted, const Vector& start,
-                      std::vector<Eigenpair>& found) const {
-    const Eigen::Index basis = std::min<Eigen::Index>(inverse.rows() - 1, 2 * wanted + 8);
-    Spectra::GenEigsSolver<const PerturbationInverse> solver(inverse, wanted, basis);
-    constexpr int most_restarts = 200;
-    constexpr double tolerance = 1e-7;
-    try {
-      solver.init(start.data());
-      solver.compute(Spectra::SortRule::LargestMagn, most_restarts, tolerance);
-    } catch (const std::exception&) {
-      return false;  // a field that is not finite has no Schur decomposition
-    }
-    const Eigen::VectorXcd values = solver.eigenvalues();
-    const Eigen::MatrixXcd vectors = solver.eigenvectors();
-    for (Eigen::Index k = 0; k < values.size(); ++k) {
-      const Complex value = shift_ + 1.0 / values[k];
-      if (value.imag() >= 0.0) found.push_back({value, vectors.col(k)});
-    }
-    return solver.info() == Spectra::CompInfo::Successful;
+  /// The same while another complex one is in use, where there is room for both.
+  void factor_ahead(double frequency) {
+    constexpr std::size_t most_cells = 256 * 256;
+    if (problem_.mesh.shape().cells() <= most_cells) factor_in_background(frequency);
   }
 
-  /// Those next to i·frequency that are not there yet.
-  void add_complex_shift(double frequency, const Vector& start, std::vector<Eigenpair>& found) {
-    const ComplexShiftedInverse inverse(generator_.matrix(), Complex(0.0, frequency), problem_.poll);
-    const int wanted = problem_.options.modes / 2 + 2;
+  /// While the modes next to another shift are looked for.
+  void factor_in_background(double frequency) {
+    next_frequency_ = frequency;
+    next_inverse_ = std::async(std::launch::async | std::launch::deferred, [this, frequency] {
+      return std::make_unique<ComplexShiftedInverse>(generator_.matrix(), Complex(0.0, frequency), problem_.poll);
+    });
+  }
+
+  /// The one that is being made, if its frequency turns out to be near enough.
+  std::unique_ptr<ComplexShiftedInverse> inverse_near(double frequency) {
+    constexpr double near = 0.1;
+    const bool is_near = std::abs(next_frequency_ - frequency) <= near * frequency;
+    if (!next_inverse_.valid() || !is_near) factor_in_background(frequency);
+    return next_inverse_.get();
+  }
+
+  /// Those next to the frequency of a shift that are not there yet.
+  void add_modes_next_to(const ComplexShiftedInverse& inverse, const std::vector<Complex>& expected,
+                         const Eigen::VectorXcd& start, std::vector<Eigenpair>& found) {
     const auto fastest = [&](const std::vector<Complex>& converged) {
-      std::vector<Complex> known = values_of(found);
-      known.insert(known.end(), converged.begin(), converged.end());
-      return margin * decay_of_last_wanted(known);
+      std::vector<Complex> all = values_of(found);
+      all.insert(all.end(), converged.begin(), converged.end());
+      return margin * decay_of_last_wanted(all);
     };
-    const auto pairs = eigenpairs_near(inverse, Complex(0.0, frequency), wanted, fastest, start.cast<Complex>());
+    const ModeSearch search{problem_.options.modes / 2 + 2, expected, fastest};
+    const auto solve = [&](const Eigen::VectorXcd& right) { return inverse.solve(right); };
+    const ShiftedModes modes = modes_next_to(inverse.shift(), search, solve, start);
     complex_solves_ += inverse.solves();
     const std::size_t known = found.size();
     std::vector<bool> matched(known, false);
-    for (const Eigenpair& pair : pairs) {
+    for (const Eigenpair& pair : modes.pairs) {
       // What is further down, the stationary state among it, is not what was looked for.
-      if (pair.value.imag() < 0.3 * frequency) continue;
+      if (pair.value.imag() < least_share * inverse.shift().imag()) continue;
       constexpr double same = 1e-6;
       std::size_t k = 0;
       while (k < known && (matched[k] || std::abs(found[k].value - pair.value) > same * std::abs(pair.value))) ++k;
@@ -310,7 +360,8 @@ class Direct {
   }
 
   static constexpr double real_below = 1e-7;
-  static constexpr double margin = 1.2;  ///< by which rates of decay may change from grid to grid
+  static constexpr double least_share = 0.3;  ///< of the frequency of a shift that the modes next to it have
+  static constexpr double margin = 1.2;       ///< by which rates of decay may change from grid to grid
 
   const StationaryProblem& problem_;
   const NearbyState* nearby_;
@@ -319,6 +370,8 @@ class Direct {
   ShiftedInverse inverse_;
   Vector measure_;
   long complex_solves_ = 0;
+  double next_frequency_ = 0.0;
+  std::future<std::unique_ptr<ComplexShiftedInverse>> next_inverse_;  ///< ends before what it reads
 };
 
 }  // namespace

@@ -11,12 +11,27 @@ namespace {
               "use fewer cells, or stationary.method = \"arnoldi\"");
 }
 
+/// Cells that the rows of L_h connect.
+ConnectedGrid connections(const PhaseMesh& mesh) {
+  const ThetaWalls& walls = mesh.walls();
+  const auto zone = [&](ThetaBoundary boundary, bool is_pressed) {
+    if (boundary != ThetaBoundary::reflecting) return 0;
+    return is_pressed ? wall_generator_reach(mesh) : generator_theta_reach;
+  };
+  return {mesh.theta_cells(),
+          mesh.velocity_cells(),
+          generator_theta_reach,
+          generator_velocity_reach,
+          walls.is_periodic(),
+          zone(walls.lower, walls.lower_pressed),
+          zone(walls.upper, walls.upper_pressed)};
+}
+
 }  // namespace
 
 OrderedGenerator::OrderedGenerator(const PhaseMesh& mesh, const Tables& tables)
     : csr_(assemble_generator(mesh.plane(0), mesh.walls(), tables.friction[0], tables.force, tables.diffusion)) {
-  const auto order = nested_dissection({mesh.theta_cells(), mesh.velocity_cells(), generator_theta_reach,
-                                        generator_velocity_reach, mesh.walls().is_periodic()});
+  const auto order = nested_dissection(connections(mesh));
   place_.resize(static_cast<Eigen::Index>(order.size()));
   for (std::size_t k = 0; k < order.size(); ++k) place_.indices()[order[k]] = static_cast<int>(k);
   using Rows = Eigen::SparseMatrix<double, Eigen::RowMajor, int>;
@@ -29,8 +44,7 @@ OrderedGenerator::Vector OrderedGenerator::ordered(std::span<const double> value
   return place_ * Eigen::Map<const Vector>(values.data(), static_cast<Eigen::Index>(values.size()));
 }
 
-ShiftedInverse::ShiftedInverse(const Matrix& generator, double shift, const std::function<void()>& poll)
-    : rows_(generator.rows()), poll_(poll) {
+ShiftedInverse::ShiftedInverse(const Matrix& generator, double shift, const std::function<void()>& poll) : poll_(poll) {
   Matrix identity(generator.rows(), generator.cols());
   identity.setIdentity();
   factors_ = factor(Matrix(generator - shift * identity));
@@ -39,7 +53,7 @@ ShiftedInverse::ShiftedInverse(const Matrix& generator, double shift, const std:
 
 ComplexShiftedInverse::ComplexShiftedInverse(const OrderedGenerator::Matrix& generator, std::complex<double> shift,
                                              const std::function<void()>& poll)
-    : rows_(generator.rows()), poll_(poll) {
+    : shift_(shift), poll_(poll) {
   ComplexFactors::Matrix identity(generator.rows(), generator.cols());
   identity.setIdentity();
   factors_ = factor(ComplexFactors::Matrix(generator.cast<std::complex<double>>() - shift * identity));

@@ -25,6 +25,7 @@ class OrderedGenerator {
   const Matrix& matrix() const { return matrix_; }
   /// A field, in the order of FieldView, in the order of elimination; and back.
   Vector ordered(std::span<const double> values) const;
+  Eigen::VectorXcd ordered(const Eigen::VectorXcd& values) const { return place_ * values; }
   Eigen::VectorXcd unordered(const Eigen::VectorXcd& vector) const { return place_.transpose() * vector; }
   Vector unordered(const Vector& vector) const { return place_.transpose() * vector; }
 
@@ -37,20 +38,16 @@ class OrderedGenerator {
 /// Keeps a reference to `poll`, which is called before each solution.
 class ShiftedInverse {
  public:
-  using Scalar = double;
   using Matrix = OrderedGenerator::Matrix;
   using Vector = OrderedGenerator::Vector;
 
   /// Throws Error (numerical) if the matrix cannot be factored.
   ShiftedInverse(const Matrix& generator, double shift, const std::function<void()>& poll);
 
-  Eigen::Index rows() const { return rows_; }
-  Eigen::Index cols() const { return rows_; }
   Vector solve(const Vector& right) const;
   long solves() const { return solves_; }
 
  private:
-  Eigen::Index rows_;
   std::unique_ptr<SparseFactors> factors_;
   const std::function<void()>& poll_;
   mutable long solves_ = 0;
@@ -62,12 +59,12 @@ class ComplexShiftedInverse {
   ComplexShiftedInverse(const OrderedGenerator::Matrix& generator, std::complex<double> shift,
                         const std::function<void()>& poll);
 
-  Eigen::Index rows() const { return rows_; }
+  std::complex<double> shift() const { return shift_; }
   Eigen::VectorXcd solve(const Eigen::VectorXcd& right) const;
   long solves() const { return solves_; }
 
  private:
-  Eigen::Index rows_;
+  std::complex<double> shift_;
   std::unique_ptr<ComplexFactors> factors_;
   const std::function<void()>& poll_;
   mutable long solves_ = 0;

@@ -14,7 +14,7 @@ using Complex = std::complex<double>;
 using Vector = Eigen::VectorXd;
 
 /// GMRES without restart: x with ‖A x − b‖₂ ≤ tolerance ‖b‖₂, A given by its product, or as near as so many products
-/// come.
+/// come, or as rounding lets them.
 template <class Product>
 Vector gmres(const Product& product, const Vector& right, double tolerance, Eigen::Index most) {
   const double size = right.norm();
@@ -22,6 +22,14 @@ Vector gmres(const Product& product, const Vector& right, double tolerance, Eige
   std::vector<Vector> basis{right / size};
   Eigen::MatrixXd hessenberg = Eigen::MatrixXd::Zero(most + 1, most);
   Vector y;
+  std::vector<double> residuals;
+  const auto stagnates = [&] {  // before it is small it does so for a while
+    constexpr double small = 3e-3;
+    constexpr std::size_t turns = 4;
+    constexpr double least_gain = 0.8;
+    const std::size_t n = residuals.size();
+    return n > turns && residuals.back() < small * size && !(residuals.back() < least_gain * residuals[n - 1 - turns]);
+  };
   for (Eigen::Index k = 0; k < most; ++k) {
     Vector next = product(basis.back());
     for (std::size_t i = 0; i < basis.size(); ++i) {
@@ -35,7 +43,8 @@ Vector gmres(const Product& product, const Vector& right, double tolerance, Eige
     Vector target = Vector::Zero(k + 2);
     target[0] = size;
     y = h.colPivHouseholderQr().solve(target);
-    if ((h * y - target).norm() <= tolerance * size || !(rest > 0.0)) break;
+    residuals.push_back((h * y - target).norm());
+    if (residuals.back() <= tolerance * size || !(rest > 0.0) || stagnates()) break;
     basis.push_back(next / rest);
   }
   Vector x = Vector::Zero(right.size());

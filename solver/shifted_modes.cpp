@@ -1,103 +1,106 @@
 #include "solver/shifted_modes.hpp"
 
-#include <algorithm>
-#include <numeric>
+#include <limits>
 
-#include <Eigen/Eigenvalues>
+#include "solver/krylov_space.hpp"
 
 namespace underdamp {
 namespace {
 
 using Complex = std::complex<double>;
-using Vector = Eigen::VectorXcd;
-using Matrix = Eigen::MatrixXcd;
 
-/// A growing Krylov space of (L_h − σ)⁻¹ and what it says of the eigenpairs.
-class KrylovSpace {
+template <class Scalar>
+class Search {
  public:
-  KrylovSpace(const ComplexShiftedInverse& inverse, const Vector& start, Eigen::Index most)
-      : inverse_(inverse), basis_(start.size(), most + 1), hessenberg_(Matrix::Zero(most + 1, most)) {
-    basis_.col(0) = start / start.norm();
-  }
+  using Vector = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
 
-  Eigen::Index size() const { return size_; }
-  bool is_full() const { return is_invariant_ || size_ == hessenberg_.cols(); }
+  Search(Scalar shift, const ModeSearch& search, const std::function<Vector(const Vector&)>& inverse,
+         const Vector& start, double tolerance)
+      : shift_(shift),
+        search_(search),
+        tolerance_(search.known.empty() ? tolerance : enough_to_compare),
+        space_(inverse, start, std::min<Eigen::Index>(start.size() - 1, std::max(most, 8 * search.wanted))) {}
 
-  void grow(Eigen::Index steps) {
-    for (Eigen::Index k = 0; k < steps && !is_full(); ++k) add_vector();
-    solver_.compute(hessenberg_.topLeftCorner(size_, size_));
-    order_.resize(static_cast<std::size_t>(size_));
-    std::iota(order_.begin(), order_.end(), 0);
-    const Vector& values = solver_.eigenvalues();
-    std::sort(order_.begin(), order_.end(),
-              [&](Eigen::Index a, Eigen::Index b) { return std::abs(values[a]) > std::abs(values[b]); });
-  }
-
-  /// k-th largest eigenvalue of the inverse, its vector, and its residual relative to it.
-  Complex value(std::size_t k) const { return solver_.eigenvalues()[order_[k]]; }
-  Vector vector(std::size_t k) const { return basis_.leftCols(size_) * solver_.eigenvectors().col(order_[k]); }
-  double residual(std::size_t k) const {
-    const double last = std::abs(solver_.eigenvectors()(size_ - 1, order_[k]));
-    return std::abs(hessenberg_(size_, size_ - 1)) * last / std::abs(value(k));
+  ShiftedModes run() {
+    space_.grow(search_.known.empty() ? search_.wanted + between_looks : between_looks);
+    while (!is_complete() && !space_.is_full()) space_.grow(between_looks);
+    ShiftedModes modes;
+    modes.complete = is_complete();
+    for (std::size_t k = 0; k < static_cast<std::size_t>(space_.size()); ++k) {
+      const bool is_asked_for = k < count() || !search_.known.empty();
+      if (!is_asked_for || !has_converged(k) || is_conjugate_of_last(k)) continue;
+      const Complex found = value(k);
+      const bool is_lower = std::is_same_v<Scalar, double> && found.imag() < 0.0;
+      modes.pairs.push_back({is_lower ? std::conj(found) : found,
+                             is_lower ? Eigen::VectorXcd(space_.vector(k).conjugate()) : space_.vector(k)});
+    }
+    return modes;
   }
 
  private:
-  void add_vector() {
-    Vector next = inverse_.solve(basis_.col(size_));
-    const double scale = next.norm();
-    for (int turn = 0; turn < 2; ++turn) {  // twice is enough
-      const Vector overlap = basis_.leftCols(size_ + 1).adjoint() * next;
-      next -= basis_.leftCols(size_ + 1) * overlap;
-      hessenberg_.col(size_).head(size_ + 1) += overlap;
+  static constexpr int most = 120;
+  static constexpr double enough_to_compare = 1e-7;
+  static constexpr Eigen::Index between_looks = 3;
+
+  Complex value(std::size_t k) const { return shift_ + 1.0 / space_.value(k); }
+  bool has_converged(std::size_t k) const { return space_.residual(k) <= tolerance_; }
+  bool is_conjugate_of_last(std::size_t k) const {
+    return std::is_same_v<Scalar, double> && k > 0 && value(k).imag() != 0.0 &&
+           space_.value(k) == std::conj(space_.value(k - 1));
+  }
+  std::size_t count() const {
+    return std::min(static_cast<std::size_t>(search_.wanted), static_cast<std::size_t>(space_.size()));
+  }
+  bool is_complete() const { return (!search_.known.empty() && has_known()) || has_nearest(); }
+
+  bool has_nearest() const {
+    std::vector<Complex> converged;
+    for (std::size_t k = 0; k < count(); ++k) {
+      if (has_converged(k)) converged.push_back(value(k));
     }
-    const double rest = next.norm();
-    hessenberg_(size_ + 1, size_) = rest;
-    ++size_;
-    constexpr double negligible = 1e-14;
-    is_invariant_ = !(rest > negligible * scale);
-    if (!is_invariant_) basis_.col(size_) = next / rest;
+    const double decay = search_.fastest ? search_.fastest(converged) : std::numeric_limits<double>::infinity();
+    constexpr double rough = 1e-2;  // good enough to tell how fast it decays
+    for (std::size_t k = 0; k < count(); ++k) {
+      const bool matters = !(space_.residual(k) <= rough) || -value(k).real() < decay;
+      if (matters && !has_converged(k)) return false;
+    }
+    return space_.size() >= search_.wanted;
   }
 
-  const ComplexShiftedInverse& inverse_;
-  Matrix basis_;
-  Matrix hessenberg_;
-  Eigen::Index size_ = 0;
-  bool is_invariant_ = false;
-  Eigen::ComplexEigenSolver<Matrix> solver_;
-  std::vector<Eigen::Index> order_;
+  /// Has each of them converged as an eigenvalue of its own?
+  bool has_known() const {
+    constexpr double near = 0.1;
+    std::vector<bool> taken(static_cast<std::size_t>(space_.size()), false);
+    return std::all_of(search_.known.begin(), search_.known.end(), [&](Complex known) {
+      for (std::size_t k = 0; k < taken.size(); ++k) {
+        if (taken[k] || !has_converged(k) || std::abs(value(k) - known) > near * std::abs(known)) continue;
+        taken[k] = true;
+        return true;
+      }
+      return false;
+    });
+  }
+
+  Scalar shift_;
+  const ModeSearch& search_;
+  double tolerance_;
+  KrylovSpace<Scalar> space_;
 };
 
 }  // namespace
 
-std::vector<Eigenpair> eigenpairs_near(const ComplexShiftedInverse& inverse, Complex shift, int wanted,
-                                       const std::function<double(const std::vector<Complex>&)>& fastest,
-                                       const Vector& start) {
+ShiftedModes modes_next_to(Complex shift, const ModeSearch& search,
+                           const std::function<Eigen::VectorXcd(const Eigen::VectorXcd&)>& inverse,
+                           const Eigen::VectorXcd& start) {
   constexpr double tolerance = 1e-9;
-  constexpr Eigen::Index most = 60;
-  constexpr Eigen::Index between_looks = 3;
-  KrylovSpace space(inverse, start, std::min<Eigen::Index>(start.size() - 1, std::max<Eigen::Index>(most, 3 * wanted)));
-  const auto count = [&] { return std::min(static_cast<std::size_t>(wanted), static_cast<std::size_t>(space.size())); };
-  const auto is_found = [&] {
-    std::vector<Complex> converged;
-    for (std::size_t k = 0; k < count(); ++k) {
-      if (space.residual(k) <= tolerance) converged.push_back(shift + 1.0 / space.value(k));
-    }
-    const double decay = fastest(converged);
-    constexpr double rough = 1e-2;  // good enough to tell how fast it decays
-    for (std::size_t k = 0; k < count(); ++k) {
-      const double residual = space.residual(k);
-      const bool matters = !(residual <= rough) || -(shift + 1.0 / space.value(k)).real() < decay;
-      if (matters && !(residual <= tolerance)) return false;
-    }
-    return true;
-  };
-  space.grow(wanted + between_looks);
-  while (!is_found() && !space.is_full()) space.grow(between_looks);
-  std::vector<Eigenpair> pairs;
-  for (std::size_t k = 0; k < count(); ++k) {
-    if (space.residual(k) <= tolerance) pairs.push_back({shift + 1.0 / space.value(k), space.vector(k)});
-  }
-  return pairs;
+  return Search<Complex>(shift, search, inverse, start, tolerance).run();
+}
+
+ShiftedModes modes_next_to(double shift, const ModeSearch& search,
+                           const std::function<Eigen::VectorXd(const Eigen::VectorXd&)>& inverse,
+                           const Eigen::VectorXd& start) {
+  constexpr double tolerance = 1e-7;
+  return Search<double>(shift, search, inverse, start, tolerance).run();
 }
 
 }  // namespace underdamp

@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-#include "solver/factored_generator.hpp"
+#include <Eigen/Core>
 
 namespace underdamp {
 
@@ -12,11 +12,27 @@ struct Eigenpair {
   Eigen::VectorXcd vector;  ///< in the order of elimination
 };
 
-/// The `wanted` eigenpairs of the generator that are nearest to `shift`, by Arnoldi iteration on (L_h − σ)⁻¹; those of
-/// them that converged, nearest first. Those that decay faster than `fastest`, given the eigenvalues that have
-/// converged, are not waited for.
-std::vector<Eigenpair> eigenpairs_near(const ComplexShiftedInverse& inverse, std::complex<double> shift, int wanted,
-                                       const std::function<double(const std::vector<std::complex<double>>&)>& fastest,
-                                       const Eigen::VectorXcd& start);
+struct ShiftedModes {
+  std::vector<Eigenpair> pairs;  ///< those that converged, nearest to the shift first; of conjugate pairs the upper one
+  bool complete = false;         ///< all that were looked for have
+};
+
+/// What is looked for next to a shift: the `wanted` nearest ones, or `known` eigenvalues of another grid if they are
+/// found before, to a tenth of each.
+struct ModeSearch {
+  int wanted = 1;
+  std::vector<std::complex<double>> known;
+  /// Rate of decay, given the eigenvalues that have converged, beyond which eigenvalues are not waited for.
+  std::function<double(const std::vector<std::complex<double>>&)> fastest;
+};
+
+/// Eigenpairs of the generator next to a shift, by Arnoldi iteration on (L_h − σ)⁻¹, given as a function, from `start`.
+ShiftedModes modes_next_to(std::complex<double> shift, const ModeSearch& search,
+                           const std::function<Eigen::VectorXcd(const Eigen::VectorXcd&)>& inverse,
+                           const Eigen::VectorXcd& start);
+/// The same next to a real shift.
+ShiftedModes modes_next_to(double shift, const ModeSearch& search,
+                           const std::function<Eigen::VectorXd(const Eigen::VectorXd&)>& inverse,
+                           const Eigen::VectorXd& start);
 
 }  // namespace underdamp

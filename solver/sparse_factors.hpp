@@ -21,8 +21,8 @@ using ComplexFactors = SparseFactorsOf<std::complex<double>>;
 
 /// By UMFPACK, or by Eigen in a build without it. Null if the matrix could not be factored: singular, or no memory
 /// left.
-std::unique_ptr<SparseFactors> factor(SparseFactors::Matrix matrix);
-std::unique_ptr<ComplexFactors> factor(ComplexFactors::Matrix matrix);
+std::unique_ptr<SparseFactors> factor(const SparseFactors::Matrix& matrix);
+std::unique_ptr<ComplexFactors> factor(const ComplexFactors::Matrix& matrix);
 
 /// By Eigen's supernodal LU: the same answers in 1.3 (256² cells) to 1.5 (512²) times the time.
 std::unique_ptr<SparseFactors> factor_by_eigen(const SparseFactors::Matrix& matrix);

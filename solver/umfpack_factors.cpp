@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 #include <mutex>
-#include <utility>
 
 #include <Eigen/UmfPackSupport>
 
@@ -11,13 +10,20 @@
 namespace underdamp {
 namespace {
 
+/// UMFPACK's fronts are many and small where an entry has none opposite the diagonal: zeros are put there.
+template <class Scalar>
+Eigen::SparseMatrix<Scalar> with_symmetric_pattern(const Eigen::SparseMatrix<Scalar>& matrix) {
+  const Eigen::SparseMatrix<Scalar> opposite = matrix.transpose() * Scalar(0.0);
+  return matrix + opposite;
+}
+
 template <class Scalar>
 class UmfpackFactors final : public SparseFactorsOf<Scalar> {
  public:
   using typename SparseFactorsOf<Scalar>::Matrix;
   using typename SparseFactorsOf<Scalar>::Vector;
 
-  explicit UmfpackFactors(Matrix matrix) : matrix_(std::move(matrix)) {
+  explicit UmfpackFactors(const Matrix& matrix) : matrix_(with_symmetric_pattern(matrix)) {
     auto& control = solver_.umfpackControl();
     control[UMFPACK_STRATEGY] = UMFPACK_STRATEGY_SYMMETRIC;
     control[UMFPACK_ORDERING] = UMFPACK_ORDERING_NONE;  // it is in a good order already
@@ -42,21 +48,21 @@ void keep_openblas_to_one_thread() {
 }
 
 template <class Scalar>
-std::unique_ptr<SparseFactorsOf<Scalar>> factors_of(Eigen::SparseMatrix<Scalar> matrix) {
+std::unique_ptr<SparseFactorsOf<Scalar>> factors_of(const Eigen::SparseMatrix<Scalar>& matrix) {
   static std::once_flag once;
   std::call_once(once, keep_openblas_to_one_thread);
-  auto factors = std::make_unique<UmfpackFactors<Scalar>>(std::move(matrix));
+  auto factors = std::make_unique<UmfpackFactors<Scalar>>(matrix);
   if (!factors->succeeded()) return nullptr;
   return factors;
 }
 
 }  // namespace
 
-std::unique_ptr<SparseFactors> factor(SparseFactors::Matrix matrix) {
-  return factors_of(std::move(matrix));
+std::unique_ptr<SparseFactors> factor(const SparseFactors::Matrix& matrix) {
+  return factors_of(matrix);
 }
-std::unique_ptr<ComplexFactors> factor(ComplexFactors::Matrix matrix) {
-  return factors_of(std::move(matrix));
+std::unique_ptr<ComplexFactors> factor(const ComplexFactors::Matrix& matrix) {
+  return factors_of(matrix);
 }
 
 }  // namespace underdamp

@@ -2,10 +2,10 @@
 
 namespace underdamp {
 
-std::unique_ptr<SparseFactors> factor(SparseFactors::Matrix matrix) {
+std::unique_ptr<SparseFactors> factor(const SparseFactors::Matrix& matrix) {
   return factor_by_eigen(matrix);
 }
-std::unique_ptr<ComplexFactors> factor(ComplexFactors::Matrix matrix) {
+std::unique_ptr<ComplexFactors> factor(const ComplexFactors::Matrix& matrix) {
   return factor_by_eigen(matrix);
 }
 

@@ -1,11 +1,9 @@
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "kernels/host/host_backend.hpp"
 #include "meshes/error.hpp"
 #include "solver/cell_fields.hpp"
-#include "solver/nested_dissection.hpp"
 #include "solver/window.hpp"
 #include "test_support.hpp"
 #include "validation/exact_answers.hpp"
@@ -228,17 +226,6 @@ TEST(Window, LongestByHand) {
   tables.friction = {0.5};
   EXPECT_DOUBLE_EQ(longest_window(PhaseMesh({plane}, ThetaBoundary::open), tables), 2.0);
   EXPECT_DOUBLE_EQ(longest_window(PhaseMesh({plane}, ThetaBoundary::reflecting), tables), 0.2);
-}
-
-TEST(NestedDissection, IsAPermutation) {
-  for (const bool is_periodic : {false, true}) {
-    for (const int velocity_cells : {40, 41}) {
-      const int cells = 67 * velocity_cells;
-      const auto order = nested_dissection({67, velocity_cells, 4, 3, is_periodic});
-      EXPECT_EQ(std::set<int>(order.begin(), order.end()).size(), static_cast<std::size_t>(cells));
-      EXPECT_EQ(*std::max_element(order.begin(), order.end()), cells - 1);
-    }
-  }
 }
 
 TEST(Spectrum, JordanBlocksAreAveraged) {
