@@ -31,7 +31,10 @@ int check_command(const std::string& path) {
     fmt::print("{}: the spec is good\n", path);
     return 0;
   }
-  const Simulation simulation(spec, *chosen.backend);
+  const Simulation simulation = [&] {
+    Progress progress("boxes", 1.0, false);
+    return Simulation(spec, *chosen.backend, leak_error, [&](double share) { progress.update(share); });
+  }();
   for (int p = 0; p < simulation.mesh().planes() && spec.evolve; ++p) {
     initial_density(spec, simulation.model(), simulation.mesh(), p);  // throws if the start does not fit
   }

@@ -9,6 +9,7 @@
 
 #include "meshes/error.hpp"
 #include "solver/initial_state.hpp"
+#include "solver/parallel_runs.hpp"
 #include "solver/wells.hpp"
 
 namespace underdamp {
@@ -519,10 +520,25 @@ PlaneBox choose_box(const Spec& spec, const Model& model, int p) {
   return box;
 }
 
-PhaseMesh make_mesh(const Spec& spec, const Model& model, std::vector<std::string>* reasons) {
+PhaseMesh make_mesh(const Spec& spec, const Model& model, std::vector<std::string>* reasons,
+                    const std::function<void(double)>& poll) {
+  struct Chosen {
+    PlaneBox box;
+    std::exception_ptr failure;
+  };
+  const auto choose = [&](std::uint64_t p) -> Chosen {
+    try {
+      return {choose_box(spec, model, static_cast<int>(p)), nullptr};
+    } catch (const std::exception&) {
+      return {{}, std::current_exception()};  // which plane is named must not depend on which thread was first
+    }
+  };
+  const auto chosen = parallel_runs<Chosen>(static_cast<std::size_t>(model.planes()), 0, choose, [&](double share) {
+    if (poll) poll(share);
+  });
   std::vector<PhasePlane> planes;
-  for (int p = 0; p < model.planes(); ++p) {
-    const PlaneBox box = choose_box(spec, model, p);
+  for (const auto& [box, failure] : chosen) {
+    if (failure) std::rethrow_exception(failure);
     planes.push_back({{box.theta.lower, box.theta.upper, spec.grid.cells[0]},
                       {box.velocity.lower, box.velocity.upper, spec.grid.cells[1]}});
     if (reasons != nullptr) reasons->push_back(box.reason);

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,9 @@ inline constexpr double least_well_weight = 1e-9;
 /// range where loss and noise are known, or if nothing confines the parameter.
 PlaneBox choose_box(const Spec& spec, const Model& model, int p);
 
-/// The mesh of all planes with their boxes; `reasons` receives one text per plane.
-PhaseMesh make_mesh(const Spec& spec, const Model& model, std::vector<std::string>* reasons = nullptr);
+/// The mesh of all planes with their boxes; `reasons` receives one text per plane. Threads take turns with the planes;
+/// `poll` is called by this one with the share that is done, and what it throws ends the work.
+PhaseMesh make_mesh(const Spec& spec, const Model& model, std::vector<std::string>* reasons = nullptr,
+                    const std::function<void(double)>& poll = {});
 
 }  // namespace underdamp

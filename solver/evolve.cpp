@@ -63,7 +63,8 @@ std::vector<std::string> precision_warnings(const Spec& spec) {
       spec.evolve->tolerance, smallest_float32_tolerance)};
 }
 
-Simulation::Simulation(const Spec& spec, Backend& backend, double largest_loss) : spec_(spec), backend_(backend) {
+Simulation::Simulation(const Spec& spec, Backend& backend, double largest_loss, const std::function<void(double)>& poll)
+    : spec_(spec), backend_(backend) {
   const Precision precision = backend_.describe().precision;
   if (precision != precision_of_run(spec_)) {
     throw Error(ExitCode::bad_input, fmt::format("the device computes in {}", name_of(precision)),
@@ -71,7 +72,7 @@ Simulation::Simulation(const Spec& spec, Backend& backend, double largest_loss) 
                 fmt::format("set evolve.precision = \"{}\", or leave it out for float64", name_of(precision)));
   }
   model_ = std::make_unique<Model>(spec_);
-  mesh_ = std::make_unique<PhaseMesh>(make_mesh(spec_, *model_, &box_reasons_));
+  mesh_ = std::make_unique<PhaseMesh>(make_mesh(spec_, *model_, &box_reasons_, poll));
   require_memory(spec_, mesh_->shape(), backend_.describe());
   tables_ = std::make_unique<Tables>(tabulate(spec_, *model_, *mesh_));
   auto options = options_of(spec_);

@@ -48,8 +48,10 @@ class Simulation {
  public:
   /// Builds model, mesh and start. Throws Error (bad_input) for everything that is wrong with them, before any memory
   /// is taken; Error (device) if the device cannot hold the fields. `largest_loss`: share of the mass that may leave
-  /// the box before the evolution stops with an Error (numerical).
-  Simulation(const Spec& spec, Backend& backend, double largest_loss = leak_error);
+  /// the box before the evolution stops with an Error (numerical). `poll` is called while boxes are chosen, with the
+  /// share that is done; what it throws ends the work.
+  Simulation(const Spec& spec, Backend& backend, double largest_loss = leak_error,
+             const std::function<void(double)>& poll = {});
 
   const Spec& spec() const { return spec_; }
   const Model& model() const { return *model_; }

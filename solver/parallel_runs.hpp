@@ -37,6 +37,7 @@ std::vector<Result> parallel_runs(std::size_t count, unsigned threads, const Run
     }
   };
   if (threads == 0) threads = std::max(1U, std::thread::hardware_concurrency());
+  threads = static_cast<unsigned>(std::min<std::size_t>(threads, std::max<std::size_t>(count, 1)));
   {
     std::vector<std::jthread> others;
     others.reserve(threads);

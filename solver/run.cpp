@@ -40,7 +40,7 @@ class Run {
  public:
   Run(const Spec& spec, Backend& backend, const RunOptions& options, std::filesystem::path directory, Json identity)
       : options_(options),
-        simulation_(spec, backend),
+        simulation_(spec, backend, leak_error, while_set_up(options)),
         directory_(std::move(directory)),
         identity_(std::move(identity)) {
     add_warnings(spec.notes);
@@ -69,6 +69,16 @@ class Run {
 
  private:
   // --- from start to end
+
+  static std::function<void(double)> while_set_up(const RunOptions& options) {
+    const auto progress = std::make_shared<Progress>("boxes", 1.0, options.quiet);
+    return [progress, interrupted = options.interrupted](double share) {
+      progress->update(share);
+      if (interrupted == nullptr || *interrupted == 0) return;
+      throw Error(ExitCode::interrupted, "interrupted before anything was computed; nothing has been written", {},
+                  "start it again");
+    };
+  }
 
   void begin(const StateReader* checkpoint) {
     if (checkpoint != nullptr) {

@@ -562,6 +562,43 @@ TEST(Box, BadValuesOnTheWayNameTheirKey) {
   EXPECT_CONTAINS(box_error("x^2/(1+x^2)", "1000"), "grid.theta: nothing confines the parameter beyond");
 }
 
+const std::string batch =
+    "[langevin]\nfriction = 0.5\ntemperature = 0.5\n[evolve]\nuntil = 1\n[loss]\nkind = \"spectrum\"\nlaw = \"power\"\n"
+    "alpha = 0.5\nmin = 0.1\nmax = 2\ncount = 40\nformula = ";
+
+TEST(Box, PlanesOfABatchHaveTheirOwnWhateverThreadChoosesThem) {
+  const Spec spec = spec_from(batch + "\"h*x^2/2 + x^4/4\"\n");
+  const Model model(spec);
+  double last = -1.0;
+  std::vector<std::string> reasons;
+  const PhaseMesh mesh = make_mesh(spec, model, &reasons, [&](double share) {
+    EXPECT_GE(share, last);
+    EXPECT_LE(share, 1.0);
+    last = share;
+  });
+  EXPECT_GT(last, 0.0);
+  ASSERT_EQ(mesh.planes(), 40);
+  ASSERT_EQ(reasons.size(), 40U);
+  for (int p = 0; p < mesh.planes(); ++p) {
+    const PlaneBox box = choose_box(spec, model, p);
+    EXPECT_EQ(mesh.plane(p).theta.lower, box.theta.lower) << p;
+    EXPECT_EQ(mesh.plane(p).velocity.upper, box.velocity.upper) << p;
+  }
+  EXPECT_LT(mesh.plane(0).theta.width(), mesh.plane(39).theta.width());
+  struct Stop {};
+  EXPECT_THROW(make_mesh(spec, model, nullptr, [](double) { throw Stop{}; }), Stop);
+}
+
+TEST(Box, OfSeveralBadPlanesTheFirstIsNamed) {
+  // −h/(1 + h x²) is too shallow for T = 1/2; how far the search goes before it says so depends on h.
+  const Spec spec = spec_from(batch + "\"-h/(1+h*x^2)\"\n");
+  const Model model(spec);
+  const std::string first = error_of([&] { choose_box(spec, model, 0); });
+  EXPECT_CONTAINS(first, "nothing confines the parameter beyond");
+  ASSERT_NE(first, error_of([&] { choose_box(spec, model, 39); }));
+  for (int turn = 0; turn < 5; ++turn) EXPECT_EQ(error_of([&] { make_mesh(spec, model); }), first);
+}
+
 TEST(InitialState, OutsideTheBoxIsRefused) {
   const Spec spec = spec_from(
       "[langevin]\nfriction = 1.0\ntemperature = 1.0\n[loss]\nkind = \"quadratic\"\n"
