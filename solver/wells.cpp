@@ -223,7 +223,8 @@ std::vector<DistantWell> wells_beyond(const Model& model, int p, const Interval&
   double top = phi;
   double lowest = phi;
   const auto take = [&] {
-    if (well && well->weight >= least * whole) wells.push_back({well->bottom, well->weight / whole});
+    if (well && well->weight >= least * whole)
+      wells.push_back({well->bottom, well->weight / whole, well->bottom == theta});
     well.reset();
   };
   double passed = 0.0;

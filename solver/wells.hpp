@@ -42,7 +42,8 @@ std::vector<Well> wells_of(const QuasiPotential& potential, double least);
 /// A well that lies outside a stretch of θ.
 struct DistantWell {
   double bottom = 0.0;
-  double weight = 0.0;  ///< of ∫ e^{−Φ}/T there, relative to that inside
+  double weight = 0.0;         ///< of ∫ e^{−Φ}/T there, relative to that inside
+  bool is_bottomless = false;  ///< Φ still falls where the search ends
 };
 
 /// Wells with at least the weight `least` beyond the lower (`direction` −1) or the upper end (+1) of `inside`, within

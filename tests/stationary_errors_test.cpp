@@ -209,11 +209,27 @@ TEST(Wells, BeyondTheBox) {
   EXPECT_TRUE(wells_beyond(model, 0, {0.2, 2.0}, 1.0, {}, 1e-9).empty());
   EXPECT_TRUE(wells_beyond(model, 0, {0.2, 2.0}, -1.0, Interval{0.0, 3.0}, 1e-9).empty());
   EXPECT_TRUE(wells_beyond(model, 0, {-2.0, 0.2}, 1.0, {}, 0.01).empty());  // e^{−6}
+  EXPECT_FALSE(left[0].is_bottomless);
   // And the box that is chosen holds both.
   const PhaseMesh mesh =
       make_mesh(spec_from(langevin(1.0, 1.0, "60*(x^2-1)^2+3*x") + "[grid]\ncells = [32, 32]\n[stationary]\n"), model);
   EXPECT_LE(mesh.plane(0).theta.lower, -1.2);
   EXPECT_GE(mesh.plane(0).theta.upper, 1.2);
+}
+
+TEST(Wells, ALossThatFallsWithoutEndIsNoWell) {
+  const Spec spec =
+      spec_from(langevin(0.2, 0.1, "x^2/2-x^3/6") + "[grid]\ntheta = [-2.5, 2.2]\ncells = [96, 96]\n[stationary]\n");
+  const Model model(spec);
+  const auto right = wells_beyond(model, 0, {-2.5, 2.2}, 1.0, {}, 1e-9);
+  ASSERT_EQ(right.size(), 1U);
+  EXPECT_TRUE(right[0].is_bottomless);
+  EXPECT_GT(right[0].bottom, 100.0);
+  EXPECT_TRUE(wells_beyond(model, 0, {-2.5, 2.2}, -1.0, {}, 1e-9).empty());
+  const auto warnings = resolution_warnings(spec, model, make_mesh(spec, model), 0);
+  EXPECT_TRUE(std::any_of(warnings.begin(), warnings.end(), [](const std::string& warning) {
+    return warning.find("falls without end") != std::string::npos;
+  }));
 }
 
 }  // namespace
