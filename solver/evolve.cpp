@@ -275,11 +275,10 @@ void append_wells_outside(const Model& model, const PhaseMesh& mesh, int p, std:
     if (wall != ThetaBoundary::open) return;
     for (const DistantWell& well : wells_beyond(model, p, inside, direction, model.domain(p), least_well_weight)) {
       if (well.is_bottomless) {
-        warnings.push_back(
-            fmt::format("{}beyond the box the loss falls without end, at theta = {:.4g} still: there is no stationary "
-                        "state, and what "
-                        "is called one is so only between these walls",
-                        plane_prefix(model, p), well.bottom));
+        warnings.push_back(fmt::format(
+            "{}beyond the box the loss falls without end, at theta = {:.4g} still: there is no stationary state, and "
+            "what is called one is so only between these walls",
+            plane_prefix(model, p), well.bottom));
         continue;
       }
       warnings.push_back(fmt::format(

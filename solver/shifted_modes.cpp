@@ -1,5 +1,6 @@
 #include "solver/shifted_modes.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "solver/krylov_space.hpp"
@@ -9,6 +10,7 @@ namespace {
 
 using Complex = std::complex<double>;
 
+/// One search: a Krylov space that grows until it holds what is looked for.
 template <class Scalar>
 class Search {
  public:

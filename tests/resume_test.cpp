@@ -329,6 +329,33 @@ void expect_interrupts_change_nothing(const std::string& text, int count, std::s
   EXPECT_GT(2 * interrupted, count);
 }
 
+TEST(ResumedRun, BeforeAnythingIsComputedNothingIsTouched) {
+  const TemporaryDirectory folder;
+  const Spec spec = testing::spec_from(whole_run);
+  run_until(spec, folder.path() / "first", -1, Beginning::fresh);
+  run_until(spec, folder.path() / "second", -1, Beginning::fresh);
+  const auto backend = testing::make_device("host");
+  std::atomic<int> interrupted{SIGINT};  // while the boxes are chosen
+  RunOptions options;
+  options.output = folder.path() / "second";
+  options.quiet = true;
+  options.beginning = Beginning::restart;
+  options.interrupted = &interrupted;
+  try {
+    run(spec, *backend, options);
+    FAIL() << "it was not interrupted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::interrupted) << error.what();
+  }
+  EXPECT_EQ(testing::differing_files(folder.path() / "first", folder.path() / "second"), std::vector<std::string>{});
+  EXPECT_TRUE(fs::exists(folder.path() / "second/summary.json"));
+  // Nor is anything left where nothing was.
+  options.output = folder.path() / "third";
+  EXPECT_THROW(run(spec, *backend, options), Error);
+  EXPECT_FALSE(fs::exists(folder.path() / "third/summary.json"));
+  EXPECT_TRUE(testing::half_written_files(folder.path()).empty());
+}
+
 TEST(ResumedRun, AfterInterruptsAnywhere) {
   NEEDS_CHECKPOINTS();
   expect_interrupts_change_nothing(whole_run, 12, 1);
