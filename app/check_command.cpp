@@ -7,6 +7,7 @@
 #include "solver/evolve.hpp"
 #include "solver/progress.hpp"
 #include "solver/report.hpp"
+#include "solver/spec_reader.hpp"
 
 namespace underdamp {
 

@@ -12,7 +12,8 @@
 #include "solver/progress.hpp"
 #include "solver/rounding.hpp"
 #include "solver/run.hpp"
-#include "solver/vtk_writer.hpp"
+#include "solver/spec_reader.hpp"
+#include "solver/vtk_file.hpp"
 
 namespace underdamp {
 namespace {

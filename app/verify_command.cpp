@@ -7,6 +7,7 @@
 #include "solver/evolve.hpp"
 #include "solver/files.hpp"
 #include "solver/progress.hpp"
+#include "solver/spec_reader.hpp"
 #include "validation/verify.hpp"
 #include "validation/verify_report.hpp"
 

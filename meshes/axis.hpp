@@ -3,6 +3,11 @@
 
 namespace underdamp {
 
+struct Interval {
+  double lower;
+  double upper;
+};
+
 /// One axis of a plane of phase space: [lower, upper] cut into `cells` uniform cells.
 /// Cell c has edges edge(c) and edge(c + 1); units are those of the coordinate (θ or v).
 struct Axis {

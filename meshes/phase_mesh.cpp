@@ -1,6 +1,7 @@
 #include "meshes/phase_mesh.hpp"
 
 #include <cmath>
+#include <cstdio>
 #include <string>
 
 #include "meshes/error.hpp"
@@ -43,6 +44,13 @@ PhaseMesh::PhaseMesh(std::vector<PhasePlane> planes, ThetaWalls walls) : planes_
                   "plane " + std::to_string(p + 1), "set velocity = [-V, V]");
     }
   }
+}
+
+std::string place_text(const PhaseMesh& mesh, int plane, std::array<int, 2> cell) {
+  std::array<char, 128> text{};
+  std::snprintf(text.data(), text.size(), "plane %d, cell (%d, %d), theta = %.6g, v = %.6g", plane + 1, cell[0],
+                cell[1], mesh.plane(plane).theta.center(cell[0]), mesh.plane(plane).velocity.center(cell[1]));
+  return text.data();
 }
 
 }  // namespace underdamp

@@ -1,5 +1,7 @@
 #pragma once
+#include <array>
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "meshes/axis.hpp"
@@ -85,5 +87,8 @@ class PhaseMesh {
   std::vector<PhasePlane> planes_;
   ThetaWalls walls_;
 };
+
+/// "plane 2, cell (17, 40), theta = 0.3, v = -1.2": plane from 1, cells from 0.
+std::string place_text(const PhaseMesh& mesh, int plane, std::array<int, 2> cell);
 
 }  // namespace underdamp

@@ -6,16 +6,9 @@
 #include "solver/model.hpp"
 #include "solver/spec.hpp"
 #include "solver/tables.hpp"
+#include "solver/vtk_file.hpp"
 
 namespace underdamp {
-
-/// One array over the cells of a plane. Scalars are in the order of FieldView; vectors have `components` numbers per
-/// cell.
-struct CellArray {
-  std::string name;
-  int components = 1;
-  std::vector<double> values;
-};
 
 /// Cells whose density is below this share of the peak are masked: ln p means nothing there.
 inline constexpr double mask_floor = 1e-14;

@@ -21,10 +21,10 @@ Eigen::VectorXd standardized(const Eigen::VectorXd& column) {
 
 }  // namespace
 
-RegressionData regression_data(const CsvTable& table, const LossSpec& loss) {
+RegressionData regression_data(const CsvTable& table, const std::string& target, bool standardize) {
   RegressionData data;
   for (const std::string& name : table.given_names()) {
-    if (name != loss.target) data.names.push_back(name);
+    if (name != target) data.names.push_back(name);
   }
   if (data.names.empty()) refuse(table.path(), "", "there is no column besides the target", "add features");
   if (data.names.size() > most_features) {
@@ -32,14 +32,14 @@ RegressionData regression_data(const CsvTable& table, const LossSpec& loss) {
            "use fewer columns");
   }
   std::vector<std::string> names = data.names;
-  names.push_back(loss.target);
+  names.push_back(target);
   const auto values = table.numbers(names);
   data.features.resize(static_cast<Eigen::Index>(table.rows()), static_cast<Eigen::Index>(data.names.size()));
   Diagnostics problems(10);
   for (std::size_t c = 0; c < names.size(); ++c) {
     Eigen::VectorXd column =
         Eigen::Map<const Eigen::VectorXd>(values[c].data(), static_cast<Eigen::Index>(values[c].size()));
-    if (loss.standardize) column = standardized(column);
+    if (standardize) column = standardized(column);
     if (column.size() == 0) {
       problems.add(table.path(), "", "column \"" + names[c] + "\" is constant and cannot be standardised",
                    "remove the column, or set standardize = false");

@@ -6,7 +6,6 @@
 #include <Eigen/Dense>
 
 #include "solver/csv.hpp"
-#include "solver/spec.hpp"
 
 namespace underdamp {
 
@@ -25,9 +24,11 @@ struct RegressionData {
   Eigen::VectorXd target;          ///< y, N
 };
 
+inline constexpr std::size_t most_features = 5000;  ///< of a dataset, and so planes of a batch
+
 /// All columns but `target` are features. With `standardize` features and target get mean 0 and variance 1 (1/N).
 /// Throws SpecError naming the file and the columns that cannot be used.
-RegressionData regression_data(const CsvTable& table, const LossSpec& loss);
+RegressionData regression_data(const CsvTable& table, const std::string& target, bool standardize);
 
 /// The largest correlation |Σ_lm| / √(Σ_ll Σ_mm) of the gradient noise of two modes, and which they are.
 struct NoiseCoupling {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "solver/displacement.hpp"
-#include "solver/run.hpp"
+#include "solver/run_options.hpp"
 
 namespace underdamp {
 

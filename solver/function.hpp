@@ -1,11 +1,12 @@
 #pragma once
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "meshes/axis.hpp"
 #include "solver/csv.hpp"
-#include "solver/spec.hpp"
 
 /// Functions of one parameter θ: losses L(θ) and gradient-noise variances Σ(θ).
 namespace underdamp {

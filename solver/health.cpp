@@ -115,11 +115,6 @@ class Examination {
 
 }  // namespace
 
-std::string place_text(const PhaseMesh& mesh, int plane, std::array<int, 2> cell) {
-  return fmt::format("plane {}, cell ({}, {}), theta = {:.6g}, v = {:.6g}", plane + 1, cell[0], cell[1],
-                     mesh.plane(plane).theta.center(cell[0]), mesh.plane(plane).velocity.center(cell[1]));
-}
-
 void require_healthy(const Simulation& simulation, const Frame& frame, const std::string& saved) {
   for (int p = 0; p < static_cast<int>(frame.observables.size()); ++p) {
     const Examination plane(simulation, frame, p, saved);

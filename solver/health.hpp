@@ -1,5 +1,4 @@
 #pragma once
-#include <array>
 #include <string>
 
 #include "solver/evolve.hpp"
@@ -15,9 +14,6 @@ inline constexpr double unaccounted_error_float32 = 1e-5;
 /// Mass that values below 0 may hold: where the limiter forbids them, and without it.
 inline constexpr double negative_error_limited = 1e-9;
 inline constexpr double negative_error_unlimited = 1e-3;
-
-/// "plane 2, cell (17, 40), theta = 0.3, v = -1.2": plane from 1, cells from 0.
-std::string place_text(const PhaseMesh& mesh, int plane, std::array<int, 2> cell);
 
 /// Throws Error (numerical) with cell and coordinates if the density of a frame is none; `saved` says where the state
 /// is.

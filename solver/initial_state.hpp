@@ -21,17 +21,6 @@ InitialMoments initial_moments(const Spec& spec, const Model& model, int p);
 /// Density of N(mean, covariance) at (theta, v).
 double gaussian_density(const Vector2& mean, const Matrix2& covariance, double theta, double v);
 
-/// A density on a rectangular lattice, read from a file.
-struct GridDensity {
-  std::vector<double> theta;  ///< increasing, evenly spaced
-  std::vector<double> velocity;
-  std::vector<double> values;  ///< [i · velocity.size() + j]
-};
-
-/// Reads a CSV with columns theta, v, density (rows in any order, one for each lattice point) or, where VTK is built
-/// in, a .vti that an earlier run wrote. Throws SpecError.
-GridDensity read_grid_density(const std::string& file);
-
 /// Share of the start that does not lie in the box: of a file what its cells hold there. On a circle nothing is beyond
 /// the ends of θ but what a file holds.
 double start_share_outside(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p);

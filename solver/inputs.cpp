@@ -7,9 +7,8 @@
 #include "solver/csv.hpp"
 #include "solver/dataset.hpp"
 #include "solver/function.hpp"
-#include "solver/initial_state.hpp"
-#include "solver/mode_spectrum.hpp"
-#include "solver/model.hpp"
+#include "solver/mode_selection.hpp"
+#include "solver/start_file.hpp"
 
 namespace underdamp {
 namespace {
@@ -69,7 +68,7 @@ class InputReader {
     if (spec_.loss.kind == LossKind::spectrum)
       eigenvalue = spec_.loss.eigenvalues.empty() ? 1.0 : spec_.loss.eigenvalues.front();
     gather(key, [&] { function = make_expression(text, eigenvalue); });
-    const Interval window = search_window(spec_);
+    const Interval window = spec_.search_window();
     if (function) function->set_length(0.1 * (window.upper - window.lower));
     return function;
   }
@@ -77,7 +76,13 @@ class InputReader {
   void spectrum() {
     LossSpec& loss = spec_.loss;
     const CsvTable* table = csv("loss.file", loss.file);
-    if (table != nullptr) gather("loss.file", [&] { read_eigenvalues(*table, loss); });
+    if (table != nullptr) {
+      gather("loss.file", [&] {
+        SpectrumModes modes = read_spectrum(*table, loss.column, loss.weight_column);
+        loss.eigenvalues = std::move(modes.eigenvalues);
+        loss.weights = std::move(modes.weights);
+      });
+    }
     const bool is_read = !loss.eigenvalues.empty() && loss.weights.size() == loss.eigenvalues.size();
     if (is_read) gather(spec_.loss_key(), [&] { select_eigenvalues(spec_, table); });
   }
@@ -106,7 +111,9 @@ class InputReader {
                     fmt::format("there is no mode {}, the data have {} features", mode, features),
                     fmt::format("use numbers from 1 to {}", features));
     }
-    gather("loss.file", [&] { data = std::make_shared<const RegressionData>(regression_data(*table, loss)); });
+    gather("loss.file", [&] {
+      data = std::make_shared<const RegressionData>(regression_data(*table, loss.target, loss.standardize));
+    });
     return data;
   }
 

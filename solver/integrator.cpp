@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "meshes/error.hpp"
-#include "solver/health.hpp"
 
 namespace underdamp {
 namespace {

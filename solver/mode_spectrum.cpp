@@ -1,53 +1,13 @@
 #include "solver/mode_spectrum.hpp"
 
-#include <algorithm>
 #include <cmath>
-#include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "solver/diagnostics.hpp"
+
 namespace underdamp {
-namespace {
-
-double weight_decay(const Spec& spec) {
-  return spec.optimizer ? spec.optimizer->weight_decay : 0.0;
-}
-
-/// Is a parabola of this curvature, with weight decay, one that confines?
-bool confines(const Spec& spec, double rho) {
-  return rho >= 0.0 && rho + weight_decay(spec) > 0.0;
-}
-
-/// Would "drop" leave it out? A formula may confine what has no curvature; noise in proportion to none is none.
-bool is_dropped(const Spec& spec, double rho) {
-  if (!spec.has_parabolas()) return rho < 0.0;
-  return !confines(spec, rho) || (rho == 0.0 && spec.noise.kind == NoiseKind::hessian);
-}
-
-/// Names the first eigenvalue that stands for a parameter and holds it not, and how many more there are.
-void require_confinement(const Spec& spec, const CsvTable* table) {
-  if (!spec.has_parabolas()) return;
-  const LossSpec& loss = spec.loss;
-  std::vector<std::size_t> loose;
-  for (std::size_t l = 0; l < loss.eigenvalues.size(); ++l) {
-    const bool counts = l >= loss.weights.size() || loss.weights[l] > 0.0;
-    if (counts && !confines(spec, loss.eigenvalues[l])) loose.push_back(l);
-  }
-  if (loose.empty()) return;
-  const double rho = loss.eigenvalues[loose[0]];
-  const std::string where = table != nullptr ? " (" + table->place(loose[0]) + ")" : "";
-  const std::string more =
-      loose.size() > 1 ? fmt::format("; nor do {} more that are not positive", loose.size() - 1) : "";
-  refuse(
-      spec, spec.loss_key(),
-      fmt::format("eigenvalue {}{} is {}: nothing holds the parameter{}", loose[0] + 1, where, number_text(rho), more),
-      std::string(rho < 0.0 ? "use eigenvalues of a minimum, or a formula that confines the parameter"
-                            : "use eigenvalues > 0, or weight_decay > 0") +
-          "; or write negative = \"drop\" in [loss], which leaves such eigenvalues out (Lanczos' method scatters "
-          "around 0)");
-}
-
-}  // namespace
 
 SpectrumModes power_law_modes(const PowerLaw& law) {
   SpectrumModes modes;
@@ -64,70 +24,23 @@ SpectrumModes power_law_modes(const PowerLaw& law) {
   return modes;
 }
 
-void read_eigenvalues(const CsvTable& table, LossSpec& loss) {
+SpectrumModes read_spectrum(const CsvTable& table, const std::string& column, const std::string& weight_column) {
   if (table.rows() > most_modes) {
     refuse(table.path(), "", fmt::format("{} rows are too many, the limit is {}", table.rows(), most_modes),
            "bin the eigenvalues, and give a weight_column");
   }
-  std::vector<std::string> columns{loss.column};
-  if (!loss.weight_column.empty()) columns.push_back(loss.weight_column);
+  std::vector<std::string> columns{column};
+  if (!weight_column.empty()) columns.push_back(weight_column);
   const auto values = table.numbers(columns);
-  std::vector<double> weights = loss.weight_column.empty() ? std::vector<double>(values[0].size(), 1.0) : values[1];
+  SpectrumModes modes{values[0], weight_column.empty() ? std::vector<double>(values[0].size(), 1.0) : values[1]};
   Diagnostics problems(10);
-  for (std::size_t l = 0; l < weights.size(); ++l) {
-    if (weights[l] >= 0.0) continue;
-    problems.add(table.place(l), "", fmt::format("the weight is {}", number_text(weights[l])), "use a weight ≥ 0");
+  for (std::size_t l = 0; l < modes.weights.size(); ++l) {
+    if (modes.weights[l] >= 0.0) continue;
+    problems.add(table.place(l), "", fmt::format("the weight is {}", number_text(modes.weights[l])),
+                 "use a weight ≥ 0");
   }
   problems.throw_if_any();
-  loss.eigenvalues = values[0];
-  loss.weights = std::move(weights);
-}
-
-void select_eigenvalues(Spec& spec, const CsvTable* table) {
-  LossSpec& loss = spec.loss;
-  if (!loss.drops_negative) require_confinement(spec, table);
-  SpectrumModes kept;
-  std::vector<double> dropped;
-  double parameters = 0.0;
-  double lost = 0.0;
-  std::size_t weightless = 0;
-  for (std::size_t l = 0; l < loss.eigenvalues.size(); ++l) {
-    const double rho = loss.eigenvalues[l];
-    const bool drops = loss.drops_negative && is_dropped(spec, rho);
-    parameters += loss.weights[l];
-    if (loss.weights[l] == 0.0) {
-      ++weightless;
-    } else if (drops) {
-      dropped.push_back(rho);
-      lost += loss.weights[l];
-    } else {
-      kept.eigenvalues.push_back(rho);
-      kept.weights.push_back(loss.weights[l]);
-    }
-  }
-  const std::size_t all = loss.eigenvalues.size();
-  if (kept.eigenvalues.empty()) {
-    refuse(spec, spec.loss_key(), fmt::format("of {} eigenvalues none is left that is positive and has a weight", all),
-           "use eigenvalues > 0 and weights > 0");
-  }
-  if (weightless > 0) {
-    spec.notes.push_back(
-        fmt::format("{}: {} of {} eigenvalues have weight 0 and are left out", spec.loss_key(), weightless, all));
-  }
-  if (!dropped.empty()) {
-    const auto [smallest, largest] = std::minmax_element(dropped.begin(), dropped.end());
-    spec.notes.push_back(fmt::format(
-        "{}: {} of {} eigenvalues, from {} to {}, are not positive and are left out, as negative = \"drop\" says: "
-        "{:.4g} "
-        "of {:.4g} parameters",
-        spec.loss_key(), dropped.size(), all, number_text(*smallest), number_text(*largest), lost, parameters));
-  }
-  loss.eigenvalues = std::move(kept.eigenvalues);
-  loss.weights = std::move(kept.weights);
-}
-
-void require_eigenvalues(const Spec& spec) {
-  require_confinement(spec, nullptr);
+  return modes;
 }
 
 }  // namespace underdamp

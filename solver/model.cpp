@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "solver/diagnostics.hpp"
-#include "solver/mode_spectrum.hpp"
+#include "solver/mode_selection.hpp"
 
 namespace underdamp {
 namespace {
@@ -119,17 +119,6 @@ std::string of_plane(const PlaneModel& plane) {
 
 }  // namespace
 
-Interval search_window(const Spec& spec) {
-  if (spec.grid.theta) return *spec.grid.theta;
-  Interval window{-1.0, 1.0};
-  if (spec.initial.kind == InitialKind::gaussian && spec.initial.mean) {
-    const double reach = spec.initial.covariance ? 7.0 * std::sqrt((*spec.initial.covariance)[0][0]) : 0.0;
-    window.lower = std::min(window.lower, (*spec.initial.mean)[0] - reach);
-    window.upper = std::max(window.upper, (*spec.initial.mean)[0] + reach);
-  }
-  return window;
-}
-
 Model::Model(const Spec& spec)
     : dynamics_(spec.dynamics),
       loss_source_{spec.place(spec.loss_key()), spec.loss_key()},
@@ -232,7 +221,7 @@ void Model::add_dataset_planes(const Spec& spec) {
 /// Formulas are made anew for every plane, with its eigenvalue.
 void Model::add_spectrum_planes(const Spec& spec) {
   require_eigenvalues(spec);
-  const Interval window = search_window(spec);
+  const Interval window = spec.search_window();
   const auto digits = std::max<std::size_t>(2, std::to_string(spec.loss.eigenvalues.size()).size());
   for (std::size_t l = 0; l < spec.loss.eigenvalues.size(); ++l) {
     PlaneModel plane;
@@ -289,7 +278,7 @@ void Model::locate_minimum(const Spec& spec, PlaneModel& plane) const {
   const auto loss = [&](double theta) { return plane.loss->value(theta) + 0.5 * weight_decay_ * theta * theta; };
   const bool may_grow = !plane.loss->domain() && !spec.grid.theta;
   constexpr int most_doublings = 30;
-  Interval window = plane.loss->domain().value_or(search_window(spec));
+  Interval window = plane.loss->domain().value_or(spec.search_window());
   if (spec.grid.theta) {
     window = {std::max(window.lower, spec.grid.theta->lower), std::min(window.upper, spec.grid.theta->upper)};
     if (!(window.upper > window.lower)) window = *spec.grid.theta;  // the box is refused later, with the table's name

@@ -46,9 +46,6 @@ struct Escape {
   bool upper = false;
 };
 
-/// Where the minimum of the loss is searched first: what the user named, start or box, or the neighbourhood of 0.
-Interval search_window(const Spec& spec);
-
 class Model {
  public:
   /// Throws SpecError: a loss without minimum, no noise, an SGD map that diverges, scales that overflow.

@@ -8,7 +8,7 @@
 
 #include "solver/files.hpp"
 #include "solver/statistics.hpp"
-#include "solver/vtk_writer.hpp"
+#include "solver/vtk_file.hpp"
 
 namespace underdamp {
 namespace {

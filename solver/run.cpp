@@ -18,7 +18,7 @@
 #include "solver/health.hpp"
 #include "solver/output.hpp"
 #include "solver/progress.hpp"
-#include "solver/vtk_writer.hpp"
+#include "solver/vtk_file.hpp"
 
 namespace underdamp {
 namespace {

@@ -7,11 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "meshes/axis.hpp"
 #include "meshes/phase_mesh.hpp"
 #include "meshes/precision.hpp"
 #include "solver/diagnostics.hpp"
+#include "solver/mode_spectrum.hpp"
 
-/// The typed form of a spec file. Defaults are the member initialisers below; only spec.cpp knows key names.
+/// The typed form of a spec file. Defaults are the member initialisers below; only spec_reader.cpp knows key names.
 /// Every key is described in docs/spec.md.
 namespace underdamp {
 
@@ -36,16 +38,6 @@ struct LangevinSpec {
 };
 
 enum class LossKind { quadratic, polynomial, expression, table, dataset, spectrum };
-
-/// Spectrum by a law: `count` eigenvalues, equally spaced in ln ρ from `largest` down to `smallest`, that stand for
-/// `parameters` parameters with the density g(ρ) ∝ ρ^−α.
-struct PowerLaw {
-  double alpha = 1.5;
-  double smallest = 0.0;
-  double largest = 0.0;
-  int count = 0;
-  double parameters = 0.0;
-};
 
 struct LossSpec {
   LossKind kind = LossKind::quadratic;
@@ -80,13 +72,7 @@ struct NoiseSpec {
   std::shared_ptr<const Function> function;  ///< expression, table: what formula or file hold
 };
 
-struct Interval {
-  double lower;
-  double upper;
-};
-
-inline constexpr int most_cells = 16384;            ///< along one axis
-inline constexpr std::size_t most_features = 5000;  ///< of a dataset, and so planes of a batch
+inline constexpr int most_cells = 16384;  ///< along one axis
 
 struct GridSpec {
   std::array<int, 2> cells{128, 128};  ///< θ, v
@@ -208,6 +194,9 @@ struct Spec {
            (loss.kind == LossKind::spectrum && loss.formula.empty());
   }
 
+  /// Where the minimum of the loss is searched first: what the user named, start or box, or the neighbourhood of 0.
+  Interval search_window() const;
+
   /// Are pictures written in double precision?
   bool has_float64_pictures() const;
 
@@ -220,11 +209,5 @@ struct Spec {
 
 /// Throws SpecError about one key of a spec.
 [[noreturn]] void refuse(const Spec& spec, const std::string& key, std::string problem, std::string remedy);
-
-/// Reads and validates a spec, with the formulas and files that it names. Throws SpecError with every problem found.
-Spec read_spec(const std::string& path);
-
-/// The same from text; `path` names it in messages and anchors relative file names.
-Spec parse_spec(const std::string& text, const std::string& path);
 
 }  // namespace underdamp

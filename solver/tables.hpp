@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "kernels/velocity_table.hpp"
+#include "kernels/velocity_law.hpp"
 #include "meshes/phase_mesh.hpp"
 #include "solver/model.hpp"
 #include "solver/spec.hpp"

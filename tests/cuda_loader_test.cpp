@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "kernels/make_backend.hpp"
+#include "kernels/cuda/cuda_loader.hpp"
 
 namespace underdamp {
 namespace {

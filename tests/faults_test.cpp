@@ -18,7 +18,7 @@
 #include "solver/checkpoint.hpp"
 #include "solver/health.hpp"
 #include "solver/run.hpp"
-#include "solver/vtk_writer.hpp"
+#include "solver/vtk_file.hpp"
 #include "test_support.hpp"
 
 /// What goes wrong outside of the mathematics, and inside: always a message with the cause, the right exit code, and

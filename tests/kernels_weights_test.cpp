@@ -11,9 +11,9 @@
 #include "kernels/drift_table.hpp"
 #include "kernels/gaussian_weights.hpp"
 #include "kernels/kernel_store.hpp"
+#include "kernels/make_velocity_table.hpp"
 #include "kernels/remap.hpp"
 #include "kernels/rounding.hpp"
-#include "kernels/velocity_table.hpp"
 #include "meshes/error.hpp"
 
 namespace underdamp {

@@ -16,7 +16,7 @@
 #include "result_files.hpp"
 #include "solver/checkpoint.hpp"
 #include "solver/output.hpp"
-#include "solver/vtk_writer.hpp"
+#include "solver/vtk_file.hpp"
 #include "test_support.hpp"
 
 /// The program as a user meets it: commands, messages, exit codes, files.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/gaussian_weights.hpp"
+#include "kernels/velocity_law.hpp"
 #include "kernels/velocity_table.hpp"
 #include "meshes/phase_mesh.hpp"
 

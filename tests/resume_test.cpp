@@ -16,6 +16,7 @@
 #include "result_files.hpp"
 #include "solver/checkpoint.hpp"
 #include "solver/run.hpp"
+#include "solver/spec_reader.hpp"
 #include "test_support.hpp"
 
 /// A run that was interrupted or killed and continued gives the same bits as one that was not (docs/reliability.md).

@@ -5,6 +5,7 @@
 
 #include "kernels/host/host_backend.hpp"
 #include "meshes/error.hpp"
+#include "solver/spec_reader.hpp"
 #include "test_support.hpp"
 
 /// Particles against evolved densities. Every comparison is judged at `default_false_alarm` = 1e-6; seeds are fixed, so

@@ -6,6 +6,7 @@
 
 #include "meshes/error.hpp"
 #include "result_files.hpp"
+#include "solver/diagnostics.hpp"
 #include "solver/formula.hpp"
 #include "solver/function.hpp"
 

@@ -5,6 +5,7 @@
 
 #include "few_threads.hpp"
 #include "meshes/error.hpp"
+#include "solver/spec_reader.hpp"
 #include "test_support.hpp"
 
 /// SGD on data against the exact stationary moments of its recursion.

@@ -10,7 +10,7 @@
 #include "solver/function.hpp"
 #include "solver/model.hpp"
 #include "solver/progress.hpp"
-#include "solver/vtk_writer.hpp"
+#include "solver/vtk_file.hpp"
 #include "test_support.hpp"
 #include "validation/exact_answers.hpp"
 
@@ -288,7 +288,8 @@ TEST(Model, NoiseTablesMustReachTheMinimum) {
 // --- dataset -------------------------------------------------------------------------------------
 
 Dataset dataset_of(const LossSpec& loss) {
-  return Dataset(std::make_shared<RegressionData>(regression_data(CsvTable::read(loss.file), loss)), 0.0);
+  return Dataset(
+      std::make_shared<RegressionData>(regression_data(CsvTable::read(loss.file), loss.target, loss.standardize)), 0.0);
 }
 
 /// Two features, orthogonal after standardising: H = I.

@@ -9,6 +9,7 @@
 #include "solver/diagnostics.hpp"
 #include "solver/evolve.hpp"
 #include "solver/memory.hpp"
+#include "solver/spec_reader.hpp"
 #include "test_support.hpp"
 
 namespace underdamp {

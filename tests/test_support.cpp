@@ -5,8 +5,9 @@
 #include <cstdlib>
 
 #include "emulated_device.hpp"
+#include "kernels/cuda/cuda_loader.hpp"
 #include "kernels/host/host_backend.hpp"
-#include "kernels/make_backend.hpp"
+#include "solver/spec_reader.hpp"
 
 namespace underdamp::testing {
 

@@ -1,7 +1,7 @@
 #include "meshes/error.hpp"
 #include "solver/dataset.hpp"
 #include "solver/function.hpp"
-#include "solver/initial_state.hpp"
+#include "solver/start_file.hpp"
 #include "tests/fuzz/harness.hpp"
 
 /// One CSV for all that is read from one: columns of numbers, splines, data sets and initial densities.
@@ -20,10 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     });
     for (const bool standardize : {true, false}) {
       fuzz::accept_or_refuse([&] {
-        LossSpec loss;
-        loss.target = names.back();
-        loss.standardize = standardize;
-        const Dataset dataset(std::make_shared<const RegressionData>(regression_data(table, loss)), 0.0);
+        const Dataset dataset(std::make_shared<const RegressionData>(regression_data(table, names.back(), standardize)),
+                              0.0);
         for (const HessianMode& mode : dataset.modes()) fuzz::keep(mode.eigenvalue + mode.noise);
       });
     }

@@ -4,11 +4,24 @@
 #include <vector>
 
 #include "meshes/phase_mesh.hpp"
-#include "solver/cell_fields.hpp"
-#include "solver/initial_state.hpp"
 
-/// Pictures for ParaView. The only place that knows VTK; a build without it has vtk_writer_absent.cpp instead.
+/// Pictures for ParaView. The only place that knows VTK; a build without it has vtk_file_absent.cpp instead.
 namespace underdamp {
+
+/// One array over the cells of a plane. Scalars are in the order of FieldView; vectors have `components` numbers per
+/// cell.
+struct CellArray {
+  std::string name;
+  int components = 1;
+  std::vector<double> values;
+};
+
+/// A density on a rectangular lattice, as files hold it.
+struct GridDensity {
+  std::vector<double> theta;  ///< increasing, evenly spaced
+  std::vector<double> velocity;
+  std::vector<double> values;  ///< [i · velocity.size() + j]
+};
 
 /// True if this build can write pictures.
 bool has_vtk();

@@ -1,4 +1,4 @@
-#include "solver/vtk_writer.hpp"
+#include "solver/vtk_file.hpp"
 
 #include <cmath>
 
@@ -16,6 +16,7 @@
 #include <vtkXMLImageDataWriter.h>
 
 #include "meshes/error.hpp"
+#include "solver/diagnostics.hpp"
 #include "solver/files.hpp"
 
 namespace underdamp {

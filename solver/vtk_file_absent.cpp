@@ -1,5 +1,6 @@
 #include "meshes/error.hpp"
-#include "solver/vtk_writer.hpp"
+#include "solver/diagnostics.hpp"
+#include "solver/vtk_file.hpp"
 
 namespace underdamp {
 
