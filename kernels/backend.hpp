@@ -7,16 +7,16 @@
 #include <vector>
 
 #include "kernels/generator_matrix.hpp"
-#include "kernels/moments.hpp"
+#include "kernels/line_sums.hpp"
 #include "kernels/particle_law.hpp"
 #include "kernels/theta_walls.hpp"
-#include "kernels/velocity_table.hpp"
+#include "kernels/velocity_law.hpp"
 #include "meshes/field_size.hpp"
 #include "meshes/phase_mesh.hpp"
 #include "meshes/precision.hpp"
 
 /// The contract between solver and devices: whole-field operations, each queued in order on one device.
-/// Of kernels/ solver/ includes this header, velocity_table.hpp for the law that it passes, and random.hpp.
+/// Of kernels/ solver/ includes this header, velocity_law.hpp for the law that it passes, and random.hpp.
 namespace underdamp {
 
 enum class DeviceKind { host, cuda };

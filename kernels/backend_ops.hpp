@@ -10,10 +10,12 @@
 #include <vector>
 
 #include "kernels/backend.hpp"
+#include "kernels/csr_product.hpp"
 #include "kernels/current.hpp"
 #include "kernels/drift_sweep.hpp"
 #include "kernels/drift_table.hpp"
 #include "kernels/extrapolation.hpp"
+#include "kernels/make_velocity_table.hpp"
 #include "kernels/moments.hpp"
 #include "kernels/particles.hpp"
 #include "kernels/rounding.hpp"

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <utility>
 
-#include "kernels/current.hpp"
+#include "kernels/generator_stencil.hpp"
 #include "kernels/wall_stencils.hpp"
 
 namespace underdamp {

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "kernels/generator_reach.hpp"
-#include "meshes/host_device.hpp"
 #include "meshes/phase_mesh.hpp"
 
 namespace underdamp {
@@ -15,28 +14,6 @@ struct SparseMatrix {
   std::vector<double> value;
 
   int rows() const { return static_cast<int>(row_begin.size()) - 1; }
-};
-
-/// The same in the memory of a device.
-struct CsrView {
-  int rows;
-  const int* row_begin;
-  const int* column;
-  const double* value;
-};
-
-/// y = A x, one row per call.
-struct MultiplyRow {
-  CsrView matrix;
-  const double* x;
-  double* y;
-
-  UNDERDAMP_HD void operator()(std::size_t row) const {
-    double sum = 0.0;
-    for (int k = matrix.row_begin[row]; k < matrix.row_begin[row + 1]; ++k)
-      sum += matrix.value[k] * x[matrix.column[k]];
-    y[row] = sum;
-  }
 };
 
 /// The generator L_h of one plane as a matrix: the same face weights as kernels/current.hpp. Row and column i·v_cells +

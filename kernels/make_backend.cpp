@@ -1,5 +1,6 @@
 #include "kernels/make_backend.hpp"
 
+#include "kernels/cuda/cuda_loader.hpp"
 #include "kernels/host/host_backend.hpp"
 #include "meshes/error.hpp"
 

@@ -22,8 +22,4 @@ ChosenBackend make_backend(DeviceChoice choice, Precision precision = Precision:
 /// One line for each kind of device: what is there, or why not.
 std::vector<std::string> describe_devices();
 
-/// The backend of a CUDA device, null if there is none that works; `explanation` then says why.
-/// cuda/cuda_loader.cpp opens the CUDA module; a build without a toolkit has cuda_backend_absent.cpp instead.
-std::unique_ptr<Backend> make_cuda_backend(Precision precision, std::string& explanation);
-
 }  // namespace underdamp

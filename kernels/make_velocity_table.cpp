@@ -1,4 +1,4 @@
-#include "kernels/velocity_table.hpp"
+#include "kernels/make_velocity_table.hpp"
 
 #include <algorithm>
 #include <cmath>

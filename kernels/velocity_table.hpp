@@ -1,19 +1,9 @@
 #pragma once
-#include <span>
 #include <vector>
 
-#include "meshes/phase_mesh.hpp"
-
 /// Tables of the velocity sweep v ← e v + c_i + s_i ξ (docs/method.md, eqs. 7-9, 12-18). Built on the host, once per
-/// step size.
+/// step size, by make_velocity_table().
 namespace underdamp {
-
-/// What one velocity sweep does, in the user's units.
-struct VelocityLaw {
-  std::vector<double> contraction;  ///< [plane] e: e^{−γτ}, or β in the SGD map; 0 ≤ e ≤ 1
-  std::vector<double> kick;         ///< [line] c_i
-  std::vector<double> variance;     ///< [line] s_i², without the box compensation
-};
 
 /// Whole cells that a target gains beyond the first one: q_target += Σ_{c=first}^{first+count−1} p_c.
 struct WholeCells {
@@ -76,9 +66,5 @@ struct VelocityTable {
   /// Multiply-adds per cell of the convolution, mean over the bundles.
   double taps() const;
 };
-
-/// Throws Error (bad_input) if e is outside [0, 1], or if e < 1/3 and v = 0 is not well inside the box.
-/// `cascade`: see convolution_with.
-VelocityTable make_velocity_table(const PhaseMesh& mesh, const VelocityLaw& law, int lanes, bool cascade = true);
 
 }  // namespace underdamp

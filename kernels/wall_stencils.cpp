@@ -8,7 +8,7 @@
 #include <boost/math/quadrature/gauss.hpp>
 #include <unsupported/Eigen/MatrixFunctions>
 
-#include "kernels/current.hpp"
+#include "kernels/generator_stencil.hpp"
 #include "kernels/remap.hpp"
 
 namespace underdamp {

@@ -1,4 +1,4 @@
-#include "kernels/make_backend.hpp"
+#include "kernels/cuda/cuda_loader.hpp"
 
 namespace underdamp {
 

@@ -1,9 +1,10 @@
+#include "kernels/cuda/cuda_loader.hpp"
+
 #include <dlfcn.h>
 
 #include <filesystem>
 
 #include "kernels/cuda/cuda_module.hpp"
-#include "kernels/make_backend.hpp"
 
 namespace underdamp {
 namespace {

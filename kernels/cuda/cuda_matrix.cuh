@@ -2,7 +2,7 @@
 #include <cusparse.h>
 
 #include "kernels/cuda/cuda_array.cuh"
-#include "kernels/generator_matrix.hpp"
+#include "kernels/csr_product.hpp"
 
 namespace underdamp {
 
