@@ -9,8 +9,8 @@
 #include "app/commands.hpp"
 #include "generated/version.hpp"
 #include "meshes/error.hpp"
-#include "solver/files.hpp"
-#include "solver/throughput.hpp"
+#include "solver/io/files.hpp"
+#include "solver/step/throughput.hpp"
 
 namespace underdamp {
 namespace {

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include "app/commands.hpp"
-#include "solver/displacement.hpp"
-#include "solver/evolve.hpp"
-#include "solver/progress.hpp"
-#include "solver/report.hpp"
-#include "solver/spec_reader.hpp"
+#include "solver/displacement/displacement.hpp"
+#include "solver/io/progress.hpp"
+#include "solver/run/report.hpp"
+#include "solver/run/simulation.hpp"
+#include "solver/spec/spec_reader.hpp"
 
 namespace underdamp {
 

@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/make_backend.hpp"
+#include "kernels/devices/make_backend.hpp"
 
 /// One function for each command of the program; each returns the exit code.
 namespace underdamp {

@@ -2,7 +2,7 @@
 
 #include "app/commands.hpp"
 #include "generated/version.hpp"
-#include "solver/vtk_file.hpp"
+#include "solver/io/vtk_file.hpp"
 
 namespace underdamp {
 

@@ -6,8 +6,8 @@
 #include "app/commands.hpp"
 #include "generated/templates.hpp"
 #include "meshes/error.hpp"
-#include "solver/diagnostics.hpp"
-#include "solver/files.hpp"
+#include "solver/io/diagnostics.hpp"
+#include "solver/io/files.hpp"
 
 namespace underdamp {
 

@@ -14,7 +14,7 @@
 
 #include "app/commands.hpp"
 #include "meshes/error.hpp"
-#include "solver/progress.hpp"
+#include "solver/io/progress.hpp"
 
 namespace underdamp {
 namespace {

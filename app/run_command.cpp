@@ -8,12 +8,12 @@
 
 #include "app/commands.hpp"
 #include "meshes/error.hpp"
-#include "solver/checkpoint.hpp"
-#include "solver/progress.hpp"
-#include "solver/rounding.hpp"
-#include "solver/run.hpp"
-#include "solver/spec_reader.hpp"
-#include "solver/vtk_file.hpp"
+#include "solver/io/checkpoint.hpp"
+#include "solver/io/progress.hpp"
+#include "solver/io/rounding.hpp"
+#include "solver/io/vtk_file.hpp"
+#include "solver/run/run.hpp"
+#include "solver/spec/spec_reader.hpp"
 
 namespace underdamp {
 namespace {

@@ -4,10 +4,10 @@
 
 #include "app/commands.hpp"
 #include "meshes/error.hpp"
-#include "solver/evolve.hpp"
-#include "solver/files.hpp"
-#include "solver/progress.hpp"
-#include "solver/spec_reader.hpp"
+#include "solver/io/files.hpp"
+#include "solver/io/progress.hpp"
+#include "solver/run/simulation.hpp"
+#include "solver/spec/spec_reader.hpp"
 #include "validation/verify.hpp"
 #include "validation/verify_report.hpp"
 

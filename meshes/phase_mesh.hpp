@@ -20,7 +20,7 @@ struct ThetaWalls {
   ThetaBoundary lower = ThetaBoundary::open;
   ThetaBoundary upper = ThetaBoundary::open;
   /// A force acts at a reflecting wall, so that the density mirrored in it has a kink there
-  /// (kernels/wall_stencils.hpp).
+  /// (kernels/tables/wall_stencils.hpp).
   bool lower_pressed = false;
   bool upper_pressed = false;
 

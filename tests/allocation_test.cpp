@@ -3,7 +3,7 @@
 
 #include "kernels/host/host_array.hpp"
 #include "kernels/host/host_backend.hpp"
-#include "solver/window.hpp"
+#include "solver/step/window.hpp"
 #include "test_support.hpp"
 
 /// A step allocates nothing: every `new` of this program is counted here, and what fields and tables take of the host

@@ -5,10 +5,10 @@
 
 #include "kernels/host/host_backend.hpp"
 #include "meshes/error.hpp"
-#include "solver/box.hpp"
-#include "solver/displacement.hpp"
-#include "solver/initial_state.hpp"
-#include "solver/run.hpp"
+#include "solver/displacement/displacement.hpp"
+#include "solver/model/box.hpp"
+#include "solver/model/initial_state.hpp"
+#include "solver/run/run.hpp"
 #include "test_support.hpp"
 #include "validation/displacement_answers.hpp"
 

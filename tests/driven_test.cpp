@@ -1,8 +1,8 @@
 #include <cmath>
 
 #include "kernels/host/host_backend.hpp"
-#include "solver/driven_state.hpp"
-#include "solver/run.hpp"
+#include "solver/run/run.hpp"
+#include "solver/stationary/driven_state.hpp"
 #include "test_support.hpp"
 #include "validation/circle_solution.hpp"
 #include "validation/exact_answers.hpp"

@@ -10,8 +10,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "kernels/backend_ops.hpp"
 #include "kernels/host/host_array.hpp"
+#include "kernels/operations/backend_ops.hpp"
 
 // What nvcc knows and g++ does not. Blocks run one after the other, so that static stands for shared memory.
 #define __device__

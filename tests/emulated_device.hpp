@@ -1,7 +1,7 @@
 #pragma once
 #include <memory>
 
-#include "kernels/backend.hpp"
+#include "kernels/contract/backend.hpp"
 
 namespace underdamp::testing {
 

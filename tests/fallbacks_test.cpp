@@ -8,13 +8,13 @@
 #include <thread>
 
 #include "few_threads.hpp"
-#include "kernels/generator_matrix.hpp"
+#include "kernels/contract/generator_matrix.hpp"
 #include "kernels/host/host_backend.hpp"
 #include "meshes/error.hpp"
-#include "solver/ensemble.hpp"
-#include "solver/nested_dissection.hpp"
-#include "solver/parallel_runs.hpp"
-#include "solver/sparse_factors.hpp"
+#include "meshes/parallel_runs.hpp"
+#include "solver/particles/ensemble.hpp"
+#include "solver/stationary/nested_dissection.hpp"
+#include "solver/stationary/sparse_factors.hpp"
 #include "test_support.hpp"
 
 /// What builds without a library use in its place is compiled and tested in every build.

@@ -15,10 +15,10 @@
 #include "meshes/error.hpp"
 #include "process.hpp"
 #include "result_files.hpp"
-#include "solver/checkpoint.hpp"
-#include "solver/health.hpp"
-#include "solver/run.hpp"
-#include "solver/vtk_file.hpp"
+#include "solver/io/checkpoint.hpp"
+#include "solver/io/vtk_file.hpp"
+#include "solver/run/health.hpp"
+#include "solver/run/run.hpp"
 #include "test_support.hpp"
 
 /// What goes wrong outside of the mathematics, and inside: always a message with the cause, the right exit code, and

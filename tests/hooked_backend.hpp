@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/backend.hpp"
+#include "kernels/contract/backend.hpp"
 #include "kernels/host/host_array.hpp"
 
 namespace underdamp::testing {

@@ -7,10 +7,10 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/drift_table.hpp"
-#include "kernels/extrapolation.hpp"
+#include "kernels/bodies/extrapolation.hpp"
 #include "kernels/host/host_array.hpp"
 #include "kernels/host/host_columns.hpp"
+#include "kernels/tables/drift_table.hpp"
 
 /// Packs of the host read the columns that they were given and no others: those of the next row belong to other
 /// workers. Compiled for the registers that the kernels of the host are compiled for.

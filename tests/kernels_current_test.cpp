@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/current.hpp"
+#include "kernels/bodies/current.hpp"
 #include "test_support.hpp"
 
 /// Generator and currents, one body over all devices (docs/method.md, section 9).

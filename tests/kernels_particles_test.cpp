@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/particles.hpp"
+#include "kernels/bodies/particles.hpp"
 #include "meshes/error.hpp"
 #include "test_support.hpp"
 

@@ -4,9 +4,9 @@
 #include <numbers>
 #include <random>
 
-#include "kernels/wall_stencils.hpp"
+#include "kernels/tables/wall_stencils.hpp"
 #include "meshes/error.hpp"
-#include "solver/tables.hpp"
+#include "solver/model/tables.hpp"
 #include "test_support.hpp"
 
 /// Sweeps and generator next to a reflecting wall on which a force acts (docs/method.md, section 3.4).

@@ -8,12 +8,12 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/drift_table.hpp"
-#include "kernels/gaussian_weights.hpp"
-#include "kernels/kernel_store.hpp"
-#include "kernels/make_velocity_table.hpp"
-#include "kernels/remap.hpp"
-#include "kernels/rounding.hpp"
+#include "kernels/tables/drift_table.hpp"
+#include "kernels/tables/gaussian_weights.hpp"
+#include "kernels/tables/kernel_store.hpp"
+#include "kernels/tables/make_velocity_table.hpp"
+#include "kernels/tables/remap.hpp"
+#include "kernels/tables/rounding.hpp"
 #include "meshes/error.hpp"
 
 namespace underdamp {

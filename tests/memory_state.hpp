@@ -1,7 +1,7 @@
 #pragma once
 #include <map>
 
-#include "solver/state.hpp"
+#include "solver/io/state.hpp"
 
 namespace underdamp::testing {
 

@@ -1,4 +1,4 @@
-#include "solver/memory.hpp"
+#include "solver/step/memory.hpp"
 
 #include <unistd.h>
 
@@ -8,8 +8,8 @@
 #include "kernels/host/cgroup_memory.hpp"
 #include "kernels/host/host_array.hpp"
 #include "kernels/host/host_backend.hpp"
-#include "solver/checkpoint.hpp"
-#include "solver/displacement.hpp"
+#include "solver/displacement/displacement.hpp"
+#include "solver/io/checkpoint.hpp"
 #include "test_support.hpp"
 
 /// How much memory there is, and that what is counted before a run is what it takes.

@@ -14,9 +14,9 @@
 #include "kernels/host/host_workers.hpp"
 #include "process.hpp"
 #include "result_files.hpp"
-#include "solver/checkpoint.hpp"
-#include "solver/output.hpp"
-#include "solver/vtk_file.hpp"
+#include "solver/io/checkpoint.hpp"
+#include "solver/io/vtk_file.hpp"
+#include "solver/run/output.hpp"
 #include "test_support.hpp"
 
 /// The program as a user meets it: commands, messages, exit codes, files.

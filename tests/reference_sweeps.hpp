@@ -4,9 +4,9 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/gaussian_weights.hpp"
-#include "kernels/velocity_law.hpp"
-#include "kernels/velocity_table.hpp"
+#include "kernels/contract/velocity_law.hpp"
+#include "kernels/tables/gaussian_weights.hpp"
+#include "kernels/tables/velocity_table.hpp"
 #include "meshes/phase_mesh.hpp"
 
 /// The sweeps once more, written from their definitions, slowly and without tables: the oracle of the kernel tests.

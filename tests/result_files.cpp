@@ -5,7 +5,7 @@
 #include <map>
 #include <sstream>
 
-#include "solver/checkpoint.hpp"
+#include "solver/io/checkpoint.hpp"
 
 namespace underdamp::testing {
 namespace {

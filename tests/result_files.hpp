@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "solver/checkpoint.hpp"
+#include "solver/io/checkpoint.hpp"
 
 namespace underdamp::testing {
 

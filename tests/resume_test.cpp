@@ -14,9 +14,9 @@
 #include "meshes/error.hpp"
 #include "process.hpp"
 #include "result_files.hpp"
-#include "solver/checkpoint.hpp"
-#include "solver/run.hpp"
-#include "solver/spec_reader.hpp"
+#include "solver/io/checkpoint.hpp"
+#include "solver/run/run.hpp"
+#include "solver/spec/spec_reader.hpp"
 #include "test_support.hpp"
 
 /// A run that was interrupted or killed and continued gives the same bits as one that was not (docs/reliability.md).

@@ -5,9 +5,9 @@
 
 #include <gtest/gtest.h>
 
-#include "solver/krylov_space.hpp"
-#include "solver/nested_dissection.hpp"
-#include "solver/shifted_modes.hpp"
+#include "solver/stationary/krylov_space.hpp"
+#include "solver/stationary/nested_dissection.hpp"
+#include "solver/stationary/shifted_modes.hpp"
 
 /// Eigenvalues next to a shift, and the order in which the generator is eliminated for them.
 namespace underdamp {

@@ -1,11 +1,11 @@
-#include "solver/ensemble.hpp"
+#include "solver/particles/ensemble.hpp"
 
 #include <algorithm>
 #include <cmath>
 
 #include "kernels/host/host_backend.hpp"
 #include "meshes/error.hpp"
-#include "solver/spec_reader.hpp"
+#include "solver/spec/spec_reader.hpp"
 #include "test_support.hpp"
 
 /// Particles against evolved densities. Every comparison is judged at `default_false_alarm` = 1e-6; seeds are fixed, so

@@ -6,9 +6,9 @@
 
 #include "meshes/error.hpp"
 #include "result_files.hpp"
-#include "solver/diagnostics.hpp"
-#include "solver/formula.hpp"
-#include "solver/function.hpp"
+#include "solver/io/diagnostics.hpp"
+#include "solver/landscape/formula.hpp"
+#include "solver/landscape/function.hpp"
 
 /// Formulas as people write them: what is understood, and what the answer to the rest is.
 namespace underdamp {

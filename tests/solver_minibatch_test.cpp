@@ -1,11 +1,11 @@
-#include "solver/minibatch.hpp"
+#include "solver/particles/minibatch.hpp"
 
 #include <cmath>
 #include <fstream>
 
 #include "few_threads.hpp"
 #include "meshes/error.hpp"
-#include "solver/spec_reader.hpp"
+#include "solver/spec/spec_reader.hpp"
 #include "test_support.hpp"
 
 /// SGD on data against the exact stationary moments of its recursion.

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "solver/rounding.hpp"
+#include "solver/io/rounding.hpp"
 
 namespace underdamp {
 namespace {

@@ -3,13 +3,13 @@
 
 #include <fmt/format.h>
 
-#include "kernels/make_backend.hpp"
+#include "kernels/devices/make_backend.hpp"
 #include "meshes/error.hpp"
-#include "solver/csv.hpp"
-#include "solver/diagnostics.hpp"
-#include "solver/evolve.hpp"
-#include "solver/memory.hpp"
-#include "solver/spec_reader.hpp"
+#include "solver/io/csv.hpp"
+#include "solver/io/diagnostics.hpp"
+#include "solver/run/simulation.hpp"
+#include "solver/spec/spec_reader.hpp"
+#include "solver/step/memory.hpp"
 #include "test_support.hpp"
 
 namespace underdamp {

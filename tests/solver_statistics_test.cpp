@@ -1,4 +1,4 @@
-#include "solver/statistics.hpp"
+#include "solver/particles/statistics.hpp"
 
 #include <algorithm>
 #include <cmath>

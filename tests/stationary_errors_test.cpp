@@ -3,9 +3,9 @@
 
 #include "kernels/host/host_backend.hpp"
 #include "meshes/error.hpp"
-#include "solver/box.hpp"
-#include "solver/stationary_error.hpp"
-#include "solver/wells.hpp"
+#include "solver/model/box.hpp"
+#include "solver/model/wells.hpp"
+#include "solver/stationary/stationary_error.hpp"
 #include "test_support.hpp"
 #include "validation/exact_answers.hpp"
 

@@ -3,8 +3,8 @@
 
 #include "kernels/host/host_backend.hpp"
 #include "meshes/error.hpp"
-#include "solver/cell_fields.hpp"
-#include "solver/window.hpp"
+#include "solver/run/cell_fields.hpp"
+#include "solver/step/window.hpp"
 #include "test_support.hpp"
 #include "validation/exact_answers.hpp"
 

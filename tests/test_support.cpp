@@ -7,7 +7,7 @@
 #include "emulated_device.hpp"
 #include "kernels/cuda/cuda_loader.hpp"
 #include "kernels/host/host_backend.hpp"
-#include "solver/spec_reader.hpp"
+#include "solver/spec/spec_reader.hpp"
 
 namespace underdamp::testing {
 

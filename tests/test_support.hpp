@@ -8,9 +8,9 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/backend.hpp"
+#include "kernels/contract/backend.hpp"
 #include "meshes/phase_mesh.hpp"
-#include "solver/evolve.hpp"
+#include "solver/run/simulation.hpp"
 
 /// Shared by all tests.
 namespace underdamp::testing {

@@ -2,7 +2,7 @@
 
 #include "hooked_backend.hpp"
 #include "kernels/host/host_backend.hpp"
-#include "solver/spec_reader.hpp"
+#include "solver/spec/spec_reader.hpp"
 #include "test_support.hpp"
 #include "validation/exact_answers.hpp"
 

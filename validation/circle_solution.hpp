@@ -5,7 +5,7 @@
 #include <Eigen/Core>
 
 #include "meshes/phase_mesh.hpp"
-#include "solver/model.hpp"
+#include "solver/model/model.hpp"
 
 namespace underdamp {
 

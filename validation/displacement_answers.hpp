@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "solver/displacement.hpp"
+#include "solver/displacement/displacement.hpp"
 #include "validation/exact_answers.hpp"
 
 /// Closed forms of displacements and autocorrelations (docs/method.md, section 15).

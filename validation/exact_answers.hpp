@@ -3,9 +3,9 @@
 #include <vector>
 
 #include "meshes/phase_mesh.hpp"
-#include "solver/initial_state.hpp"
-#include "solver/model.hpp"
-#include "solver/stationary.hpp"
+#include "solver/model/initial_state.hpp"
+#include "solver/model/model.hpp"
+#include "solver/stationary/stationary.hpp"
 
 /// Exact answers that a computed density is compared with (docs/method.md, section 1).
 namespace underdamp {

@@ -2,8 +2,8 @@
 #include <vector>
 
 #include "meshes/phase_mesh.hpp"
-#include "solver/initial_state.hpp"
-#include "solver/model.hpp"
+#include "solver/model/initial_state.hpp"
+#include "solver/model/model.hpp"
 
 namespace underdamp {
 

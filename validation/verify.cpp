@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 
-#include "solver/ensemble.hpp"
-#include "solver/evolve.hpp"
-#include "solver/minibatch.hpp"
-#include "solver/statistics.hpp"
+#include "solver/particles/ensemble.hpp"
+#include "solver/particles/minibatch.hpp"
+#include "solver/particles/statistics.hpp"
+#include "solver/run/simulation.hpp"
 #include "validation/exact_answers.hpp"
 #include "validation/verify_displacement.hpp"
 #include "validation/verify_stationary.hpp"

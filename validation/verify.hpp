@@ -1,8 +1,8 @@
 #pragma once
 #include <vector>
 
-#include "kernels/backend.hpp"
-#include "solver/spec.hpp"
+#include "kernels/contract/backend.hpp"
+#include "solver/spec/spec.hpp"
 #include "validation/checks.hpp"
 #include "validation/verify_options.hpp"
 

@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "solver/displacement_ensemble.hpp"
-#include "solver/minibatch.hpp"
-#include "solver/statistics.hpp"
+#include "solver/displacement/displacement_ensemble.hpp"
+#include "solver/particles/minibatch.hpp"
+#include "solver/particles/statistics.hpp"
 #include "validation/displacement_answers.hpp"
 
 namespace underdamp {

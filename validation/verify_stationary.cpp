@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "solver/driven_state.hpp"
+#include "solver/stationary/driven_state.hpp"
 #include "validation/circle_solution.hpp"
 #include "validation/exact_answers.hpp"
 #include "validation/gibbs_answers.hpp"

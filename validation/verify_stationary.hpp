@@ -1,6 +1,6 @@
 #pragma once
-#include "solver/evolve.hpp"
-#include "solver/stationary.hpp"
+#include "solver/run/simulation.hpp"
+#include "solver/stationary/stationary.hpp"
 #include "validation/checks.hpp"
 
 namespace underdamp {

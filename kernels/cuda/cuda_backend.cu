@@ -1,7 +1,7 @@
 #include "kernels/cuda/cuda_module.hpp"
 
-#include "kernels/backend_ops.hpp"
 #include "kernels/cuda/cuda_launcher.cuh"
+#include "kernels/operations/backend_ops.hpp"
 
 namespace underdamp {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
+#include "kernels/bodies/pack.hpp"
 #include "kernels/cuda/cuda_line.cuh"
 #include "kernels/cuda/launch_plan.hpp"
-#include "kernels/pack.hpp"
 
 namespace underdamp {
 

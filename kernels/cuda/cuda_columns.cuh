@@ -1,6 +1,6 @@
 #pragma once
-#include "kernels/drift_sweep.hpp"
-#include "kernels/pack.hpp"
+#include "kernels/bodies/drift_sweep.hpp"
+#include "kernels/bodies/pack.hpp"
 
 namespace underdamp {
 

@@ -6,7 +6,6 @@
 #include <string>
 #include <utility>
 
-#include "kernels/backend_ops.hpp"
 #include "kernels/cuda/cuda_array.cuh"
 #include "kernels/cuda/cuda_barrier.cuh"
 #include "kernels/cuda/cuda_bundle.cuh"
@@ -16,6 +15,7 @@
 #include "kernels/cuda/cuda_matrix.cuh"
 #include "kernels/cuda/launch_plan.hpp"
 #include "kernels/cuda/recording.hpp"
+#include "kernels/operations/backend_ops.hpp"
 
 namespace underdamp {
 

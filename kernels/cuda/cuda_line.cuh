@@ -1,5 +1,5 @@
 #pragma once
-#include "kernels/moments.hpp"
+#include "kernels/bodies/moments.hpp"
 
 namespace underdamp {
 

@@ -2,7 +2,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/backend.hpp"
+#include "kernels/contract/backend.hpp"
 
 namespace underdamp {
 

@@ -1,8 +1,8 @@
 #pragma once
 #include <cusparse.h>
 
+#include "kernels/bodies/csr_product.hpp"
 #include "kernels/cuda/cuda_array.cuh"
-#include "kernels/csr_product.hpp"
 
 namespace underdamp {
 

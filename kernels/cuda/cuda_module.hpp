@@ -1,7 +1,7 @@
 #pragma once
 #include <string>
 
-#include "kernels/backend.hpp"
+#include "kernels/contract/backend.hpp"
 
 /// The CUDA backend is a module that is opened at run time: the program also starts where the CUDA libraries are
 /// missing.

@@ -1,7 +1,7 @@
 #include "kernels/host/host_backend.hpp"
 
-#include "kernels/backend_ops.hpp"
 #include "kernels/host/host_launcher.hpp"
+#include "kernels/operations/backend_ops.hpp"
 
 namespace underdamp {
 

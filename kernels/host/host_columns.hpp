@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstring>
 
-#include "kernels/drift_sweep.hpp"
+#include "kernels/bodies/drift_sweep.hpp"
 #include "kernels/host/host_pack.hpp"
 
 namespace underdamp {

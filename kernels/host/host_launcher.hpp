@@ -7,13 +7,13 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/backend_ops.hpp"
 #include "kernels/host/flush_to_zero.hpp"
 #include "kernels/host/host_array.hpp"
 #include "kernels/host/host_bundle.hpp"
 #include "kernels/host/host_columns.hpp"
 #include "kernels/host/host_line.hpp"
 #include "kernels/host/host_workers.hpp"
+#include "kernels/operations/backend_ops.hpp"
 
 namespace underdamp {
 

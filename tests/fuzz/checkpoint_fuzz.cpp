@@ -1,7 +1,7 @@
 #include <cstring>
 #include <vector>
 
-#include "solver/checkpoint.hpp"
+#include "solver/io/checkpoint.hpp"
 #include "tests/fuzz/crafted_checkpoint.hpp"
 #include "tests/fuzz/harness.hpp"
 

@@ -10,8 +10,8 @@
 
 #include <fmt/format.h>
 
-#include "solver/checkpoint.hpp"
-#include "solver/files.hpp"
+#include "solver/io/checkpoint.hpp"
+#include "solver/io/files.hpp"
 
 namespace underdamp::fuzz {
 namespace {

@@ -1,7 +1,7 @@
 #include "meshes/error.hpp"
-#include "solver/dataset.hpp"
-#include "solver/function.hpp"
-#include "solver/start_file.hpp"
+#include "solver/landscape/dataset.hpp"
+#include "solver/landscape/function.hpp"
+#include "solver/spec/start_file.hpp"
 #include "tests/fuzz/harness.hpp"
 
 /// One CSV for all that is read from one: columns of numbers, splines, data sets and initial densities.

@@ -1,5 +1,5 @@
 #include "meshes/error.hpp"
-#include "solver/function.hpp"
+#include "solver/landscape/function.hpp"
 #include "tests/fuzz/harness.hpp"
 
 /// Formulas: read, evaluated and differentiated.

@@ -1,6 +1,6 @@
 #include "meshes/error.hpp"
-#include "solver/model.hpp"
-#include "solver/spec_reader.hpp"
+#include "solver/model/model.hpp"
+#include "solver/spec/spec_reader.hpp"
 #include "tests/fuzz/harness.hpp"
 
 /// A spec with the inputs that it names, and the model that follows from them.

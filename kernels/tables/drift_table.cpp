@@ -1,0 +1,138 @@
+#include "kernels/tables/drift_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <numbers>
+
+#include "kernels/tables/remap.hpp"
+#include "kernels/tables/wall_stencils.hpp"
+#include "meshes/error.hpp"
+
+namespace underdamp {
+namespace {
+
+/// Cells beyond the rows that are replaced from which these are computed.
+constexpr int wall_halo = 24;
+
+/// Largest shift in cells of any column of a plane.
+double largest_shift(const PhasePlane& plane, double duration) {
+  const double v = std::max(std::abs(plane.velocity.lower), std::abs(plane.velocity.upper));
+  return std::abs(duration) * v / plane.theta.width();
+}
+double largest_shift(const PhaseMesh& mesh, std::span<const double> duration) {
+  double largest = 0.0;
+  for (int p = 0; p < mesh.planes(); ++p)
+    largest = std::max(largest, largest_shift(mesh.plane(p), duration[static_cast<std::size_t>(p)]));
+  return largest;
+}
+
+/// Where the outgoing rows take what mass they lack: their last ones, smoothly.
+void append_bump(int rows, int stride, const std::vector<double>& weights, std::vector<double>& bump) {
+  constexpr int width = 8;
+  std::vector<double> shape(static_cast<std::size_t>(stride), 0.0);
+  double sum = 0.0;
+  for (int k = 0; k < std::min(width, rows); ++k) {
+    const auto row = static_cast<std::size_t>(rows - 1 - k);
+    shape[row] = std::pow(std::sin(std::numbers::pi * (k + 1) / (width + 1)), 2);
+    sum += shape[row] * weights[row];
+  }
+  for (const double value : shape) bump.push_back(value / sum);
+}
+
+/// Matrix [row][s] to [s][row], padded by zeros to the sizes of a table.
+void append_transposed(const std::vector<double>& matrix, int rows, int sources, const WallTable& table,
+                       std::vector<double>& to) {
+  for (int s = 0; s < table.sources; ++s) {
+    for (int row = 0; row < table.stride; ++row)
+      to.push_back(row < rows && s < sources ? matrix[static_cast<std::size_t>(row * sources + s)] : 0.0);
+  }
+}
+
+/// Rows of the field that the rows beside a wall of a plane are computed from.
+int wall_sources(const PhaseMesh& mesh, double largest_shift) {
+  return std::min(mesh.theta_cells(), static_cast<int>(std::ceil(largest_shift)) + wall_zone(mesh) + wall_halo);
+}
+
+}  // namespace
+
+double largest_wall_shift(const PhaseMesh& mesh) {
+  constexpr double wanted = 12.0;  // more makes the tables large and the error of a window too
+  return std::min(wanted, static_cast<double>(mesh.theta_cells() - 2 * wall_zone(mesh)));
+}
+
+int unfiltered_wall_rows(const PhaseMesh& mesh) {
+  return std::min(mesh.theta_cells() / 3, static_cast<int>(largest_wall_shift(mesh)) + wall_zone(mesh));
+}
+
+int drift_repeats(const PhaseMesh& mesh, std::span<const double> duration) {
+  if (!mesh.walls().any_reflecting()) return 1;
+  const double most =
+      mesh.walls().any_pressed() ? largest_wall_shift(mesh) : static_cast<double>(mesh.theta_cells() - remap_reach - 2);
+  return std::max(1, static_cast<int>(std::ceil(largest_shift(mesh, duration) / most)));
+}
+
+WallTable make_wall_table(const PhaseMesh& mesh, std::span<const double> duration) {
+  WallTable table;
+  if (!mesh.walls().any_pressed()) return table;
+  for (const double tau : duration) {
+    if (tau < 0.0) throw Error(ExitCode::bad_input, "no density flows back through a reflecting wall in time");
+  }
+  constexpr int packed = 8;
+  const int reach = wall_zone(mesh);
+  const int most_rows = static_cast<int>(std::ceil(largest_shift(mesh, duration))) + reach;
+  table.pairs = mesh.velocity_cells() / 2;
+  table.incoming_rows = reach;
+  table.stride = (most_rows + packed - 1) / packed * packed;
+  table.sources = wall_sources(mesh, largest_shift(mesh, duration));
+  table.weights = theta_weights(mesh);
+  if (!mesh.walls().lower_pressed) std::reverse(table.weights.begin(), table.weights.end());
+  table.weights.resize(static_cast<std::size_t>(table.stride), 1.0);
+  for (int p = 0; p < mesh.planes(); ++p) {
+    const PhasePlane& plane = mesh.plane(p);
+    const double increment = duration[static_cast<std::size_t>(p)] * plane.velocity.width() / plane.theta.width();
+    const double first = increment * (mesh.velocity_cells() % 2 == 0 ? 0.5 : 1.0);
+    std::vector<int> rows;
+    for (int pair = 0; pair < table.pairs; ++pair)
+      rows.push_back(static_cast<int>(std::ceil(first + pair * increment)) + reach);
+    const int sources = wall_sources(mesh, largest_shift(plane, duration[static_cast<std::size_t>(p)]));
+    for (const WallRows& set : wall_shifts(first, increment, rows, reach, sources)) {
+      append_transposed(set.incoming, set.incoming_rows, sources, table, table.incoming);
+      append_transposed(set.outgoing, set.outgoing_rows, sources, table, table.outgoing);
+      append_transposed(set.crossing, set.outgoing_rows, sources, table, table.crossing);
+      append_bump(set.outgoing_rows, table.stride, table.weights, table.bump);
+    }
+    table.outgoing_rows.insert(table.outgoing_rows.end(), rows.begin(), rows.end());
+  }
+  return table;
+}
+
+DriftTable make_drift_table(const PhaseMesh& mesh, std::span<const double> duration) {
+  constexpr int padding = 16;
+  DriftTable table;
+  table.columns = mesh.shape().columns();
+  table.weight_stride = table.columns + padding;
+  table.offset.resize(static_cast<std::size_t>(table.weight_stride));
+  table.weights.resize(static_cast<std::size_t>(remap_cells) * static_cast<std::size_t>(table.weight_stride));
+  const double largest_shift = mesh.theta_cells() + 2.0 * remap_cells;
+  for (long column = 0; column < table.columns; ++column) {
+    const auto plane = static_cast<int>(column / mesh.velocity_cells());
+    const PhasePlane& box = mesh.plane(plane);
+    const double v = box.velocity.center(static_cast<int>(column % mesh.velocity_cells()));
+    double shift = duration[static_cast<std::size_t>(plane)] * v / box.theta.width();
+    require(std::isfinite(shift), "a drift takes a time that is not finite");
+    shift = mesh.walls().is_periodic() ? std::fmod(shift, mesh.theta_cells())  // exact
+                                       : std::clamp(shift, -largest_shift, largest_shift);
+    const double floor = std::floor(-shift);
+    const auto weights = remap_weights(-shift - floor);
+    table.offset[static_cast<std::size_t>(column)] = static_cast<int>(floor);
+    for (int k = 0; k < remap_cells; ++k) {
+      table.weights[static_cast<std::size_t>(k) * static_cast<std::size_t>(table.weight_stride) +
+                    static_cast<std::size_t>(column)] = weights[static_cast<std::size_t>(k)];
+    }
+    table.reach = std::max(table.reach, std::abs(static_cast<int>(floor)) + remap_reach + 1);
+  }
+  return table;
+}
+
+}  // namespace underdamp

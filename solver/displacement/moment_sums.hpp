@@ -1,0 +1,35 @@
+#pragma once
+#include <array>
+#include <span>
+#include <vector>
+
+#include "kernels/contract/backend.hpp"
+#include "solver/model/scaled_plane.hpp"
+
+/// Sums over a field that a displacement is made of, all linear in the field and free of derivatives of it
+/// (docs/method.md, section 15). With the generator's adjoint L† and φ_{n+1} = L†φ_n,
+///
+///   φ_0 = x − c,  φ_1 = y,  φ_2 = F − γy,  φ_3 = F'y − γF + γ²y,  φ_4 = y(F''y − γF') + (F − γy)(F' + γ²),
+///
+/// Σ φ_n f is the n-th derivative in time of Σ (x − c) f; ψ_n likewise those of E (x − c) y of a density.
+namespace underdamp {
+
+struct MomentSums {
+  double mass = 0.0;
+  std::array<double, 5> position{};  ///< Σ φ_n f, n = 0 … 4
+  double square = 0.0;               ///< Σ (x − c)² f
+  std::array<double, 4> spread{};    ///< Σ ψ_n f, ψ_0 = (x − c) y, n = 0 … 3
+  double velocity_square = 0.0;      ///< Σ y² f
+  double potential = 0.0;            ///< Σ k (L − L*) f
+
+  /// Adds `factor` times other sums.
+  void add(double factor, const MomentSums& other);
+};
+
+/// Of each plane of a batch. `center`: c of each plane.
+std::vector<MomentSums> moment_sums(Backend& backend, const PhaseMesh& mesh, const Field& field,
+                                    const std::vector<ScaledPlane>& planes, std::span<const double> center);
+/// Of a field in the memory of the host.
+MomentSums moment_sums(const ScaledPlane& plane, std::span<const double> values, double center);
+
+}  // namespace underdamp

@@ -1,0 +1,82 @@
+#pragma once
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "solver/io/files.hpp"
+#include "solver/io/state.hpp"
+#include "solver/run/cell_fields.hpp"
+#include "solver/run/report.hpp"
+#include "solver/run/simulation.hpp"
+
+namespace underdamp {
+
+/// Removes the files of an earlier run in a directory, and of its planes.
+void remove_earlier_run(const std::filesystem::path& directory);
+
+/// The output directory of a run (docs/user-guide.md lists the files). Every file is complete at every moment; a batch
+/// has one sub-directory for each plane and the whole at the top.
+class RunOutput {
+ public:
+  /// Creates the directory, keeps other runs out of it, and removes what a killed run has left half written. Throws
+  /// Error (input_output). Of marginals with more rows than `most_marginal_rows`, in all planes together, those of the
+  /// last frame alone are written.
+  RunOutput(const Simulation& simulation, std::filesystem::path directory, std::size_t most_marginal_rows = 2'000'000);
+
+  /// Removes the results of an earlier run.
+  void clear();
+
+  /// What has been written so far, as far as it is written again and again.
+  void save(StateWriter& to) const;
+  /// Instead of clear(): what was written after the state was saved is undone.
+  void restore(const StateReader& from);
+
+  /// Pictures that were written and are no longer there.
+  std::vector<std::filesystem::path> missing_pictures() const;
+
+  const std::filesystem::path& directory() const { return directory_; }
+  /// The file to open in ParaView: the frames, else the stationary state; the summary where there are no pictures.
+  std::filesystem::path main_file() const;
+
+  /// Picture, history and marginals of a frame.
+  void write_frame(const Frame& frame);
+  /// stationary.vti, stationary_marginals.csv and spectrum.csv of plane p.
+  void write_stationary(int p, const StationaryState& state);
+  /// ensemble.csv of plane p: marginals of the density next to the histogram of the particles.
+  void write_ensemble(int p, const std::vector<double>& density, const ParticleSample& sample);
+  /// generator.mtx of plane p.
+  void write_generator(int p);
+
+  /// Everything that is collected over frames, and summary.json.
+  void finish(const Json& summary);
+
+ private:
+  struct PlaneFiles {
+    std::filesystem::path folder;
+    std::string history;
+    std::string marginals;
+    std::size_t marginal_rows = 0;                         ///< added so far
+    std::vector<std::pair<double, std::string>> pictures;  ///< time, file name
+  };
+
+  CellFields& fields(int p);
+  void add_history(const Frame& frame);
+  void add_marginals(const Frame& frame);
+  void write_pictures(const Frame& frame);
+  void write_collected();
+  std::string history_row(const Frame& frame, int p) const;
+
+  const Simulation& simulation_;
+  std::filesystem::path directory_;
+  std::unique_ptr<FolderLock> lock_;
+  std::size_t most_marginal_rows_;
+  std::vector<PlaneFiles> planes_;
+  std::vector<std::unique_ptr<CellFields>> fields_;  ///< [plane]
+  std::string history_;                              ///< of the whole batch
+  std::vector<Vector2> start_mean_;                  ///< [plane]
+  std::chrono::steady_clock::time_point last_written_{};
+};
+
+}  // namespace underdamp
