@@ -79,9 +79,9 @@ TEST(Allocation, AStepOfTheHostNeedsNone) {
   for (int i = 0; i < 97; ++i) tables.force.push_back(-20.0 * mesh.plane(0).theta.center(i));
   tables.diffusion.assign(97, 1.0);
   const auto density = testing::bumpy_density(mesh, 3);
-  const auto from = backend->allocate(mesh.shape());
-  const auto to = backend->allocate(mesh.shape());
-  backend->upload(density, *from);
+  const auto from = backend->fields().allocate(mesh.shape());
+  const auto to = backend->fields().allocate(mesh.shape());
+  backend->fields().upload(density, *from);
   Window window(*backend, mesh, tables, 0.1);
   for (int level = 1; level <= 4; ++level) window.cross(*from, *to, level, Positivity::limit);  // plans and scratch
   const long before = allocations;

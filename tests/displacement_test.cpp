@@ -319,9 +319,9 @@ class DisplacementParts : public testing::DeviceTest {};
 TEST_P(DisplacementParts, MomentSumsOfAFieldAreThoseOfItsValues) {
   const Plane plane = plane_of(0.3, 48);
   const PhaseMesh mesh = plane.scaled.mesh();
-  const auto field = backend_->allocate(mesh.shape());
+  const auto field = backend_->fields().allocate(mesh.shape());
   const auto values = testing::bumpy_density(mesh, 7);
-  backend_->upload(values, *field);
+  backend_->fields().upload(values, *field);
   const std::vector<double> center{0.25};
   const MomentSums device = moment_sums(*backend_, mesh, *field, {plane.scaled}, center)[0];
   const MomentSums direct = moment_sums(plane.scaled, values, 0.25);
@@ -556,7 +556,7 @@ TEST(Displacement, TheMapTakesNoLogarithmsOnItsWay) {
                 "[grid]\ncells = [48, 48]\n[displacement]\nsteps = 50\n");
   const Displacement displacement = solved(spec, backend);
   EXPECT_GT(displacement.mode(0, 1.0).displacement, 0.0);
-  EXPECT_EQ(backend.line_sums(), 0);
+  EXPECT_EQ(backend.begun("sum lines"), 0);
 }
 
 /// Where diffusion does not reach from cell to cell in a window, extrapolation amplifies short waves by 3 in each.
@@ -591,11 +591,11 @@ TEST(ShortWaves, LongOnesAreLeftAlone) {
   };
   const auto change = [&](double length) {
     const auto values = wave(length);
-    auto field = host().allocate(s.mesh().shape());
-    host().upload(values, *field);
+    auto field = host().fields().allocate(s.mesh().shape());
+    host().fields().upload(values, *field);
     waves.remove(*field);
     std::vector<double> after(values.size());
-    host().download(*field, after);
+    host().fields().download(*field, after);
     double difference = 0.0, size = 0.0;
     for (std::size_t k = 0; k < values.size(); ++k) {
       difference += std::abs(after[k] - values[k]);

@@ -10,8 +10,14 @@
 #include <stdexcept>
 #include <vector>
 
+#include "kernels/bodies/column_source.hpp"
 #include "kernels/host/host_array.hpp"
-#include "kernels/operations/backend_ops.hpp"
+#include "kernels/operations/backend_of.hpp"
+#include "kernels/operations/field_operations_of.hpp"
+#include "kernels/operations/generator_operations_of.hpp"
+#include "kernels/operations/particle_operations_of.hpp"
+#include "kernels/operations/reduction_operations_of.hpp"
+#include "kernels/operations/sweep_operations_of.hpp"
 
 // What nvcc knows and g++ does not. Blocks run one after the other, so that static stands for shared memory.
 #define __device__
@@ -151,9 +157,13 @@ class EmulatedLauncher {
   static constexpr unsigned threads = 64;
 
   DeviceDescription describe() const { return {DeviceKind::cuda, "emulated GPU", 1, 0}; }
+  struct Range {
+    explicit Range(const char*) {}
+  };
   void begin() const {}
   void begin_apart() const { target_.require_no_recording(); }
   void synchronize() const {}
+  void synchronize_each(bool) const {}
 
   template <class Element>
   void upload(const Element* from, std::size_t count, Element* to) const {
@@ -319,9 +329,9 @@ long emulated_graph_launches() {
 
 std::unique_ptr<Backend> make_emulated_backend(Precision precision) {
   if (precision == Precision::float32) {
-    return std::make_unique<BackendOps<EmulatedLauncher<float>>>(std::make_unique<EmulatedLauncher<float>>());
+    return std::make_unique<BackendOf<EmulatedLauncher<float>>>(std::make_unique<EmulatedLauncher<float>>());
   }
-  return std::make_unique<BackendOps<EmulatedLauncher<double>>>(std::make_unique<EmulatedLauncher<double>>());
+  return std::make_unique<BackendOf<EmulatedLauncher<double>>>(std::make_unique<EmulatedLauncher<double>>());
 }
 
 }  // namespace underdamp::testing

@@ -79,7 +79,7 @@ struct Scheme {
 
 std::vector<Scheme> schemes() {
   return {{"windows", windows, "extrapolate"},
-          {"fixed", model + "[evolve]\nuntil = 2.0\nframes = 4\nstep = 0.05\n", "drift_velocity"},
+          {"fixed", model + "[evolve]\nuntil = 2.0\nframes = 4\nstep = 0.05\n", "drift and velocity"},
           {"map", "dynamics = \"sgd\"\n" + model + "[evolve]\nsteps = 20\nframes = 4\n", "drift"}};
 }
 
@@ -203,7 +203,7 @@ TEST(Health, MassThatIsLostBitByBitIsLost) {
     testing::HookedBackend* self = nullptr;
     testing::HookedBackend backend(testing::make_device("host"), [&](const std::string& name, long, Field* field) {
       if (name != "drift" || ++drifts % 64 != 1) return;
-      self->inner().absorb_created(*field, std::array{1.0 - share});
+      self->inner().fields().absorb_created(*field, std::array{1.0 - share});
     });
     self = &backend;
     return failure_of([&] { run(spec, backend, quiet_into(folder.path() / "out")); });
@@ -286,17 +286,17 @@ TEST_F(HealthOfAFrame, LeaksNameTheDensestCellAtTheWall) {
 TEST(Observables, TheFirstValueThatIsNotFiniteIsNamed) {
   const auto backend = testing::make_device("host");
   Simulation simulation(testing::spec_from(windows), *backend);
-  const auto field = backend->allocate(simulation.mesh().shape());
+  const auto field = backend->fields().allocate(simulation.mesh().shape());
   std::vector<double> values(field->shape().cells(), 1.0);
   values[struck_cell] = std::numeric_limits<double>::quiet_NaN();
   values[30 * 48 + 3] = std::numeric_limits<double>::infinity();
   values[40] = -2.0;
-  backend->upload(values, *field);
+  backend->fields().upload(values, *field);
   const Observables o = observe(*backend, simulation.mesh(), simulation.tables(), *field)[0];
   EXPECT_EQ(o.minimum_cell, struck);
   values[struck_cell] = 1.0;
   values[30 * 48 + 3] = 1.0;
-  backend->upload(values, *field);
+  backend->fields().upload(values, *field);
   const Observables finite = observe(*backend, simulation.mesh(), simulation.tables(), *field)[0];
   EXPECT_EQ(finite.minimum_cell, (std::array<int, 2>{0, 40}));
   EXPECT_NEAR(finite.magnitude - finite.mass, 4.0 * simulation.mesh().plane(0).cell_area(), 1e-12);
@@ -338,7 +338,7 @@ TEST(Device, OutOfMemoryNamesTheNumbers) {
                "or --device host");
   EXPECT_STREQ(out_of_memory("the host", std::size_t{3} << 20).what(),
                "the host has no room for 3 MiB\n  to fix: use fewer cells or planes");
-  EXPECT_EQ(failure_of([] { testing::make_device("host")->allocate({1 << 20, 1 << 10, 1 << 10}); }).code, 4);
+  EXPECT_EQ(failure_of([] { testing::make_device("host")->fields().allocate({1 << 20, 1 << 10, 1 << 10}); }).code, 4);
 }
 
 TEST(Device, OutOfMemoryUnderWay) {
@@ -347,7 +347,7 @@ TEST(Device, OutOfMemoryUnderWay) {
   for (const bool of_the_library : {false, true}) {
     long fields = 0;
     testing::HookedBackend backend(testing::make_device("host"), [&](const std::string& name, long, Field*) {
-      if (name != "allocate" || ++fields < 4) return;
+      if (name != "allocate field" || ++fields < 4) return;
       if (of_the_library) throw std::bad_alloc();
       throw out_of_memory("the GPU", std::size_t{512} << 20, 1, std::size_t{81559} << 20);
     });

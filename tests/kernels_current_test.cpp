@@ -45,13 +45,13 @@ TEST(GeneratorMatrix, MatrixMarketByHand) {
 class Currents : public testing::DeviceTest {
  protected:
   std::unique_ptr<Field> uploaded(const PhaseMesh& mesh, const std::vector<double>& values) {
-    auto field = backend_->allocate(mesh.shape());
-    backend_->upload(values, *field);
+    auto field = backend_->fields().allocate(mesh.shape());
+    backend_->fields().upload(values, *field);
     return field;
   }
   std::vector<double> downloaded(const Field& field) {
     std::vector<double> values(field.shape().cells());
-    backend_->download(field, values);
+    backend_->fields().download(field, values);
     return values;
   }
 };
@@ -84,11 +84,11 @@ TEST_P(Currents, TheMatrixIsTheGenerator) {
     const Coefficients c(mesh, 0.7);
     const auto values = bumpy_density(mesh, 3);
     const auto from = uploaded(mesh, values);
-    const auto applied = backend_->allocate(mesh.shape());
-    const auto multiplied = backend_->allocate(mesh.shape());
-    backend_->apply_generator(*backend_->plan_generator(mesh, c.view()), *from, *applied);
+    const auto applied = backend_->fields().allocate(mesh.shape());
+    const auto multiplied = backend_->fields().allocate(mesh.shape());
+    backend_->generators().apply_generator(*backend_->generators().plan_generator(mesh, c.view()), *from, *applied);
     const SparseMatrix matrix = assemble_generator(mesh.plane(0), boundary, c.friction[0], c.force, c.diffusion);
-    backend_->multiply(*backend_->plan_matrix(matrix), *from, *multiplied);
+    backend_->generators().multiply(*backend_->generators().plan_matrix(matrix), *from, *multiplied);
     double scale = 0.0;
     for (const double v : downloaded(*applied)) scale = std::max(scale, std::abs(v));
     EXPECT_GT(scale, 0.0);
@@ -148,8 +148,8 @@ TEST_P(Currents, GeneratorConvergesToTheFokkerPlanckOperator) {
       }
     }
     const auto from = uploaded(mesh, values);
-    const auto to = backend_->allocate(mesh.shape());
-    backend_->apply_generator(*backend_->plan_generator(mesh, c.view()), *from, *to);
+    const auto to = backend_->fields().allocate(mesh.shape());
+    backend_->generators().apply_generator(*backend_->generators().plan_generator(mesh, c.view()), *from, *to);
     const auto computed = downloaded(*to);
     double sum = 0.0;
     for (std::size_t k = 0; k < exact.size(); ++k) sum += std::abs(computed[k] - exact[k]);
@@ -177,7 +177,8 @@ TEST_P(Currents, CellCurrentsOfAGaussian) {
       irreversible.push_back(-0.7 * y * p + c.diffusion[l] * y / g.b * p);
     }
   }
-  const auto currents = backend_->cell_currents(*backend_->plan_generator(mesh, c.view()), *uploaded(mesh, values));
+  const auto currents = backend_->generators().cell_currents(*backend_->generators().plan_generator(mesh, c.view()),
+                                                             *uploaded(mesh, values));
   EXPECT_FIELDS_NEAR(currents.theta, theta, 1e-15);
   EXPECT_FIELDS_NEAR(currents.reversible, reversible, 1e-14);
   EXPECT_FIELDS_NEAR(currents.irreversible, irreversible, 2e-6);

@@ -183,13 +183,13 @@ class Particles : public testing::DeviceTest {
   std::vector<double> state(const Ensemble& ensemble) {
     std::vector<double> values(2 * ensemble.range().count);
     const std::span<double> all(values);
-    backend_->download_particles(ensemble, all.first(values.size() / 2), all.last(values.size() / 2));
+    backend_->particles().download_particles(ensemble, all.first(values.size() / 2), all.last(values.size() / 2));
     return values;
   }
 
   std::unique_ptr<Ensemble> started(const ParticleRange& range, const GaussianStart& start) {
-    auto ensemble = backend_->allocate_ensemble(range.count);
-    backend_->sample_gaussian(*ensemble, range, start);
+    auto ensemble = backend_->particles().allocate_ensemble(range.count);
+    backend_->particles().sample_gaussian(*ensemble, range, start);
     return ensemble;
   }
 };
@@ -218,9 +218,9 @@ TEST_P(Particles, SplittingEqualsItsDefinition) {
   constexpr double tau = 0.05;
   const ParticleRange range{5, 3, 1024, 700};
   auto ensemble = started(range, wide_start);
-  const auto plan =
-      backend_->plan_particles(splitting_law(friction, tau), spring_table(), spring_axis, ThetaBoundary::open);
-  backend_->advance_particles(*ensemble, *plan, 6, 3);
+  const auto plan = backend_->particles().plan_particles(splitting_law(friction, tau), spring_table(), spring_axis,
+                                                         ThetaBoundary::open);
+  backend_->particles().advance_particles(*ensemble, *plan, 6, 3);
   const auto result = state(*ensemble);
   const double e = std::exp(-0.5 * friction * tau);
   for (const std::size_t k : {std::size_t{0}, std::size_t{1}, std::size_t{511}, std::size_t{512}, std::size_t{699}}) {
@@ -247,8 +247,8 @@ TEST_P(Particles, EulerAndHeavyBallEqualTheirDefinition) {
     const ParticleRange range{5, 3, 0, 40};
     auto ensemble = started(range, wide_start);
     const auto law = euler ? euler_law(friction, tau) : sgd_law(0.9, tau);
-    const auto plan = backend_->plan_particles(law, spring_table(), spring_axis, ThetaBoundary::open);
-    backend_->advance_particles(*ensemble, *plan, 0, 4);
+    const auto plan = backend_->particles().plan_particles(law, spring_table(), spring_axis, ThetaBoundary::open);
+    backend_->particles().advance_particles(*ensemble, *plan, 0, 4);
     const auto result = state(*ensemble);
     for (std::size_t k = 0; k < 40; ++k) {
       const GaussianPair xi = start_of(k);
@@ -275,17 +275,17 @@ TEST_P(Particles, TheSameBitsHoweverTheEnsembleIsCut) {
   // 1300 particles at once, and in ranges that begin anywhere; 9 steps at once, and in calls of 1, 5 and 3.
   const auto table = spring_table();
   for (const ParticleLaw& law : {splitting_law(friction, 0.05), euler_law(friction, 0.05), sgd_law(0.9, 0.05)}) {
-    const auto plan = backend_->plan_particles(law, table, spring_axis, ThetaBoundary::reflecting);
+    const auto plan = backend_->particles().plan_particles(law, table, spring_axis, ThetaBoundary::reflecting);
     auto whole = started({5, 3, 0, 1300}, wide_start);
-    backend_->advance_particles(*whole, *plan, 0, 9);
+    backend_->particles().advance_particles(*whole, *plan, 0, 9);
     const auto expected = state(*whole);
     std::vector<double> joined(expected.size());
     std::uint64_t first = 0;
     for (const std::size_t count : {std::size_t{1}, std::size_t{512}, std::size_t{700}, std::size_t{87}}) {
       auto part = started({5, 3, first, count}, wide_start);
-      backend_->advance_particles(*part, *plan, 0, 1);
-      backend_->advance_particles(*part, *plan, 1, 5);
-      backend_->advance_particles(*part, *plan, 6, 3);
+      backend_->particles().advance_particles(*part, *plan, 0, 1);
+      backend_->particles().advance_particles(*part, *plan, 1, 5);
+      backend_->particles().advance_particles(*part, *plan, 6, 3);
       const auto values = state(*part);
       std::copy_n(values.begin(), count, joined.begin() + static_cast<std::ptrdiff_t>(first));
       std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(count), count,
@@ -301,9 +301,9 @@ TEST_P(Particles, SumsAddUpHoweverTheEnsembleIsCut) {
   auto whole = started({5, 3, 0, 1300}, wide_start);
   auto head = started({5, 3, 0, 1024}, wide_start);
   auto tail = started({5, 3, 1024, 276}, wide_start);
-  const auto expected = backend_->sum_particles(*whole, 0.1, 0.2);
-  auto joined = backend_->sum_particles(*head, 0.1, 0.2);
-  const auto rest = backend_->sum_particles(*tail, 0.1, 0.2);
+  const auto expected = backend_->particles().sum_particles(*whole, 0.1, 0.2);
+  auto joined = backend_->particles().sum_particles(*head, 0.1, 0.2);
+  const auto rest = backend_->particles().sum_particles(*tail, 0.1, 0.2);
   joined.insert(joined.end(), rest.begin(), rest.end());
   ASSERT_EQ(expected.size(), 3U);
   ASSERT_EQ(joined.size(), 3U);
@@ -314,14 +314,14 @@ TEST_P(Particles, AllDevicesAgree) {
   // Without contraction bit for bit; with it to a few units in the last place.
   const auto host = testing::make_device("host");
   const auto run = [&](Backend& backend) {
-    auto ensemble = backend.allocate_ensemble(700);
-    backend.sample_gaussian(*ensemble, {5, 3, 0, 700}, wide_start);
-    const auto plan =
-        backend.plan_particles(splitting_law(friction, 0.05), spring_table(), spring_axis, ThetaBoundary::periodic);
-    backend.advance_particles(*ensemble, *plan, 0, 20);
+    auto ensemble = backend.particles().allocate_ensemble(700);
+    backend.particles().sample_gaussian(*ensemble, {5, 3, 0, 700}, wide_start);
+    const auto plan = backend.particles().plan_particles(splitting_law(friction, 0.05), spring_table(), spring_axis,
+                                                         ThetaBoundary::periodic);
+    backend.particles().advance_particles(*ensemble, *plan, 0, 20);
     std::vector<double> values(1400);
     const std::span<double> all(values);
-    backend.download_particles(*ensemble, all.first(700), all.last(700));
+    backend.particles().download_particles(*ensemble, all.first(700), all.last(700));
     return values;
   };
 #ifdef UNDERDAMP_STRICT_FP
@@ -334,13 +334,13 @@ TEST_P(Particles, AllDevicesAgree) {
 /// A particle without noise or force that starts at (0.9, v).
 std::vector<double> thrown(Backend& backend, double v, double duration, ThetaBoundary boundary) {
   const std::vector<double> nothing(9, 0.0);
-  auto ensemble = backend.allocate_ensemble(1);
-  backend.sample_gaussian(*ensemble, {1, 0, 0, 1}, {{0.9, v}, {0.0, 0.0, 0.0}});
-  const auto plan = backend.plan_particles(sgd_law(1.0, duration), make_particle_table(-1.0, 1.0, nothing, nothing),
-                                           Axis{-1.0, 1.0, 16}, boundary);
-  backend.advance_particles(*ensemble, *plan, 0, 1);
+  auto ensemble = backend.particles().allocate_ensemble(1);
+  backend.particles().sample_gaussian(*ensemble, {1, 0, 0, 1}, {{0.9, v}, {0.0, 0.0, 0.0}});
+  const auto plan = backend.particles().plan_particles(
+      sgd_law(1.0, duration), make_particle_table(-1.0, 1.0, nothing, nothing), Axis{-1.0, 1.0, 16}, boundary);
+  backend.particles().advance_particles(*ensemble, *plan, 0, 1);
   std::vector<double> values(2);
-  backend.download_particles(*ensemble, std::span(values).first(1), std::span(values).last(1));
+  backend.particles().download_particles(*ensemble, std::span(values).first(1), std::span(values).last(1));
   return values;
 }
 
@@ -366,7 +366,7 @@ TEST_P(Particles, CountsByHand) {
   const auto counted = [&](double theta, double v) {
     auto ensemble = started({1, 0, 0, 600}, {{theta, v}, {0.0, 0.0, 0.0}});
     std::vector<std::uint64_t> counts(16 * 32 + 1, 1);
-    backend_->count_particles(*ensemble, plane, counts);
+    backend_->particles().count_particles(*ensemble, plane, counts);
     std::vector<std::size_t> where;
     for (std::size_t c = 0; c < counts.size(); ++c) {
       if (counts[c] != 1U) where.push_back(c);
@@ -383,7 +383,7 @@ TEST_P(Particles, CountsByHand) {
 TEST_P(Particles, SumsByHand) {
   // Five particles at (1.5, −1) about (1, 1): x = ½, y = −2. The padding of the block does not count.
   auto ensemble = started({1, 0, 0, 5}, {{1.5, -1.0}, {0.0, 0.0, 0.0}});
-  const auto sums = backend_->sum_particles(*ensemble, 1.0, 1.0);
+  const auto sums = backend_->particles().sum_particles(*ensemble, 1.0, 1.0);
   ASSERT_EQ(sums.size(), 1U);
   const ParticleSums& s = sums[0];
   EXPECT_EQ(s.x, 2.5);
@@ -406,8 +406,8 @@ TEST_P(Particles, GridStartFollowsCellsAndSlopes) {
   const PhasePlane plane{{-1.0, 1.0, 1}, {0.0, 4.0, 4}};
   const GridStart start{{0.0, 0.25, 0.25, 1.0}, {0.0, 2.0, 0.0, 0.0}, {0.0, -2.0, 0.0, 0.0}};
   constexpr std::size_t n = 20'000;
-  auto ensemble = backend_->allocate_ensemble(n);
-  backend_->sample_grid(*ensemble, {9, 0, 0, n}, plane, start);
+  auto ensemble = backend_->particles().allocate_ensemble(n);
+  backend_->particles().sample_grid(*ensemble, {9, 0, 0, n}, plane, start);
   const auto values = state(*ensemble);
   double second = 0.0, theta = 0.0, v = 0.0;
   for (std::size_t k = 0; k < n; ++k) {
@@ -444,9 +444,9 @@ TEST(ParticleStart, CellByHand) {
 }
 
 TEST_P(Particles, CapacityIsRespected) {
-  auto ensemble = backend_->allocate_ensemble(512);
-  EXPECT_THROW(backend_->sample_gaussian(*ensemble, {1, 0, 0, 513}, wide_start), Error);
-  EXPECT_THROW(backend_->sample_gaussian(*ensemble, {1, 0, 0, 0}, wide_start), Error);
+  auto ensemble = backend_->particles().allocate_ensemble(512);
+  EXPECT_THROW(backend_->particles().sample_gaussian(*ensemble, {1, 0, 0, 513}, wide_start), Error);
+  EXPECT_THROW(backend_->particles().sample_gaussian(*ensemble, {1, 0, 0, 0}, wide_start), Error);
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, Particles, ::testing::Values("host", "emulated", "cuda"),

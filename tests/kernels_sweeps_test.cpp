@@ -17,20 +17,20 @@ class Sweeps : public testing::DeviceTest {
   std::vector<double> drifted(const PhaseMesh& mesh, const std::vector<double>& values,
                               const std::vector<double>& duration, Positivity positivity,
                               Departed* departed = nullptr) {
-    auto field = backend_->allocate(mesh.shape());
-    backend_->upload(values, *field);
-    const auto plan = backend_->plan_drift(mesh, duration);
-    backend_->drift(*field, *plan, positivity);
+    auto field = backend_->fields().allocate(mesh.shape());
+    backend_->fields().upload(values, *field);
+    const auto plan = backend_->sweeps().plan_drift(mesh, duration);
+    backend_->sweeps().drift(*field, *plan, positivity);
     return download(*field, departed);
   }
 
   std::vector<double> kicked(const PhaseMesh& mesh, const std::vector<double>& values, const VelocityLaw& law,
                              Positivity positivity, Departed* departed = nullptr, bool in_place = true) {
-    auto field = backend_->allocate(mesh.shape());
-    auto other = backend_->allocate(mesh.shape());
-    backend_->upload(values, *field);
-    const auto plan = backend_->plan_velocity(mesh, law);
-    backend_->velocity(*field, in_place ? *field : *other, *plan, positivity);
+    auto field = backend_->fields().allocate(mesh.shape());
+    auto other = backend_->fields().allocate(mesh.shape());
+    backend_->fields().upload(values, *field);
+    const auto plan = backend_->sweeps().plan_velocity(mesh, law);
+    backend_->sweeps().velocity(*field, in_place ? *field : *other, *plan, positivity);
     return download(in_place ? *field : *other, departed);
   }
 
@@ -43,10 +43,10 @@ class Sweeps : public testing::DeviceTest {
 
   std::vector<double> download(const Field& field, Departed* departed) {
     std::vector<double> result(field.shape().cells());
-    backend_->download(field, result);
+    backend_->fields().download(field, result);
     if (departed != nullptr) {
       *departed = {};
-      for (const Departed& d : backend_->departed(field)) {
+      for (const Departed& d : backend_->fields().departed(field)) {
         departed->theta_min += d.theta_min;
         departed->theta_max += d.theta_max;
         departed->velocity_min += d.velocity_min;
@@ -149,7 +149,7 @@ TEST_P(Sweeps, LongStepsBetweenReflectingWallsAreDoneInParts) {
                      drifted(mesh, drifted(mesh, values, {1.0}, Positivity::limit), {1.0}, Positivity::limit),
                      rounding(1e-14));
   const std::vector<double> too_long{300.0};
-  EXPECT_THROW(static_cast<void>(backend_->plan_drift(mesh, too_long)), Error);
+  EXPECT_THROW(static_cast<void>(backend_->sweeps().plan_drift(mesh, too_long)), Error);
 }
 
 TEST_P(Sweeps, KickByOneCellWithoutNoise) {
@@ -210,18 +210,18 @@ TEST_P(Sweeps, DriftAndVelocityTogetherEqualOneAfterTheOther) {
     const auto values = bumpy_density(mesh, 8);
     const std::vector<double> duration(static_cast<std::size_t>(mesh.planes()), 0.05);
     VelocityLaw law = law_of(mesh, 0.95, 1.5, 5.0);
-    const auto drift = backend_->plan_drift(mesh, duration);
-    const auto velocity = backend_->plan_velocity(mesh, law);
-    auto apart = backend_->allocate(mesh.shape());
-    auto together = backend_->allocate(mesh.shape());
-    backend_->upload(values, *apart);
-    backend_->upload(values, *together);
-    const auto sequence =
-        backend_->make_sequence([&] { backend_->drift_velocity(*together, *drift, *velocity, Positivity::limit); });
+    const auto drift = backend_->sweeps().plan_drift(mesh, duration);
+    const auto velocity = backend_->sweeps().plan_velocity(mesh, law);
+    auto apart = backend_->fields().allocate(mesh.shape());
+    auto together = backend_->fields().allocate(mesh.shape());
+    backend_->fields().upload(values, *apart);
+    backend_->fields().upload(values, *together);
+    const auto sequence = backend_->sweeps().make_sequence(
+        [&] { backend_->sweeps().drift_velocity(*together, *drift, *velocity, Positivity::limit); });
     for (int repetition = 0; repetition < 5; ++repetition) {
-      backend_->drift(*apart, *drift, Positivity::limit);
-      backend_->velocity(*apart, *apart, *velocity, Positivity::limit);
-      backend_->replay(*sequence);
+      backend_->sweeps().drift(*apart, *drift, Positivity::limit);
+      backend_->sweeps().velocity(*apart, *apart, *velocity, Positivity::limit);
+      backend_->sweeps().replay(*sequence);
       Departed left;
       Departed left_together;
       EXPECT_FIELDS_NEAR(download(*together, &left_together), download(*apart, &left), 0.0);
@@ -237,30 +237,30 @@ class RecordedSequences : public Sweeps {
   void SetUp() override {
     Sweeps::SetUp();
     if (!backend_) return;
-    drift_ = backend_->plan_drift(mesh_, duration_);
-    velocity_ = backend_->plan_velocity(mesh_, law_of(mesh_, 0.95, 1.5, 5.0));
-    field_ = backend_->allocate(mesh_.shape());
-    backend_->upload(values_, *field_);
-    sequence_ = backend_->make_sequence([&] {
-      backend_->drift_velocity(*field_, *drift_, *velocity_, Positivity::limit);
-      backend_->velocity(*field_, *field_, *velocity_, Positivity::limit);
+    drift_ = backend_->sweeps().plan_drift(mesh_, duration_);
+    velocity_ = backend_->sweeps().plan_velocity(mesh_, law_of(mesh_, 0.95, 1.5, 5.0));
+    field_ = backend_->fields().allocate(mesh_.shape());
+    backend_->fields().upload(values_, *field_);
+    sequence_ = backend_->sweeps().make_sequence([&] {
+      backend_->sweeps().drift_velocity(*field_, *drift_, *velocity_, Positivity::limit);
+      backend_->sweeps().velocity(*field_, *field_, *velocity_, Positivity::limit);
     });
   }
 
   /// Densities after 1 … count steps, one operation after the other, on a backend of their own.
   std::vector<std::vector<double>> expected(int count) const {
     const auto other = testing::make_device(GetParam());
-    const auto drift = other->plan_drift(mesh_, duration_);
-    const auto velocity = other->plan_velocity(mesh_, law_of(mesh_, 0.95, 1.5, 5.0));
-    const auto field = other->allocate(mesh_.shape());
-    other->upload(values_, *field);
+    const auto drift = other->sweeps().plan_drift(mesh_, duration_);
+    const auto velocity = other->sweeps().plan_velocity(mesh_, law_of(mesh_, 0.95, 1.5, 5.0));
+    const auto field = other->fields().allocate(mesh_.shape());
+    other->fields().upload(values_, *field);
     std::vector<std::vector<double>> densities;
     for (int k = 0; k < count; ++k) {
-      other->drift(*field, *drift, Positivity::limit);
-      other->velocity(*field, *field, *velocity, Positivity::limit);
-      other->velocity(*field, *field, *velocity, Positivity::limit);
+      other->sweeps().drift(*field, *drift, Positivity::limit);
+      other->sweeps().velocity(*field, *field, *velocity, Positivity::limit);
+      other->sweeps().velocity(*field, *field, *velocity, Positivity::limit);
       densities.emplace_back(mesh_.shape().cells());
-      other->download(*field, densities.back());
+      other->fields().download(*field, densities.back());
     }
     return densities;
   }
@@ -287,7 +287,7 @@ TEST_P(RecordedSequences, OneRecordingIsLaunchedAgainAndAgain) {
   const auto densities = expected(5);
   const long launched = launches([&] {
     for (const auto& density : densities) {
-      backend_->replay(*sequence_);
+      backend_->sweeps().replay(*sequence_);
       EXPECT_FIELDS_NEAR(download(*field_, nullptr), density, 0.0);
     }
   });
@@ -296,18 +296,18 @@ TEST_P(RecordedSequences, OneRecordingIsLaunchedAgainAndAgain) {
 
 TEST_P(RecordedSequences, ALargerFieldMovesTheMemoryThatDriftsWriteTo) {
   const auto densities = expected(6);
-  for (int k = 0; k < 3; ++k) backend_->replay(*sequence_);
+  for (int k = 0; k < 3; ++k) backend_->sweeps().replay(*sequence_);
   const PhaseMesh large(std::vector<PhasePlane>{{{-1.0, 1.3, 200}, {-2.0, 2.0, 64}}});
-  const auto other = backend_->allocate(large.shape());
+  const auto other = backend_->fields().allocate(large.shape());
   // These may get the memory that a recording still points to.
   std::vector<std::unique_ptr<Field>> others;
   const std::vector<double> ones(mesh_.shape().cells(), 1.0);
   for (int k = 0; k < 4; ++k) {
-    others.push_back(backend_->allocate(mesh_.shape()));
-    backend_->upload(ones, *others.back());
+    others.push_back(backend_->fields().allocate(mesh_.shape()));
+    backend_->fields().upload(ones, *others.back());
   }
   for (std::size_t k = 3; k < 6; ++k) {
-    backend_->replay(*sequence_);
+    backend_->sweeps().replay(*sequence_);
     EXPECT_FIELDS_NEAR(download(*field_, nullptr), densities[k], 0.0);
   }
   for (const auto& field : others) EXPECT_FIELDS_NEAR(download(*field, nullptr), ones, 0.0);
@@ -317,15 +317,15 @@ TEST_P(RecordedSequences, ASmallerFieldHasLeftItsMemory) {
   // Drifts of fields of two sizes change places with the spare one, so that it may be the smaller when a recording
   // begins.
   const PhaseMesh small(std::vector<PhasePlane>{{{-1.0, 1.3, 20}, {-2.0, 2.0, 20}}});
-  const auto other = backend_->allocate(small.shape());
-  backend_->upload(bumpy_density(small, 22), *other);
-  const auto drift = backend_->plan_drift(small, duration_);
+  const auto other = backend_->fields().allocate(small.shape());
+  backend_->fields().upload(bumpy_density(small, 22), *other);
+  const auto drift = backend_->sweeps().plan_drift(small, duration_);
   const auto densities = expected(4);
   const long launched = launches([&] {
-    backend_->replay(*sequence_);
-    backend_->drift(*other, *drift, Positivity::limit);
+    backend_->sweeps().replay(*sequence_);
+    backend_->sweeps().drift(*other, *drift, Positivity::limit);
     for (std::size_t k = 1; k < densities.size(); ++k) {
-      backend_->replay(*sequence_);
+      backend_->sweeps().replay(*sequence_);
       EXPECT_FIELDS_NEAR(download(*field_, nullptr), densities[k], 0.0);
     }
   });
@@ -335,14 +335,14 @@ TEST_P(RecordedSequences, ASmallerFieldHasLeftItsMemory) {
 TEST_P(RecordedSequences, ADriftAloneGoesOneByOne) {
   // It makes the spare field the field: a recording of it would write to the memory of the same one each time.
   const auto densities = expected(6);
-  const auto apart = backend_->make_sequence([&] {
-    backend_->drift(*field_, *drift_, Positivity::limit);
-    backend_->velocity(*field_, *field_, *velocity_, Positivity::limit);
-    backend_->velocity(*field_, *field_, *velocity_, Positivity::limit);
+  const auto apart = backend_->sweeps().make_sequence([&] {
+    backend_->sweeps().drift(*field_, *drift_, Positivity::limit);
+    backend_->sweeps().velocity(*field_, *field_, *velocity_, Positivity::limit);
+    backend_->sweeps().velocity(*field_, *field_, *velocity_, Positivity::limit);
   });
   const long launched = launches([&] {
     for (const auto& density : densities) {
-      backend_->replay(*apart);
+      backend_->sweeps().replay(*apart);
       EXPECT_FIELDS_NEAR(download(*field_, nullptr), density, 0.0);
     }
   });
@@ -353,8 +353,9 @@ TEST_P(RecordedSequences, SumsGoOneByOne) {
   std::vector<double> norms;
   const std::array<const Field*, 1> one{field_.get()};
   const std::array<double, 1> unit{1.0};
-  const auto sums = backend_->make_sequence([&] { norms.push_back(backend_->combination_norm(one, unit)[0]); });
-  for (int k = 0; k < 4; ++k) backend_->replay(*sums);
+  const auto sums =
+      backend_->sweeps().make_sequence([&] { norms.push_back(backend_->reductions().combination_norm(one, unit)[0]); });
+  for (int k = 0; k < 4; ++k) backend_->sweeps().replay(*sums);
   EXPECT_EQ(norms, std::vector<double>(4, norms.at(0)));
 }
 
@@ -456,19 +457,19 @@ TEST_P(Sweeps, ExtrapolationCombinesFiltersAndClips) {
   const auto mesh = three_planes();
   const auto first = bumpy_density(mesh, 8);
   const auto second = bumpy_density(mesh, 9);
-  auto a = backend_->allocate(mesh.shape());
-  auto b = backend_->allocate(mesh.shape());
-  auto error = backend_->allocate(mesh.shape());
-  auto density = backend_->allocate(mesh.shape());
+  auto a = backend_->fields().allocate(mesh.shape());
+  auto b = backend_->fields().allocate(mesh.shape());
+  auto error = backend_->fields().allocate(mesh.shape());
+  auto density = backend_->fields().allocate(mesh.shape());
   const std::array<double, 2> combination{-1.0 / 3.0, 4.0 / 3.0};
   const std::array<double, 2> difference{-1.0, 1.0};
   const std::array<double, 3> scale{0.5, 1.0, 2.0};
   for (const Positivity positivity : {Positivity::none, Positivity::limit}) {
-    backend_->upload(first, *a);
-    backend_->upload(second, *b);
-    backend_->fill_zero(*error);
+    backend_->fields().upload(first, *a);
+    backend_->fields().upload(second, *b);
+    backend_->fields().fill_zero(*error);
     const std::array<Field*, 2> levels{a.get(), b.get()};
-    backend_->extrapolate(mesh, levels, combination, difference, scale, *error, *density, positivity);
+    backend_->sweeps().extrapolate(mesh, levels, combination, difference, scale, *error, *density, positivity);
     Departed left;
     const auto result = download(*density, &left);
     const auto errors = download(*error, nullptr);
@@ -512,74 +513,74 @@ TEST_P(Sweeps, ExtrapolationCombinesFiltersAndClips) {
 TEST_P(Sweeps, ClippingAnEmptySegmentCountsWhatItCreates) {
   const auto mesh = one_plane();
   const std::vector<double> negative(mesh.shape().cells(), -1e-3);
-  auto first = backend_->allocate(mesh.shape());
-  auto second = backend_->allocate(mesh.shape());
-  auto error = backend_->allocate(mesh.shape());
-  auto density = backend_->allocate(mesh.shape());
-  backend_->upload(negative, *first);
-  backend_->upload(negative, *second);
+  auto first = backend_->fields().allocate(mesh.shape());
+  auto second = backend_->fields().allocate(mesh.shape());
+  auto error = backend_->fields().allocate(mesh.shape());
+  auto density = backend_->fields().allocate(mesh.shape());
+  backend_->fields().upload(negative, *first);
+  backend_->fields().upload(negative, *second);
   const std::array<Field*, 2> levels{first.get(), second.get()};
   const std::array<double, 2> combination{0.0, 1.0};
   const std::array<double, 2> none{0.0, 0.0};
   const std::array<double, 1> scale{0.0};
-  backend_->extrapolate(mesh, levels, combination, none, scale, *error, *density, Positivity::limit);
+  backend_->sweeps().extrapolate(mesh, levels, combination, none, scale, *error, *density, Positivity::limit);
   Departed left;
   const auto result = download(*density, &left);
   EXPECT_EQ(*std::max_element(result.begin(), result.end()), 0.0);
   EXPECT_NEAR(left.created, 1e-3 * 83 * 43, rounding(1e-12));
   const std::array<double, 1> factor{0.5};
-  backend_->absorb_created(*density, factor);
-  EXPECT_EQ(backend_->departed(*density)[0].created, 0.0);
+  backend_->fields().absorb_created(*density, factor);
+  EXPECT_EQ(backend_->fields().departed(*density)[0].created, 0.0);
 }
 
 TEST_P(Sweeps, WhatClippingCreatedGoesWithTheField) {
   // By columns of an extrapolation and by lines of a sweep: a copy, and a sweep into another field, take both along.
   const auto mesh = one_plane();
   const std::vector<double> negative(mesh.shape().cells(), -1e-3);
-  auto first = backend_->allocate(mesh.shape());
-  auto second = backend_->allocate(mesh.shape());
-  auto error = backend_->allocate(mesh.shape());
-  auto density = backend_->allocate(mesh.shape());
-  auto other = backend_->allocate(mesh.shape());
-  backend_->upload(negative, *first);
-  backend_->upload(negative, *second);
+  auto first = backend_->fields().allocate(mesh.shape());
+  auto second = backend_->fields().allocate(mesh.shape());
+  auto error = backend_->fields().allocate(mesh.shape());
+  auto density = backend_->fields().allocate(mesh.shape());
+  auto other = backend_->fields().allocate(mesh.shape());
+  backend_->fields().upload(negative, *first);
+  backend_->fields().upload(negative, *second);
   const std::array<Field*, 2> levels{first.get(), second.get()};
   const std::array<double, 2> combination{0.0, 1.0};
   const std::array<double, 2> none{0.0, 0.0};
   const std::array<double, 1> scale{0.0};
-  backend_->extrapolate(mesh, levels, combination, none, scale, *error, *density, Positivity::limit);
-  const double created = backend_->departed(*density)[0].created;
+  backend_->sweeps().extrapolate(mesh, levels, combination, none, scale, *error, *density, Positivity::limit);
+  const double created = backend_->fields().departed(*density)[0].created;
   EXPECT_NEAR(created, 1e-3 * 83 * 43, rounding(1e-12));
-  backend_->copy(*density, *other);
-  EXPECT_EQ(backend_->departed(*other)[0].created, created);
-  backend_->fill_zero(*other);
-  EXPECT_EQ(backend_->departed(*other)[0].created, 0.0);
-  const auto plan = backend_->plan_velocity(mesh, law_of(mesh, 0.9, 1.0, 0.0));
-  backend_->velocity(*density, *other, *plan, Positivity::limit);
-  EXPECT_EQ(backend_->departed(*other)[0].created, created);
+  backend_->fields().copy(*density, *other);
+  EXPECT_EQ(backend_->fields().departed(*other)[0].created, created);
+  backend_->fields().fill_zero(*other);
+  EXPECT_EQ(backend_->fields().departed(*other)[0].created, 0.0);
+  const auto plan = backend_->sweeps().plan_velocity(mesh, law_of(mesh, 0.9, 1.0, 0.0));
+  backend_->sweeps().velocity(*density, *other, *plan, Positivity::limit);
+  EXPECT_EQ(backend_->fields().departed(*other)[0].created, created);
   // A copy of a field that nothing was created in forgets what was there before.
-  backend_->copy(*error, *other);
-  EXPECT_EQ(backend_->departed(*other)[0].created, 0.0);
+  backend_->fields().copy(*error, *other);
+  EXPECT_EQ(backend_->fields().departed(*other)[0].created, 0.0);
   // Levels bring theirs along with their coefficients.
-  backend_->upload(negative, *first);
-  backend_->copy(*density, *second);
+  backend_->fields().upload(negative, *first);
+  backend_->fields().copy(*density, *second);
   const std::array<double, 2> half{0.5, 0.5};
-  backend_->extrapolate(mesh, levels, half, none, scale, *error, *other, Positivity::none);
-  EXPECT_NEAR(backend_->departed(*other)[0].created, 0.5 * created, rounding(1e-12));
+  backend_->sweeps().extrapolate(mesh, levels, half, none, scale, *error, *other, Positivity::none);
+  EXPECT_NEAR(backend_->fields().departed(*other)[0].created, 0.5 * created, rounding(1e-12));
 }
 
 TEST_P(Sweeps, PlanesAreDownloadedAlone) {
   const auto mesh = three_planes();
   const auto values = bumpy_density(mesh, 13);
-  auto field = backend_->allocate(mesh.shape());
-  backend_->upload(values, *field);
+  auto field = backend_->fields().allocate(mesh.shape());
+  backend_->fields().upload(values, *field);
   std::vector<double> all(values.size());
-  backend_->download(*field, all);
+  backend_->fields().download(*field, all);
   const std::size_t cells = 37 * 61;
   for (int first = 0; first < 3; ++first) {
     for (int count = 0; count <= 3 - first; ++count) {
       std::vector<double> some(static_cast<std::size_t>(count) * cells);
-      backend_->download_planes(*field, first, count, some);
+      backend_->fields().download_planes(*field, first, count, some);
       const auto begin = all.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(first) * cells);
       EXPECT_TRUE(std::equal(some.begin(), some.end(), begin)) << first << " " << count;
     }
@@ -590,10 +591,10 @@ TEST_P(Sweeps, MomentsAreThoseOfTheSums) {
   const auto mesh = three_planes();
   auto values = bumpy_density(mesh, 14);
   for (std::size_t k = 0; k < values.size(); k += 3) values[k] = -values[k];
-  auto field = backend_->allocate(mesh.shape());
-  backend_->upload(values, *field);
-  const auto lines = backend_->sum_lines(mesh, *field, {});
-  const auto moments = backend_->sum_moments(mesh, *field);
+  auto field = backend_->fields().allocate(mesh.shape());
+  backend_->fields().upload(values, *field);
+  const auto lines = backend_->reductions().sum_lines(mesh, *field, {});
+  const auto moments = backend_->reductions().sum_moments(mesh, *field);
   ASSERT_EQ(moments.size(), 111U);
   for (std::size_t l = 0; l < 111; ++l) {  // bit for bit
     EXPECT_EQ(moments[l].mass, lines[l].mass);
@@ -603,10 +604,10 @@ TEST_P(Sweeps, MomentsAreThoseOfTheSums) {
   std::fill(values.begin(), values.end(), 0.0);
   values[40 * 61 + 10] = 2.0;  // v_10 = −0.3 + 10.5 · 0.7/61
   values[40 * 61 + 20] = -1.0;
-  backend_->upload(values, *field);
+  backend_->fields().upload(values, *field);
   const double a = -0.3 + 10.5 * 0.7 / 61;
   const double b = -0.3 + 20.5 * 0.7 / 61;
-  const LineMoments line = backend_->sum_moments(mesh, *field)[40];
+  const LineMoments line = backend_->reductions().sum_moments(mesh, *field)[40];
   EXPECT_NEAR(line.mass, 1.0, 1e-15);
   EXPECT_NEAR(line.velocity, 2.0 * a - b, 1e-15);
   EXPECT_NEAR(line.velocity_squared, 2.0 * a * a - b * b, 1e-15);
@@ -616,12 +617,12 @@ TEST_P(Sweeps, SumsAreThoseOfTheDensity) {
   const auto mesh = three_planes();
   auto values = bumpy_density(mesh, 10);
   values[5 * 61 + 17] = -0.25;
-  auto field = backend_->allocate(mesh.shape());
-  backend_->upload(values, *field);
+  auto field = backend_->fields().allocate(mesh.shape());
+  backend_->fields().upload(values, *field);
   const std::vector<double> friction{0.5, 1.0, 2.0};
   const std::vector<double> diffusion(111, 0.3);
-  const auto lines = backend_->sum_lines(mesh, *field, {friction, diffusion, 1e-3});
-  const auto columns = backend_->sum_columns(mesh, *field);
+  const auto lines = backend_->reductions().sum_lines(mesh, *field, {friction, diffusion, 1e-3});
+  const auto columns = backend_->reductions().sum_columns(mesh, *field);
   ASSERT_EQ(lines.size(), 111U);
   for (std::size_t l : {0U, 5U, 40U, 110U}) {
     const int p = static_cast<int>(l) / 37;
@@ -655,28 +656,28 @@ TEST_P(Sweeps, SumsAreThoseOfTheDensity) {
   const std::array<double, 1> two{-2.0};
   double norm = 0.0;
   for (std::size_t k = 0; k < 37 * 61; ++k) norm += 2.0 * std::abs(values[k]);
-  EXPECT_NEAR(backend_->combination_norm(one, two)[0], norm, rounding(1e-11));
+  EXPECT_NEAR(backend_->reductions().combination_norm(one, two)[0], norm, rounding(1e-11));
 }
 
 TEST_P(Sweeps, NotANumberIsFoundAndKept) {
   const auto mesh = one_plane();
   auto values = bumpy_density(mesh, 11);
   values[30 * 43 + 7] = std::nan("");
-  auto field = backend_->allocate(mesh.shape());
-  backend_->upload(values, *field);
-  const auto lines = backend_->sum_lines(mesh, *field, {});
+  auto field = backend_->fields().allocate(mesh.shape());
+  backend_->fields().upload(values, *field);
+  const auto lines = backend_->reductions().sum_lines(mesh, *field, {});
   EXPECT_TRUE(std::isnan(lines[30].mass));
   EXPECT_EQ(lines[30].minimum_column, 7.0);
   const std::array<const Field*, 1> one{field.get()};
   const std::array<double, 1> unit{1.0};
-  EXPECT_TRUE(std::isnan(backend_->combination_norm(one, unit)[0]));
-  const auto plan = backend_->plan_velocity(mesh, law_of(mesh, 0.9, 0.5, 0.2));
-  backend_->velocity(*field, *field, *plan, Positivity::limit);  // limiting and clipping must not hide it
-  EXPECT_TRUE(std::isnan(backend_->combination_norm(one, unit)[0]));
+  EXPECT_TRUE(std::isnan(backend_->reductions().combination_norm(one, unit)[0]));
+  const auto plan = backend_->sweeps().plan_velocity(mesh, law_of(mesh, 0.9, 0.5, 0.2));
+  backend_->sweeps().velocity(*field, *field, *plan, Positivity::limit);  // limiting and clipping must not hide it
+  EXPECT_TRUE(std::isnan(backend_->reductions().combination_norm(one, unit)[0]));
   const std::vector<double> duration{0.01};
-  const auto drift = backend_->plan_drift(mesh, duration);
-  backend_->drift(*field, *drift, Positivity::limit);
-  EXPECT_TRUE(std::isnan(backend_->combination_norm(one, unit)[0]));
+  const auto drift = backend_->sweeps().plan_drift(mesh, duration);
+  backend_->sweeps().drift(*field, *drift, Positivity::limit);
+  EXPECT_TRUE(std::isnan(backend_->reductions().combination_norm(one, unit)[0]));
 }
 
 TEST_P(Sweeps, RoughnessByHand) {
@@ -684,16 +685,16 @@ TEST_P(Sweeps, RoughnessByHand) {
   const auto mesh = one_plane();
   std::vector<double> values(mesh.shape().cells(), 0.0);
   values[40 * 43 + 20] = 1.0;
-  auto field = backend_->allocate(mesh.shape());
-  backend_->upload(values, *field);
+  auto field = backend_->fields().allocate(mesh.shape());
+  backend_->fields().upload(values, *field);
   LineShape sum{};
-  for (const LineShape& line : backend_->line_shapes(*field)) {
+  for (const LineShape& line : backend_->reductions().line_shapes(*field)) {
     sum.along_theta += line.along_theta;
     sum.along_velocity += line.along_velocity;
   }
   EXPECT_NEAR(sum.along_theta, 4096.0, 1e-9);
   EXPECT_NEAR(sum.along_velocity, 4096.0, 1e-9);
-  const LineShape line = backend_->line_shapes(*field)[40];  // j = 20 is one cell below the middle of 43
+  const LineShape line = backend_->reductions().line_shapes(*field)[40];  // j = 20 is one cell below the middle of 43
   EXPECT_EQ(line.mass, 1.0);
   EXPECT_EQ(line.first, -1.0);
   EXPECT_EQ(line.second, 1.0);

@@ -105,16 +105,16 @@ class Walls : public testing::DeviceTest {
  protected:
   std::vector<double> drifted(const PhaseMesh& mesh, const std::vector<double>& values, double duration, int times,
                               Positivity positivity, double* departed = nullptr) {
-    const auto field = backend_->allocate(mesh.shape());
-    backend_->upload(values, *field);
+    const auto field = backend_->fields().allocate(mesh.shape());
+    backend_->fields().upload(values, *field);
     const auto plan =
-        backend_->plan_drift(mesh, std::vector<double>(static_cast<std::size_t>(mesh.planes()), duration));
-    for (int k = 0; k < times; ++k) backend_->drift(*field, *plan, positivity);
+        backend_->sweeps().plan_drift(mesh, std::vector<double>(static_cast<std::size_t>(mesh.planes()), duration));
+    for (int k = 0; k < times; ++k) backend_->sweeps().drift(*field, *plan, positivity);
     std::vector<double> result(values.size());
-    backend_->download(*field, result);
+    backend_->fields().download(*field, result);
     if (departed != nullptr) {
       *departed = 0.0;
-      for (const Departed& d : backend_->departed(*field)) *departed += d.total();
+      for (const Departed& d : backend_->fields().departed(*field)) *departed += d.total();
     }
     return result;
   }
@@ -181,11 +181,11 @@ double smooth_error(Backend& backend, int cells) {
   const PhaseMesh mesh = box(cells, 32);
   const auto f = [](double theta) { return 1.0 + 0.5 * std::cos(std::numbers::pi * theta); };
   const double tau = 0.05;
-  const auto field = backend.allocate(mesh.shape());
-  backend.upload(tabulated(mesh, [&](double theta, double) { return f(theta); }), *field);
-  backend.drift(*field, *backend.plan_drift(mesh, std::vector<double>{tau}), Positivity::limit);
+  const auto field = backend.fields().allocate(mesh.shape());
+  backend.fields().upload(tabulated(mesh, [&](double theta, double) { return f(theta); }), *field);
+  backend.sweeps().drift(*field, *backend.sweeps().plan_drift(mesh, std::vector<double>{tau}), Positivity::limit);
   std::vector<double> result(mesh.shape().cells());
-  backend.download(*field, result);
+  backend.fields().download(*field, result);
   const auto exact = tabulated(mesh, [&](double theta, double v) { return f(theta - tau * v); });
   double sum = 0.0;
   for (std::size_t k = 0; k < result.size(); ++k) sum += std::abs(result[k] - exact[k]);
@@ -208,33 +208,33 @@ TEST_P(Walls, LongDriftsAreDoneInParts) {
   for (double& v : values) v += 0.1;
   EXPECT_FIELDS_NEAR(drifted(mesh, values, 1.0, 1, Positivity::limit),
                      drifted(mesh, values, 0.125, 8, Positivity::limit), rounding(1e-14));
-  EXPECT_THROW(static_cast<void>(backend_->plan_drift(mesh, std::vector<double>{30.0})), Error);
-  EXPECT_THROW(static_cast<void>(backend_->plan_drift(mesh, std::vector<double>{-0.1})), Error);
+  EXPECT_THROW(static_cast<void>(backend_->sweeps().plan_drift(mesh, std::vector<double>{30.0})), Error);
+  EXPECT_THROW(static_cast<void>(backend_->sweeps().plan_drift(mesh, std::vector<double>{-0.1})), Error);
 }
 
 TEST_P(Walls, LongDriftsInASequenceAreTheSameEachTime) {
   // Drifts in parts change places with their target, which no graph of a GPU may hold: such sequences go one by one.
   const PhaseMesh mesh = box(64, 32);
   const auto values = bumpy_density(mesh, 7);
-  const auto drift = backend_->plan_drift(mesh, std::vector<double>{1.0});
+  const auto drift = backend_->sweeps().plan_drift(mesh, std::vector<double>{1.0});
   const std::vector<double> friction{0.3}, force(64, -1.0), diffusion(64, 0.15);
   Tables tables;
   tables.friction = friction;
   tables.force = force;
   tables.diffusion = diffusion;
-  const auto velocity = backend_->plan_velocity(mesh, tables.velocity_law(0.5));
-  const auto direct = backend_->allocate(mesh.shape());
-  const auto replayed = backend_->allocate(mesh.shape());
-  backend_->upload(values, *direct);
-  backend_->upload(values, *replayed);
-  const auto sequence =
-      backend_->make_sequence([&] { backend_->drift_velocity(*replayed, *drift, *velocity, Positivity::limit); });
+  const auto velocity = backend_->sweeps().plan_velocity(mesh, tables.velocity_law(0.5));
+  const auto direct = backend_->fields().allocate(mesh.shape());
+  const auto replayed = backend_->fields().allocate(mesh.shape());
+  backend_->fields().upload(values, *direct);
+  backend_->fields().upload(values, *replayed);
+  const auto sequence = backend_->sweeps().make_sequence(
+      [&] { backend_->sweeps().drift_velocity(*replayed, *drift, *velocity, Positivity::limit); });
   std::vector<double> expected(values.size()), found(values.size());
   for (int times = 0; times < 3; ++times) {
-    backend_->drift_velocity(*direct, *drift, *velocity, Positivity::limit);
-    backend_->replay(*sequence);
-    backend_->download(*direct, expected);
-    backend_->download(*replayed, found);
+    backend_->sweeps().drift_velocity(*direct, *drift, *velocity, Positivity::limit);
+    backend_->sweeps().replay(*sequence);
+    backend_->fields().download(*direct, expected);
+    backend_->fields().download(*replayed, found);
     EXPECT_EQ(found, expected) << times;
   }
 }
@@ -275,9 +275,9 @@ TEST_P(Walls, NotANumberStays) {
 TEST_P(Walls, SumsAlongThetaHaveTheWeights) {
   const PhaseMesh mesh = box(40, 24);
   const auto values = bumpy_density(mesh, 9);
-  const auto field = backend_->allocate(mesh.shape());
-  backend_->upload(values, *field);
-  const auto sums = backend_->sum_columns(mesh, *field);
+  const auto field = backend_->fields().allocate(mesh.shape());
+  backend_->fields().upload(values, *field);
+  const auto sums = backend_->reductions().sum_columns(mesh, *field);
   const auto weights = theta_weights(mesh);
   for (std::size_t j = 0; j < 24; ++j) {
     double expected = 0.0;
@@ -312,16 +312,17 @@ TEST_P(Walls, TheMatrixIsTheGenerator) {
       const PhaseMesh mesh = box(cells, 23, walls);
       const auto force = b.force(mesh);
       const auto diffusion = b.diffusion(mesh);
-      const auto from = backend_->allocate(mesh.shape());
-      const auto applied = backend_->allocate(mesh.shape());
-      const auto multiplied = backend_->allocate(mesh.shape());
-      backend_->upload(bumpy_density(mesh, 10), *from);
-      backend_->apply_generator(*backend_->plan_generator(mesh, {friction, force, diffusion}), *from, *applied);
+      const auto from = backend_->fields().allocate(mesh.shape());
+      const auto applied = backend_->fields().allocate(mesh.shape());
+      const auto multiplied = backend_->fields().allocate(mesh.shape());
+      backend_->fields().upload(bumpy_density(mesh, 10), *from);
+      backend_->generators().apply_generator(*backend_->generators().plan_generator(mesh, {friction, force, diffusion}),
+                                             *from, *applied);
       const SparseMatrix matrix = assemble_generator(mesh.plane(0), walls, b.friction, force, diffusion);
-      backend_->multiply(*backend_->plan_matrix(matrix), *from, *multiplied);
+      backend_->generators().multiply(*backend_->generators().plan_matrix(matrix), *from, *multiplied);
       std::vector<double> one(mesh.shape().cells()), other(mesh.shape().cells());
-      backend_->download(*applied, one);
-      backend_->download(*multiplied, other);
+      backend_->fields().download(*applied, one);
+      backend_->fields().download(*multiplied, other);
       const double scale = std::abs(*std::max_element(one.begin(), one.end()));
       EXPECT_FIELDS_NEAR(one, other, 1e-12 * scale);
       // Weighted columns add up to 0 where nothing leaves.
@@ -348,13 +349,13 @@ TEST_P(Walls, TheGeneratorKnowsTheBarometer) {
   const std::vector<double> friction{b.friction};
   const auto residual = [&](int cells) {
     const PhaseMesh mesh(std::vector<PhasePlane>{{{0.0, 6.0, cells}, {-5.0, 5.0, 2 * cells}}}, pressed_walls());
-    const auto from = backend_->allocate(mesh.shape());
-    const auto to = backend_->allocate(mesh.shape());
-    backend_->upload(b.density(mesh), *from);
-    backend_->apply_generator(*backend_->plan_generator(mesh, {friction, b.force(mesh), b.diffusion(mesh)}), *from,
-                              *to);
+    const auto from = backend_->fields().allocate(mesh.shape());
+    const auto to = backend_->fields().allocate(mesh.shape());
+    backend_->fields().upload(b.density(mesh), *from);
+    backend_->generators().apply_generator(
+        *backend_->generators().plan_generator(mesh, {friction, b.force(mesh), b.diffusion(mesh)}), *from, *to);
     std::vector<double> change(mesh.shape().cells());
-    backend_->download(*to, change);
+    backend_->fields().download(*to, change);
     double sum = 0.0;
     for (const double v : change) sum += std::abs(v) * mesh.plane(0).cell_area();
     return sum;

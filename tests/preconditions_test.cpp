@@ -31,16 +31,16 @@ class Preconditions : public testing::DeviceTest {
     other_ = made(mesh_);
     narrow_ = made(narrow_mesh_);
     stranger_ = testing::make_device(GetParam());
-    foreign_ = stranger_->allocate(mesh_.shape());
-    velocity_ = backend_->plan_velocity(mesh_, law_of(mesh_));
-    drift_ = backend_->plan_drift(mesh_, duration_);
-    narrow_velocity_ = backend_->plan_velocity(narrow_mesh_, law_of(narrow_mesh_));
-    narrow_drift_ = backend_->plan_drift(narrow_mesh_, duration_);
+    foreign_ = stranger_->fields().allocate(mesh_.shape());
+    velocity_ = backend_->sweeps().plan_velocity(mesh_, law_of(mesh_));
+    drift_ = backend_->sweeps().plan_drift(mesh_, duration_);
+    narrow_velocity_ = backend_->sweeps().plan_velocity(narrow_mesh_, law_of(narrow_mesh_));
+    narrow_drift_ = backend_->sweeps().plan_drift(narrow_mesh_, duration_);
   }
 
   std::unique_ptr<Field> made(const PhaseMesh& mesh) const {
-    auto field = backend_->allocate(mesh.shape());
-    backend_->upload(bumpy_density(mesh, 1), *field);
+    auto field = backend_->fields().allocate(mesh.shape());
+    backend_->fields().upload(bumpy_density(mesh, 1), *field);
     return field;
   }
 
@@ -60,7 +60,7 @@ class Preconditions : public testing::DeviceTest {
 
   std::vector<double> values_of(const Field& field) const {
     std::vector<double> values(field.shape().cells());
-    backend_->download(field, values);
+    backend_->fields().download(field, values);
     return values;
   }
 
@@ -81,38 +81,38 @@ class Preconditions : public testing::DeviceTest {
 TEST_P(Preconditions, Transfers) {
   std::vector<double> values(mesh_.shape().cells());
   const std::span<double> all(values);
-  expect_refused(length, [&] { backend_->upload(all.first(values.size() - 1), *field_); });
-  expect_refused(length, [&] { backend_->download(*field_, all.first(values.size() - 1)); });
-  expect_refused(length, [&] { backend_->download(*narrow_, all); });
+  expect_refused(length, [&] { backend_->fields().upload(all.first(values.size() - 1), *field_); });
+  expect_refused(length, [&] { backend_->fields().download(*field_, all.first(values.size() - 1)); });
+  expect_refused(length, [&] { backend_->fields().download(*narrow_, all); });
   const std::size_t plane = values.size() / 2;
-  EXPECT_NO_THROW(backend_->download_planes(*field_, 1, 1, all.first(plane)));
-  expect_refused(length, [&] { backend_->download_planes(*field_, 0, 1, all); });
-  expect_refused("no such planes", [&] { backend_->download_planes(*field_, 2, 1, all.first(plane)); });
-  expect_refused("no such planes", [&] { backend_->download_planes(*field_, -1, 1, all.first(plane)); });
+  EXPECT_NO_THROW(backend_->fields().download_planes(*field_, 1, 1, all.first(plane)));
+  expect_refused(length, [&] { backend_->fields().download_planes(*field_, 0, 1, all); });
+  expect_refused("no such planes", [&] { backend_->fields().download_planes(*field_, 2, 1, all.first(plane)); });
+  expect_refused("no such planes", [&] { backend_->fields().download_planes(*field_, -1, 1, all.first(plane)); });
   expect_refused("no such planes",
-                 [&] { backend_->download_planes(*field_, 1, std::numeric_limits<int>::max(), all); });
-  expect_refused(shapes, [&] { backend_->copy(*narrow_, *field_); });
-  expect_refused(shapes, [&] { backend_->copy(*field_, *narrow_); });
-  expect_refused("does not fit", [&] { backend_->restore_departed(all.first(7), *field_); });
-  expect_refused("a field needs cells", [&] { static_cast<void>(backend_->allocate({1, 0, 20})); });
+                 [&] { backend_->fields().download_planes(*field_, 1, std::numeric_limits<int>::max(), all); });
+  expect_refused(shapes, [&] { backend_->fields().copy(*narrow_, *field_); });
+  expect_refused(shapes, [&] { backend_->fields().copy(*field_, *narrow_); });
+  expect_refused("does not fit", [&] { backend_->fields().restore_departed(all.first(7), *field_); });
+  expect_refused("a field needs cells", [&] { static_cast<void>(backend_->fields().allocate({1, 0, 20})); });
 }
 
 TEST_P(Preconditions, Sweeps) {
   const Positivity limit = Positivity::limit;
-  expect_refused(plans, [&] { backend_->drift(*field_, *narrow_drift_, limit); });
-  expect_refused(plans, [&] { backend_->velocity(*field_, *field_, *narrow_velocity_, limit); });
-  expect_refused(plans, [&] { backend_->drift_velocity(*field_, *narrow_drift_, *velocity_, limit); });
-  expect_refused(plans, [&] { backend_->drift_velocity(*field_, *drift_, *narrow_velocity_, limit); });
-  expect_refused(shapes, [&] { backend_->velocity(*narrow_, *field_, *velocity_, limit); });
-  EXPECT_NO_THROW(backend_->velocity(*field_, *other_, *velocity_, limit));
+  expect_refused(plans, [&] { backend_->sweeps().drift(*field_, *narrow_drift_, limit); });
+  expect_refused(plans, [&] { backend_->sweeps().velocity(*field_, *field_, *narrow_velocity_, limit); });
+  expect_refused(plans, [&] { backend_->sweeps().drift_velocity(*field_, *narrow_drift_, *velocity_, limit); });
+  expect_refused(plans, [&] { backend_->sweeps().drift_velocity(*field_, *drift_, *narrow_velocity_, limit); });
+  expect_refused(shapes, [&] { backend_->sweeps().velocity(*narrow_, *field_, *velocity_, limit); });
+  EXPECT_NO_THROW(backend_->sweeps().velocity(*field_, *other_, *velocity_, limit));
   const std::vector<double> one{0.1};
-  expect_refused(length, [&] { static_cast<void>(backend_->plan_drift(mesh_, one)); });
+  expect_refused(length, [&] { static_cast<void>(backend_->sweeps().plan_drift(mesh_, one)); });
   for (const auto member : {&VelocityLaw::contraction, &VelocityLaw::kick, &VelocityLaw::variance}) {
     VelocityLaw law = law_of(mesh_);
     (law.*member).pop_back();
-    expect_refused(length, [&] { static_cast<void>(backend_->plan_velocity(mesh_, law)); });
+    expect_refused(length, [&] { static_cast<void>(backend_->sweeps().plan_velocity(mesh_, law)); });
   }
-  expect_refused("needs operations", [&] { static_cast<void>(backend_->make_sequence({})); });
+  expect_refused("needs operations", [&] { static_cast<void>(backend_->sweeps().make_sequence({})); });
 }
 
 TEST_P(Preconditions, Combinations) {
@@ -121,7 +121,8 @@ TEST_P(Preconditions, Combinations) {
   const std::vector<double> seven(7, 1.0);
   const std::span<const double> numbers(seven);
   const auto norm = [&](std::size_t count, std::size_t coefficients) {
-    static_cast<void>(backend_->combination_norm(std::span(levels).first(count), numbers.first(coefficients)));
+    static_cast<void>(
+        backend_->reductions().combination_norm(std::span(levels).first(count), numbers.first(coefficients)));
   };
   EXPECT_NO_THROW(norm(6, 6));
   expect_refused("from one to six levels", [&] { norm(7, 7); });
@@ -133,8 +134,8 @@ TEST_P(Preconditions, Combinations) {
   const auto error = made(mesh_);
   const auto extrapolate = [&](std::size_t count, std::size_t a, std::size_t d, std::size_t scale, Field& to,
                                Field& difference) {
-    backend_->extrapolate(mesh_, std::span(written).first(count), numbers.first(a), numbers.first(d),
-                          numbers.first(scale), difference, to, Positivity::limit);
+    backend_->sweeps().extrapolate(mesh_, std::span(written).first(count), numbers.first(a), numbers.first(d),
+                                   numbers.first(scale), difference, to, Positivity::limit);
   };
   expect_refused("from one to six levels", [&] { extrapolate(7, 7, 7, 2, *field_, *error); });
   expect_refused("from one to six levels", [&] { extrapolate(0, 0, 0, 2, *field_, *error); });
@@ -150,9 +151,9 @@ TEST_P(Preconditions, Combinations) {
 TEST_P(Preconditions, Sums) {
   const std::vector<double> two(2, 1.0);
   const std::vector<double> lines(40, 1.0);
-  expect_refused(length, [&] { backend_->absorb_created(*field_, std::span(two).first(1)); });
+  expect_refused(length, [&] { backend_->fields().absorb_created(*field_, std::span(two).first(1)); });
   const auto sum = [&](const PhaseMesh& mesh, std::span<const double> friction, std::span<const double> diffusion) {
-    static_cast<void>(backend_->sum_lines(mesh, *field_, {friction, diffusion, 0.0}));
+    static_cast<void>(backend_->reductions().sum_lines(mesh, *field_, {friction, diffusion, 0.0}));
   };
   EXPECT_NO_THROW(sum(mesh_, two, lines));
   EXPECT_NO_THROW(sum(mesh_, {}, {}));
@@ -160,7 +161,7 @@ TEST_P(Preconditions, Sums) {
   expect_refused(length, [&] { sum(mesh_, std::span(two).first(1), lines); });
   expect_refused(length, [&] { sum(mesh_, {}, lines); });
   expect_refused(length, [&] { sum(mesh_, two, std::span(lines).first(39)); });
-  expect_refused(shapes, [&] { static_cast<void>(backend_->sum_moments(narrow_mesh_, *field_)); });
+  expect_refused(shapes, [&] { static_cast<void>(backend_->reductions().sum_moments(narrow_mesh_, *field_)); });
 }
 
 TEST_P(Preconditions, Generators) {
@@ -168,18 +169,18 @@ TEST_P(Preconditions, Generators) {
   const std::vector<double> lines(40, 1.0);
   const auto plan = [&](std::span<const double> friction, std::span<const double> force,
                         std::span<const double> diffusion) {
-    return backend_->plan_generator(mesh_, {friction, force, diffusion});
+    return backend_->generators().plan_generator(mesh_, {friction, force, diffusion});
   };
   expect_refused(length, [&] { static_cast<void>(plan(lines, lines, lines)); });
   expect_refused(length, [&] { static_cast<void>(plan(two, two, lines)); });
   expect_refused(length, [&] { static_cast<void>(plan(two, lines, {})); });
   const auto generator = plan(two, lines, lines);
-  EXPECT_NO_THROW(backend_->apply_generator(*generator, *field_, *other_));
-  expect_refused("where it reads", [&] { backend_->apply_generator(*generator, *field_, *field_); });
-  expect_refused(shapes, [&] { backend_->apply_generator(*generator, *field_, *narrow_); });
+  EXPECT_NO_THROW(backend_->generators().apply_generator(*generator, *field_, *other_));
+  expect_refused("where it reads", [&] { backend_->generators().apply_generator(*generator, *field_, *field_); });
+  expect_refused(shapes, [&] { backend_->generators().apply_generator(*generator, *field_, *narrow_); });
   const auto narrow = made(narrow_mesh_);
-  expect_refused(plans, [&] { backend_->apply_generator(*generator, *narrow_, *narrow); });
-  expect_refused(plans, [&] { static_cast<void>(backend_->cell_currents(*generator, *narrow_)); });
+  expect_refused(plans, [&] { backend_->generators().apply_generator(*generator, *narrow_, *narrow); });
+  expect_refused(plans, [&] { static_cast<void>(backend_->generators().cell_currents(*generator, *narrow_)); });
 }
 
 TEST_P(Preconditions, Matrices) {
@@ -189,63 +190,66 @@ TEST_P(Preconditions, Matrices) {
   identity.value.assign(960, 1.0);
   SparseMatrix broken = identity;
   broken.value.pop_back();
-  expect_refused(length, [&] { static_cast<void>(backend_->plan_matrix(broken)); });
-  expect_refused("the end of its last row", [&] { static_cast<void>(backend_->plan_matrix({})); });
-  const auto plan = backend_->plan_matrix(identity);
-  EXPECT_NO_THROW(backend_->multiply(*plan, *field_, *other_));
-  expect_refused("fields of as many cells", [&] { backend_->multiply(*plan, *field_, *narrow_); });
-  expect_refused("fields of as many cells", [&] { backend_->multiply(*plan, *narrow_, *field_); });
-  expect_refused("where it reads", [&] { backend_->multiply(*plan, *field_, *field_); });
+  expect_refused(length, [&] { static_cast<void>(backend_->generators().plan_matrix(broken)); });
+  expect_refused("the end of its last row", [&] { static_cast<void>(backend_->generators().plan_matrix({})); });
+  const auto plan = backend_->generators().plan_matrix(identity);
+  EXPECT_NO_THROW(backend_->generators().multiply(*plan, *field_, *other_));
+  expect_refused("fields of as many cells", [&] { backend_->generators().multiply(*plan, *field_, *narrow_); });
+  expect_refused("fields of as many cells", [&] { backend_->generators().multiply(*plan, *narrow_, *field_); });
+  expect_refused("where it reads", [&] { backend_->generators().multiply(*plan, *field_, *field_); });
 }
 
 TEST_P(Preconditions, Particles) {
-  const auto ensemble = backend_->allocate_ensemble(600);
+  const auto ensemble = backend_->particles().allocate_ensemble(600);
   const PhasePlane& plane = mesh_.plane(0);
-  backend_->sample_gaussian(*ensemble, {1, 0, 0, 600}, {});
-  expect_refused("to its capacity", [&] { backend_->sample_gaussian(*ensemble, {1, 0, 0, 1025}, {}); });
+  backend_->particles().sample_gaussian(*ensemble, {1, 0, 0, 600}, {});
+  expect_refused("to its capacity", [&] { backend_->particles().sample_gaussian(*ensemble, {1, 0, 0, 1025}, {}); });
   const GridStart start{std::vector<double>(480, 1.0), std::vector<double>(480, 0.0), std::vector<double>(480, 0.0)};
-  EXPECT_NO_THROW(backend_->sample_grid(*ensemble, {1, 0, 0, 600}, plane, start));
+  EXPECT_NO_THROW(backend_->particles().sample_grid(*ensemble, {1, 0, 0, 600}, plane, start));
   for (const auto member : {&GridStart::cumulative, &GridStart::slope_theta, &GridStart::slope_velocity}) {
     GridStart shorter = start;
     (shorter.*member).pop_back();
-    expect_refused(length, [&] { backend_->sample_grid(*ensemble, {1, 0, 0, 600}, plane, shorter); });
+    expect_refused(length, [&] { backend_->particles().sample_grid(*ensemble, {1, 0, 0, 600}, plane, shorter); });
   }
   std::vector<std::uint64_t> counts(480);
-  expect_refused(length, [&] { backend_->count_particles(*ensemble, plane, counts); });
+  expect_refused(length, [&] { backend_->particles().count_particles(*ensemble, plane, counts); });
   std::vector<double> values(600);
-  expect_refused(length, [&] { backend_->download_particles(*ensemble, std::span(values).first(599), values); });
-  expect_refused(length, [&] { backend_->download_particles(*ensemble, values, std::span(values).first(599)); });
+  expect_refused(length,
+                 [&] { backend_->particles().download_particles(*ensemble, std::span(values).first(599), values); });
+  expect_refused(length,
+                 [&] { backend_->particles().download_particles(*ensemble, values, std::span(values).first(599)); });
   ParticleTable table = make_particle_table(-1.0, 1.0, std::vector<double>(5, 0.0), std::vector<double>(5, 1.0));
   table.coefficients.pop_back();
   expect_refused(length, [&] {
-    static_cast<void>(backend_->plan_particles(splitting_law(1.0, 0.1), table, plane.theta, ThetaBoundary::open));
+    static_cast<void>(
+        backend_->particles().plan_particles(splitting_law(1.0, 0.1), table, plane.theta, ThetaBoundary::open));
   });
 }
 
 TEST_P(Preconditions, WhatAnotherBackendHasMade) {
   const Positivity limit = Positivity::limit;
   std::vector<double> values(mesh_.shape().cells());
-  expect_refused(makers, [&] { backend_->upload(values, *foreign_); });
-  expect_refused(makers, [&] { backend_->download(*foreign_, values); });
-  expect_refused(makers, [&] { backend_->copy(*foreign_, *field_); });
-  expect_refused(makers, [&] { backend_->copy(*field_, *foreign_); });
-  expect_refused(makers, [&] { backend_->fill_zero(*foreign_); });
-  expect_refused(makers, [&] { backend_->drift(*foreign_, *drift_, limit); });
-  expect_refused(makers, [&] { backend_->velocity(*foreign_, *field_, *velocity_, limit); });
-  expect_refused(makers, [&] { static_cast<void>(backend_->departed_parts(*foreign_)); });
-  expect_refused(makers, [&] { static_cast<void>(backend_->sum_columns(mesh_, *foreign_)); });
-  expect_refused(makers, [&] { static_cast<void>(backend_->line_shapes(*foreign_)); });
+  expect_refused(makers, [&] { backend_->fields().upload(values, *foreign_); });
+  expect_refused(makers, [&] { backend_->fields().download(*foreign_, values); });
+  expect_refused(makers, [&] { backend_->fields().copy(*foreign_, *field_); });
+  expect_refused(makers, [&] { backend_->fields().copy(*field_, *foreign_); });
+  expect_refused(makers, [&] { backend_->fields().fill_zero(*foreign_); });
+  expect_refused(makers, [&] { backend_->sweeps().drift(*foreign_, *drift_, limit); });
+  expect_refused(makers, [&] { backend_->sweeps().velocity(*foreign_, *field_, *velocity_, limit); });
+  expect_refused(makers, [&] { static_cast<void>(backend_->fields().departed_parts(*foreign_)); });
+  expect_refused(makers, [&] { static_cast<void>(backend_->reductions().sum_columns(mesh_, *foreign_)); });
+  expect_refused(makers, [&] { static_cast<void>(backend_->reductions().line_shapes(*foreign_)); });
   const std::array<const Field*, 1> one{foreign_.get()};
   const std::array<double, 1> unit{1.0};
-  expect_refused(makers, [&] { static_cast<void>(backend_->combination_norm(one, unit)); });
-  const auto drift = stranger_->plan_drift(mesh_, duration_);
-  const auto velocity = stranger_->plan_velocity(mesh_, law_of(mesh_));
-  expect_refused(makers, [&] { backend_->drift(*field_, *drift, limit); });
-  expect_refused(makers, [&] { backend_->velocity(*field_, *field_, *velocity, limit); });
-  const auto sequence = stranger_->make_sequence([] {});
-  expect_refused(makers, [&] { backend_->replay(*sequence); });
-  const auto ensemble = stranger_->allocate_ensemble(10);
-  expect_refused(makers, [&] { backend_->sample_gaussian(*ensemble, {1, 0, 0, 10}, {}); });
+  expect_refused(makers, [&] { static_cast<void>(backend_->reductions().combination_norm(one, unit)); });
+  const auto drift = stranger_->sweeps().plan_drift(mesh_, duration_);
+  const auto velocity = stranger_->sweeps().plan_velocity(mesh_, law_of(mesh_));
+  expect_refused(makers, [&] { backend_->sweeps().drift(*field_, *drift, limit); });
+  expect_refused(makers, [&] { backend_->sweeps().velocity(*field_, *field_, *velocity, limit); });
+  const auto sequence = stranger_->sweeps().make_sequence([] {});
+  expect_refused(makers, [&] { backend_->sweeps().replay(*sequence); });
+  const auto ensemble = stranger_->particles().allocate_ensemble(10);
+  expect_refused(makers, [&] { backend_->particles().sample_gaussian(*ensemble, {1, 0, 0, 10}, {}); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, Preconditions, ::testing::Values("host", "emulated", "cuda"),

@@ -206,21 +206,21 @@ class ResumeOnDevice : public testing::DeviceTest {};
 
 TEST_P(ResumeOnDevice, DepartedMassComesBackBitByBit) {
   const PhaseMesh mesh({{{-1.0, 1.0, 80}, {-1.0, 1.5, 32}}, {{0.0, 1.0, 80}, {-2.0, 2.0, 32}}});
-  const auto field = backend_->allocate(mesh.shape());
-  backend_->upload(testing::bumpy_density(mesh, 5), *field);
+  const auto field = backend_->fields().allocate(mesh.shape());
+  backend_->fields().upload(testing::bumpy_density(mesh, 5), *field);
   const std::vector<double> durations{0.8, 0.3};
-  const auto drift = backend_->plan_drift(mesh, durations);
-  backend_->drift(*field, *drift, Positivity::limit);
-  const auto parts = backend_->departed_parts(*field);
+  const auto drift = backend_->sweeps().plan_drift(mesh, durations);
+  backend_->sweeps().drift(*field, *drift, Positivity::limit);
+  const auto parts = backend_->fields().departed_parts(*field);
   std::vector<double> cells(mesh.shape().cells());
-  backend_->download(*field, cells);
-  const auto other = backend_->allocate(mesh.shape());
-  backend_->upload(cells, *other);
-  backend_->restore_departed(parts, *other);
-  EXPECT_TRUE(same_bits(backend_->departed_parts(*other), parts));
-  EXPECT_GT(backend_->departed(*field)[0].total(), 0.0);
-  EXPECT_EQ(backend_->departed(*field)[1].total(), backend_->departed(*other)[1].total());
-  EXPECT_THROW(backend_->restore_departed(std::vector<double>(7), *other), Error);
+  backend_->fields().download(*field, cells);
+  const auto other = backend_->fields().allocate(mesh.shape());
+  backend_->fields().upload(cells, *other);
+  backend_->fields().restore_departed(parts, *other);
+  EXPECT_TRUE(same_bits(backend_->fields().departed_parts(*other), parts));
+  EXPECT_GT(backend_->fields().departed(*field)[0].total(), 0.0);
+  EXPECT_EQ(backend_->fields().departed(*field)[1].total(), backend_->fields().departed(*other)[1].total());
+  EXPECT_THROW(backend_->fields().restore_departed(std::vector<double>(7), *other), Error);
 }
 
 /// On a GPU all planes of a batch go together.

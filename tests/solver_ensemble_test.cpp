@@ -46,7 +46,7 @@ class Case {
     integrator.start(initial_density(spec, model(), mesh(), p_));
     integrator.advance(spec.evolve->until, [](double) {});
     std::vector<double> values(integrator.density().shape().cells());
-    backend_->download(integrator.density(), values);
+    backend_->fields().download(integrator.density(), values);
     return values;
   }
   std::vector<double> density() const {
@@ -241,12 +241,12 @@ TEST(Ensemble, StartFromAGriddedDensity) {
   const PhaseMesh mesh = make_mesh(spec, model);
   const auto density = initial_density(spec, model, mesh, 0);
   const auto compared = [&](const ParticleStart& start) {
-    auto ensemble = backend->allocate_ensemble(4'000'000);
-    backend->sample_grid(*ensemble, {3, 0, 0, 4'000'000}, mesh.plane(0), *start.grid);
+    auto ensemble = backend->particles().allocate_ensemble(4'000'000);
+    backend->particles().sample_grid(*ensemble, {3, 0, 0, 4'000'000}, mesh.plane(0), *start.grid);
     ParticleSample sample;
     sample.counts.assign(density.size() + 1, 0);
-    backend->count_particles(*ensemble, mesh.plane(0), sample.counts);
-    sample.moments = particle_moments(backend->sum_particles(*ensemble, 0.0, 0.0), 0.0, 0.0, 4e6);
+    backend->particles().count_particles(*ensemble, mesh.plane(0), sample.counts);
+    sample.moments = particle_moments(backend->particles().sum_particles(*ensemble, 0.0, 0.0), 0.0, 0.0, 4e6);
     return compare(mesh.plane(0), ThetaBoundary::open, density, sample);
   };
   const SampleComparison right = compared(particle_start(mesh.plane(0), ThetaBoundary::open, density));

@@ -672,7 +672,7 @@ TEST(Simulation, ADensityIsDownloadedAlone) {
   for (int p = 0; p < 3; ++p) {
     const std::size_t before = backend.downloaded();
     const auto density = simulation.density(p);
-    EXPECT_EQ(backend.downloaded() - before, 32U * 40U);
+    EXPECT_EQ(backend.downloaded() - before, 32U * 40U * sizeof(double));
     EXPECT_EQ(density, initial_density(spec, model, simulation.mesh(), p));
   }
 }

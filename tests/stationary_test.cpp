@@ -123,14 +123,14 @@ TEST(Stationary, DivergenceOfTheDirectSolutionVanishes) {
   const Solved s = solve(state_dependent, 96, "method = \"direct\"\n");
   const auto backend = make_host_backend();
   const Tables& t = s.simulation->tables();
-  const auto plan = backend->plan_generator(s.mesh(), {t.friction, t.force, t.diffusion});
-  const auto from = backend->allocate(s.mesh().shape());
-  const auto to = backend->allocate(s.mesh().shape());
-  backend->upload(s.state.density, *from);
-  backend->apply_generator(*plan, *from, *to);
+  const auto plan = backend->generators().plan_generator(s.mesh(), {t.friction, t.force, t.diffusion});
+  const auto from = backend->fields().allocate(s.mesh().shape());
+  const auto to = backend->fields().allocate(s.mesh().shape());
+  backend->fields().upload(s.state.density, *from);
+  backend->generators().apply_generator(*plan, *from, *to);
   std::vector<double> divergence(s.mesh().shape().cells());
-  backend->download(*to, divergence);
-  const auto currents = backend->cell_currents(*plan, *from);
+  backend->fields().download(*to, divergence);
+  const auto currents = backend->generators().cell_currents(*plan, *from);
   double left = 0.0;
   double scale = 0.0;
   for (std::size_t k = 0; k < divergence.size(); ++k) {

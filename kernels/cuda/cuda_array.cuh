@@ -30,15 +30,17 @@ class CudaArray {
   CudaArray& operator=(const CudaArray&) = delete;
   ~CudaArray() { cudaFree(data_); }
 
-  /// Contents are lost when it grows.
-  void resize(std::size_t count) {
-    if (count > capacity_) {
+  /// Contents are lost when it grows; true then.
+  bool resize(std::size_t count) {
+    const bool grows = count > capacity_;
+    if (grows) {
       cudaFree(std::exchange(data_, nullptr));
       capacity_ = 0;
       data_ = static_cast<T*>(allocate_cuda_memory(count * sizeof(T)));
       capacity_ = count;
     }
     size_ = count;
+    return grows;
   }
   T* data() const { return data_; }
   std::size_t size() const { return size_; }

@@ -1,15 +1,15 @@
 #include "kernels/cuda/cuda_module.hpp"
 
 #include "kernels/cuda/cuda_launcher.cuh"
-#include "kernels/operations/backend_ops.hpp"
+#include "kernels/operations/backend_of.hpp"
 
 namespace underdamp {
 namespace {
 
 Backend* make_backend_on(int device, Precision precision) {
   if (precision == Precision::float32)
-    return new BackendOps<CudaLauncher<float>>(std::make_unique<CudaLauncher<float>>(device));
-  return new BackendOps<CudaLauncher<double>>(std::make_unique<CudaLauncher<double>>(device));
+    return new BackendOf<CudaLauncher<float>>(std::make_unique<CudaLauncher<float>>(device));
+  return new BackendOf<CudaLauncher<double>>(std::make_unique<CudaLauncher<double>>(device));
 }
 
 /// Null if the device cannot be used, with the reason.

@@ -1,11 +1,15 @@
 #pragma once
 #include <cuda_runtime.h>
+#include <nvtx3/nvToolsExt.h>
 
 #include <algorithm>
 #include <functional>
 #include <string>
 #include <utility>
 
+#include "kernels/bodies/column_source.hpp"
+#include "kernels/bodies/csr_product.hpp"
+#include "kernels/bodies/extrapolation.hpp"
 #include "kernels/cuda/cuda_array.cuh"
 #include "kernels/cuda/cuda_barrier.cuh"
 #include "kernels/cuda/cuda_bundle.cuh"
@@ -15,7 +19,7 @@
 #include "kernels/cuda/cuda_matrix.cuh"
 #include "kernels/cuda/launch_plan.hpp"
 #include "kernels/cuda/recording.hpp"
-#include "kernels/operations/backend_ops.hpp"
+#include "kernels/operations/device_context.hpp"
 
 namespace underdamp {
 
@@ -121,6 +125,15 @@ class CudaLauncher {
     target_.require_no_recording();
     begin();
   }
+  /// What an operation is called in a profiler.
+  class Range {
+   public:
+    explicit Range(const char* name) { nvtxRangePushA(name); }
+    ~Range() { nvtxRangePop(); }
+    Range(const Range&) = delete;
+    Range& operator=(const Range&) = delete;
+  };
+  void synchronize_each(bool each) { synchronizes_each_ = each; }
   void synchronize() const { check(cudaStreamSynchronize(stream_), "the GPU reports a failure"); }
 
   template <class Element>
@@ -149,6 +162,7 @@ class CudaLauncher {
 
   using Recording = underdamp::Recording<CudaGraph>;
   void replay(Recording& recording, const std::function<void()>& operations) {
+    if (synchronizes_each_) return operations();  // the kernels of a graph could not be told apart
     recording.replay(*this, target_, operations);
   }
   void launch(const CudaGraph& graph) const { check(cudaGraphLaunch(graph.get(), stream_), "launch of a graph"); }
@@ -189,7 +203,7 @@ class CudaLauncher {
   template <class Body>
   void for_each_line(const char* name, long lines, const Body& body) const {
     run_lines<<<grid(name, lines), 128, 0, stream_>>>(body);
-    check(cudaGetLastError(), name);
+    launched(name);
   }
 
   /// Does the scratch of a bundle fit into shared memory?
@@ -228,7 +242,7 @@ class CudaLauncher {
     const PlaneLaunch launch = plane_launch(shape.velocity_cells, shape.theta_cells, threads, segment_rows);
     run_segments<Real><<<grid(name, launch.blocks(shape.planes), launch.down), threads, 0, stream_>>>(
         body, shape.theta_cells, shape.velocity_cells, launch.across);
-    check(cudaGetLastError(), name);
+    launched(name);
   }
 
   template <class Body>
@@ -239,10 +253,15 @@ class CudaLauncher {
   template <class Body>
   void for_each_value(const char* name, std::size_t count, const Body& body) const {
     run_values<<<grid(name, static_cast<long>((count + 127) / 128)), 128, 0, stream_>>>(body, count);
-    check(cudaGetLastError(), name);
+    launched(name);
   }
 
  private:
+  /// Looks whether a launch was accepted and, with synchronize_each(true), whether the kernel succeeded.
+  void launched(const char* name) const {
+    check(cudaGetLastError(), name);
+    if (synchronizes_each_) check(cudaStreamSynchronize(stream_), name);
+  }
   LaunchLimits limits() const { return {properties_.sharedMemPerBlockOptin, properties_.sharedMemPerMultiprocessor}; }
   BundleLaunch launch_of(int arrays, int lanes, int cells, int margin) const {
     return bundle_launch({arrays, lanes, cells, margin, static_cast<int>(sizeof(Real))}, limits());
@@ -266,7 +285,7 @@ class CudaLauncher {
     kernel<<<grid(name, launch.blocks(bundles)),
              dim3(static_cast<unsigned>(launch.threads), static_cast<unsigned>(launch.teams)), launch.bytes, stream_>>>(
         body, bundles, launch.size, launch.stride);
-    check(cudaGetLastError(), name);
+    launched(name);
   }
 
   template <class Pack, class Body>
@@ -279,10 +298,11 @@ class CudaLauncher {
     run_columns<Pack>
         <<<grid(name, launch.blocks(shape.planes), launch.down), dim3(Columns::packs, Columns::strips), 0, stream_>>>(
             body, source, launch.across);
-    check(cudaGetLastError(), name);
+    launched(name);
   }
 
   int device_;
+  bool synchronizes_each_ = false;
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   cusparseHandle_t sparse_ = nullptr;

@@ -35,14 +35,16 @@ class HostArray {
   HostArray& operator=(const HostArray&) = delete;
   ~HostArray() { release_host_memory(data_, capacity_ * sizeof(T)); }
 
-  /// Contents are lost when it grows.
-  void resize(std::size_t count) {
-    if (count > capacity_) {
+  /// Contents are lost when it grows; true then.
+  bool resize(std::size_t count) {
+    const bool grows = count > capacity_;
+    if (grows) {
       release_host_memory(std::exchange(data_, nullptr), std::exchange(capacity_, 0) * sizeof(T));
       data_ = static_cast<T*>(allocate_host_memory(count * sizeof(T)));
       capacity_ = count;
     }
     size_ = count;
+    return grows;
   }
   friend void swap(HostArray& a, HostArray& b) noexcept {
     std::swap(a.data_, b.data_);

@@ -7,13 +7,16 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/bodies/column_source.hpp"
+#include "kernels/bodies/csr_product.hpp"
+#include "kernels/bodies/extrapolation.hpp"
 #include "kernels/host/flush_to_zero.hpp"
 #include "kernels/host/host_array.hpp"
 #include "kernels/host/host_bundle.hpp"
 #include "kernels/host/host_columns.hpp"
 #include "kernels/host/host_line.hpp"
 #include "kernels/host/host_workers.hpp"
-#include "kernels/operations/backend_ops.hpp"
+#include "kernels/operations/device_context.hpp"
 
 namespace underdamp {
 
@@ -35,9 +38,14 @@ class HostLauncher {
   DeviceDescription describe() const {
     return {DeviceKind::host, "host: " + workers_->name(), workers_->count(), host_memory_bytes(), host_cache_bytes()};
   }
+  /// Kokkos is told the names of loops.
+  struct Range {
+    explicit Range(const char*) {}
+  };
   void begin() const {}
   void begin_apart() const {}
   void synchronize() const {}
+  void synchronize_each(bool) const {}
 
   template <class Element>
   void upload(const Element* from, std::size_t count, Element* to) const {

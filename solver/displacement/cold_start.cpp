@@ -249,10 +249,10 @@ class ColdStart {
       auto work = std::unique_ptr<Work>(new Work{unit, static_cast<long>(std::min(count, 1e15)), std::move(plane),
                                                  std::move(mesh), nullptr, nullptr});
       work->propagator = std::make_unique<Propagator>(backend_, work->mesh, work->plane.tables, 1.0, 1, choice.levels);
-      work->field = backend_.allocate(work->mesh.shape());
+      work->field = backend_.fields().allocate(work->mesh.shape());
       values = in_box;  // in units of a window y is longer by 1/unit than in those of the plane
       for (double& value : values) value /= unit;
-      backend_.upload(values, *work->field);
+      backend_.fields().upload(values, *work->field);
       const double windows = std::min(count, std::max(1.0, marching_time(work->plane)));
       work->error = windows * work->propagator->window_error(*work->field);
       if (work->error <= options_.tolerance || !(work->error < least_gain * before)) return work;
@@ -266,7 +266,7 @@ class ColdStart {
     std::vector<double> values;
     const auto work = prepare(stage, values);
     const double moved = moment_sums(work->plane, values, 0.0).square;
-    const auto before = backend_.allocate(work->mesh.shape());
+    const auto before = backend_.fields().allocate(work->mesh.shape());
     ShortWaves short_waves(backend_, {work->plane});
     std::vector<CurveSample> samples;
     bool relaxed = false;
@@ -274,7 +274,7 @@ class ColdStart {
     long n = 0;
     long next_attempt = windows_before_generator;
     while (n < work->count && !relaxed && !by_generator) {
-      backend_.copy(*work->field, *before);
+      backend_.fields().copy(*work->field, *before);
       work->propagator->apply(*work->field);
       if (!is_map_) short_waves.remove(*work->field);
       ++n;
@@ -288,7 +288,7 @@ class ColdStart {
         next_attempt += by_generator ? 0 : std::max(8L, n / 2);
       }
     }
-    if (!by_generator) backend_.download(*work->field, values);
+    if (!by_generator) backend_.fields().download(*work->field, values);
     if (!stage.is_last && tail(work->plane, values) > largest_tail) return false;
     const double exact = density_.covariance[0] + density_.mean[0] * density_.mean[0];
     step_error_ = std::max({step_error_, work->error, std::abs(moved / exact - 1.0)});
@@ -315,7 +315,7 @@ class ColdStart {
   double change(const Work& work, const Field& before) {
     const std::array<const Field*, 2> fields{work.field.get(), &before};
     const std::array<double, 2> difference{1.0, -1.0};
-    return backend_.combination_norm(fields, difference)[0] * work.plane.plane.cell_area();
+    return backend_.reductions().combination_norm(fields, difference)[0] * work.plane.plane.cell_area();
   }
 
   /// The rest of the stage by the generator, if the displacement changes slowly and much of the stage is left.
@@ -333,7 +333,7 @@ class ColdStart {
     const SlowTimes times = slow_times(rest, work.plane.tables.friction[0]);
     const std::function<void()> poll = [&] { options_.poll(now.time / end()); };
     SlowFlow flow(work.plane, rate, poll);
-    backend_.download(*work.field, values);
+    backend_.fields().download(*work.field, values);
     const auto sums = flow.moments(values, 0.0, times.time, 0.1 * options_.tolerance);
     if (!sums) return false;
     for (std::size_t k = 0; k < sums->size(); ++k) {

@@ -153,7 +153,7 @@ class CorrelationFlow {
   std::vector<FlowResult> run() {
     for (long n = 1; !all_done(); ++n) {
       const bool looks = n % look_every == 0;
-      if (looks) backend_.copy(*position_, *before_);
+      if (looks) backend_.fields().copy(*position_, *before_);
       advance(*position_);
       if (!is_stationary_) {
         advance(*density_);
@@ -240,7 +240,7 @@ class CorrelationFlow {
   /// What the removal of short waves takes from the field of the start, added up in the same way.
   double removal_error() {
     const auto norm = norms(*position_);
-    backend_.copy(*position_, *before_);
+    backend_.fields().copy(*position_, *before_);
     short_waves_->remove(*before_);
     const auto removed = change_norms();
     double worst = 0.0;
@@ -262,8 +262,8 @@ class CorrelationFlow {
 
   void upload() {
     const auto put = [&](std::unique_ptr<Field>& field, std::vector<double> StartFields::*member, int power) {
-      if (!field) field = backend_.allocate(mesh_->shape());
-      backend_.upload(stacked(member, power), *field);
+      if (!field) field = backend_.fields().allocate(mesh_->shape());
+      backend_.fields().upload(stacked(member, power), *field);
     };
     put(position_, &StartFields::position, -1);
     put(before_, &StartFields::position, -1);
@@ -286,14 +286,14 @@ class CorrelationFlow {
   std::vector<double> norms(const Field& field) {
     const std::array<const Field*, 1> fields{&field};
     const std::array<double, 1> one{1.0};
-    return areas(backend_.combination_norm(fields, one));
+    return areas(backend_.reductions().combination_norm(fields, one));
   }
 
   /// Of the difference of the propagated field and the one before.
   std::vector<double> change_norms() {
     const std::array<const Field*, 2> fields{position_.get(), before_.get()};
     const std::array<double, 2> difference{1.0, -1.0};
-    return areas(backend_.combination_norm(fields, difference));
+    return areas(backend_.reductions().combination_norm(fields, difference));
   }
 
   std::vector<FieldSums> read() {
@@ -390,7 +390,7 @@ class CorrelationFlow {
 
   std::vector<double> values(const Field& field, std::size_t p) {
     std::vector<double> values(mesh_->shape().cells() / planes_.size());
-    backend_.download_planes(field, static_cast<int>(p), 1, values);
+    backend_.fields().download_planes(field, static_cast<int>(p), 1, values);
     return values;
   }
 

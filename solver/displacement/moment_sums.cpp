@@ -51,7 +51,7 @@ void MomentSums::add(double factor, const MomentSums& other) {
 
 std::vector<MomentSums> moment_sums(Backend& backend, const PhaseMesh& mesh, const Field& field,
                                     const std::vector<ScaledPlane>& planes, std::span<const double> center) {
-  const auto lines = backend.sum_moments(mesh, field);
+  const auto lines = backend.reductions().sum_moments(mesh, field);
   const auto rows = static_cast<std::size_t>(mesh.theta_cells());
   std::vector<MomentSums> result;
   for (std::size_t p = 0; p < planes.size(); ++p) {

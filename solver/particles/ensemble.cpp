@@ -115,8 +115,8 @@ class EnsembleRun {
         done_(done) {
     const ParticleTable table = tabulate_particles(model, mesh, p, options.integrator);
     for (const Stretch& stretch : stretches_) {
-      plans_.push_back(
-          backend.plan_particles(law_of(model, options.integrator, stretch.step), table, plane_.theta, mesh.walls()));
+      plans_.push_back(backend.particles().plan_particles(law_of(model, options.integrator, stretch.step), table,
+                                                          plane_.theta, mesh.walls()));
       steps_ += stretch.steps;
     }
     if (done_.particles == 0) {
@@ -130,7 +130,7 @@ class EnsembleRun {
 
   std::vector<ParticleSample> run(const ParticleStart& start, const std::function<void(double)>& poll) {
     const std::uint64_t chunk = chunk_size(backend_, options_);
-    const auto ensemble = backend_.allocate_ensemble(static_cast<std::size_t>(chunk));
+    const auto ensemble = backend_.particles().allocate_ensemble(static_cast<std::size_t>(chunk));
     while (done_.particles < options_.particles) {
       const std::uint64_t count = std::min(chunk, options_.particles - done_.particles);
       begin(*ensemble, {options_.seed, number_, done_.particles, static_cast<std::size_t>(count)}, start);
@@ -162,9 +162,9 @@ class EnsembleRun {
 
   void begin(Ensemble& ensemble, const ParticleRange& range, const ParticleStart& start) {
     if (start.gaussian) {
-      backend_.sample_gaussian(ensemble, range, *start.gaussian);
+      backend_.particles().sample_gaussian(ensemble, range, *start.gaussian);
     } else {
-      backend_.sample_grid(ensemble, range, plane_, *start.grid);
+      backend_.particles().sample_grid(ensemble, range, plane_, *start.grid);
     }
   }
 
@@ -180,14 +180,14 @@ class EnsembleRun {
     for (std::size_t f = 0; f < stretches_.size(); ++f) {
       for (const long end = step + stretches_[f].steps; step < end;) {
         const long now = std::min(slice, end - step);
-        backend_.advance_particles(ensemble, *plans_[f], step, now);
+        backend_.particles().advance_particles(ensemble, *plans_[f], step, now);
         backend_.synchronize();
         step += now;
         const double share = steps_ > 0 ? static_cast<double>(step) / static_cast<double>(steps_) : 1.0;
         poll((static_cast<double>(ensemble.range().first) + share * count) / static_cast<double>(options_.particles));
       }
-      backend_.count_particles(ensemble, plane_, counts[f]);
-      sums.push_back(backend_.sum_particles(ensemble, center(0), center(1)));
+      backend_.particles().count_particles(ensemble, plane_, counts[f]);
+      sums.push_back(backend_.particles().sum_particles(ensemble, center(0), center(1)));
     }
     for (std::size_t f = 0; f < stretches_.size(); ++f) {
       for (std::size_t c = 0; c < counts[f].size(); ++c) done_.counts[f][c] += counts[f][c];
@@ -252,8 +252,8 @@ class TravelRun {
         velocity_(times.size()) {
     const ParticleTable table = tabulate_particles(model, mesh, p, options.integrator);
     const auto plan = [&](double step) {
-      plans_.push_back(
-          backend.plan_particles(law_of(model, options.integrator, step), table, plane_.theta, mesh.walls()));
+      plans_.push_back(backend.particles().plan_particles(law_of(model, options.integrator, step), table, plane_.theta,
+                                                          mesh.walls()));
     };
     for (const Stretch& stretch : stretches_) {
       plan(stretch.step);
@@ -265,14 +265,14 @@ class TravelRun {
 
   std::vector<TravelSample> run(const ParticleStart& start, const std::function<void(double)>& poll) {
     const std::uint64_t chunk = std::min<std::uint64_t>(chunk_size(backend_, options_), std::uint64_t{1} << 22);
-    const auto ensemble = backend_.allocate_ensemble(static_cast<std::size_t>(chunk));
+    const auto ensemble = backend_.particles().allocate_ensemble(static_cast<std::size_t>(chunk));
     for (std::uint64_t first = 0; first < options_.particles; first += chunk) {
       const std::uint64_t count = std::min(chunk, options_.particles - first);
       const ParticleRange range{options_.seed, number_, first, static_cast<std::size_t>(count)};
       if (start.gaussian) {
-        backend_.sample_gaussian(*ensemble, range, *start.gaussian);
+        backend_.particles().sample_gaussian(*ensemble, range, *start.gaussian);
       } else {
-        backend_.sample_grid(*ensemble, range, plane_, *start.grid);
+        backend_.particles().sample_grid(*ensemble, range, plane_, *start.grid);
       }
       march(*ensemble, poll);
     }
@@ -292,7 +292,7 @@ class TravelRun {
     const auto advance = [&](const ParticlePlan& plan, long steps) {
       for (const long end = step + steps; step < end;) {
         const long now = std::min(slice, end - step);
-        backend_.advance_particles(ensemble, plan, step, now);
+        backend_.particles().advance_particles(ensemble, plan, step, now);
         backend_.synchronize();
         step += now;
         const double share = static_cast<double>(step) / static_cast<double>(std::max(steps_, 1L));
@@ -302,10 +302,10 @@ class TravelRun {
     };
     std::vector<double> start_theta(count), start_velocity(count), theta(count), velocity(count);
     advance(*plans_.back(), settle_);
-    backend_.download_particles(ensemble, start_theta, start_velocity);
+    backend_.particles().download_particles(ensemble, start_theta, start_velocity);
     for (std::size_t k = 0; k < stretches_.size(); ++k) {
       advance(*plans_[k], stretches_[k].steps);
-      backend_.download_particles(ensemble, theta, velocity);
+      backend_.particles().download_particles(ensemble, theta, velocity);
       for (std::size_t i = 0; i < count; ++i) {
         const double shift = theta[i] - start_theta[i];
         displacement_[k].take(shift * shift);

@@ -95,11 +95,11 @@ CellFields::CellFields(Backend& backend, const Model& model, int p, PhaseMesh me
 
 void CellFields::compute_currents(const std::vector<double>& density) {
   if (!generator_) {
-    generator_ = backend_.plan_generator(mesh_, {tables_.friction, tables_.force, tables_.diffusion});
-    field_ = backend_.allocate(mesh_.shape());
+    generator_ = backend_.generators().plan_generator(mesh_, {tables_.friction, tables_.force, tables_.diffusion});
+    field_ = backend_.fields().allocate(mesh_.shape());
   }
-  backend_.upload(density, *field_);
-  currents_ = backend_.cell_currents(*generator_, *field_);
+  backend_.fields().upload(density, *field_);
+  currents_ = backend_.generators().cell_currents(*generator_, *field_);
 }
 
 CellArray CellFields::array_of(OutputField field, const std::vector<double>& density) {

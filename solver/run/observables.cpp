@@ -53,11 +53,11 @@ std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const 
   double area_of_all = std::numeric_limits<double>::infinity();
   for (int p = 0; p < mesh.planes(); ++p)
     area_of_all = std::min(area_of_all, mesh.plane(p).theta.length() * mesh.plane(p).velocity.length());
-  const auto lines =
-      backend.sum_lines(mesh, density, {tables.friction, tables.diffusion, dissipation_floor / area_of_all});
-  const auto departed = backend.departed(density);
+  const auto lines = backend.reductions().sum_lines(
+      mesh, density, {tables.friction, tables.diffusion, dissipation_floor / area_of_all});
+  const auto departed = backend.fields().departed(density);
   const std::array<const Field*, 1> field{&density};
-  const auto magnitude = backend.combination_norm(field, std::array{1.0});
+  const auto magnitude = backend.reductions().combination_norm(field, std::array{1.0});
   const auto weights = theta_weights(mesh);
   std::vector<Observables> result;
   for (int p = 0; p < mesh.planes(); ++p) {
@@ -97,8 +97,8 @@ std::vector<double> adding_up(const PhaseMesh& mesh, std::vector<double> density
 }
 
 std::vector<Marginals> marginals(Backend& backend, const PhaseMesh& mesh, const Field& density) {
-  const auto lines = backend.sum_lines(mesh, density, {});
-  const auto columns = backend.sum_columns(mesh, density);
+  const auto lines = backend.reductions().sum_lines(mesh, density, {});
+  const auto columns = backend.reductions().sum_columns(mesh, density);
   std::vector<Marginals> result(static_cast<std::size_t>(mesh.planes()));
   for (int p = 0; p < mesh.planes(); ++p) {
     Marginals& m = result[static_cast<std::size_t>(p)];

@@ -199,8 +199,8 @@ StationaryState Simulation::solve_stationary(int p, const std::function<void()>&
 
 Observables Simulation::observe_density(int p, const std::vector<double>& density) const {
   const PhaseMesh mesh = mesh_->only(p);
-  const auto field = backend_.allocate(mesh.shape());
-  backend_.upload(density, *field);
+  const auto field = backend_.fields().allocate(mesh.shape());
+  backend_.fields().upload(density, *field);
   return underdamp::observe(backend_, mesh, tables_->only(p), *field)[0];
 }
 
@@ -208,7 +208,7 @@ std::vector<double> Simulation::density(int p) const {
   const bool together = groups_.size() == 1;
   const Integrator& group = *groups_[together ? 0 : static_cast<std::size_t>(p)];
   std::vector<double> values(FieldShape{1, mesh_->theta_cells(), mesh_->velocity_cells()}.cells());
-  backend_.download_planes(group.density(), together ? p : 0, 1, values);
+  backend_.fields().download_planes(group.density(), together ? p : 0, 1, values);
   return values;
 }
 

@@ -21,9 +21,9 @@ class Evolution {
         relaxation_(problem.relaxation_time()),
         levels_(problem.options.tolerance < 1e-6 ? 6 : 5),
         propagator_(make_propagator(first_length())),
-        field_(backend_.allocate(problem.mesh.shape())),
-        before_(backend_.allocate(problem.mesh.shape())) {
-    backend_.upload(start, *field_);
+        field_(backend_.fields().allocate(problem.mesh.shape())),
+        before_(backend_.fields().allocate(problem.mesh.shape())) {
+    backend_.fields().upload(start, *field_);
   }
 
   /// The density after so many relaxation times.
@@ -33,7 +33,7 @@ class Evolution {
       turn();
     }
     std::vector<double> values(problem_.mesh.shape().cells());
-    backend_.download(*field_, values);
+    backend_.fields().download(*field_, values);
     std::vector<double> density;
     take_density(values, problem_.mesh, density);
     return density;
@@ -46,7 +46,7 @@ class Evolution {
     while (!std::isfinite(state.residual) && levels_ > fewest_levels && !problem_.is_map()) {
       --levels_;
       propagator_ = make_propagator(0.8 * propagator_->window_length());
-      backend_.upload(start_, *field_);
+      backend_.fields().upload(start_, *field_);
       rate = settle(state);
     }
     double step = step_error(rate);
@@ -61,7 +61,7 @@ class Evolution {
     state.leak = leak_;
     state.error_estimate = state.residual / rate + step;
     std::vector<double> values(problem_.mesh.shape().cells());
-    backend_.download(*field_, values);
+    backend_.fields().download(*field_, values);
     take_density(values, problem_.mesh, state.density);
     if (!state.converged)
       state.failure = std::isfinite(state.residual) ? "it still changes after 5000 relaxation times"
@@ -127,18 +127,19 @@ class Evolution {
 
   /// One relaxation time; returns ‖Φ_T p − p‖₁/T.
   double turn() {
-    backend_.copy(*field_, *before_);
+    backend_.fields().copy(*field_, *before_);
     propagator_->apply(*field_);
     // Mass that leaves through the walls is no change of shape.
     const double kept = mass(*field_) / mass(*before_);
     leak_ = -std::log(kept) / propagator_->time();
     const std::array<const Field*, 2> pair{field_.get(), before_.get()};
     const std::array<double, 2> difference{1.0, -kept};
-    return backend_.combination_norm(pair, difference)[0] * problem_.plane().cell_area() / propagator_->time();
+    return backend_.reductions().combination_norm(pair, difference)[0] * problem_.plane().cell_area() /
+           propagator_->time();
   }
 
   double mass(const Field& field) {
-    const auto columns = backend_.sum_columns(problem_.mesh, field);
+    const auto columns = backend_.reductions().sum_columns(problem_.mesh, field);
     return std::accumulate(columns.begin(), columns.end(), 0.0);
   }
 

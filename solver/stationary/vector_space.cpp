@@ -18,18 +18,18 @@ std::span<const double> span_of(const Eigen::VectorXd& vector) {
 
 VectorSpace::VectorSpace(const StationaryProblem& problem)
     : problem_(problem),
-      from_(problem.backend.allocate(problem.mesh.shape())),
-      to_(problem.backend.allocate(problem.mesh.shape())),
+      from_(problem.backend.fields().allocate(problem.mesh.shape())),
+      to_(problem.backend.fields().allocate(problem.mesh.shape())),
       measure_(cell_measure(problem.mesh)) {}
 
 VectorSpace::Vector VectorSpace::propagated(Propagator& propagator, const Vector& vector) {
-  problem_.backend.upload(span_of(vector), *from_);
+  problem_.backend.fields().upload(span_of(vector), *from_);
   propagator.apply(*from_);
   return read(*from_);
 }
 
 VectorSpace::Vector VectorSpace::window_defect(Propagator& propagator, const Vector& vector) {
-  problem_.backend.upload(span_of(vector), *from_);
+  problem_.backend.fields().upload(span_of(vector), *from_);
   propagator.window_defect(*from_, *to_);
   return read(*to_);
 }
@@ -37,7 +37,8 @@ VectorSpace::Vector VectorSpace::window_defect(Propagator& propagator, const Vec
 std::complex<double> VectorSpace::rayleigh_quotient(const Vector& re, const Vector& im) {
   const Tables& tables = problem_.tables;
   if (!generator_)
-    generator_ = problem_.backend.plan_generator(problem_.mesh, {tables.friction, tables.force, tables.diffusion});
+    generator_ =
+        problem_.backend.generators().plan_generator(problem_.mesh, {tables.friction, tables.force, tables.diffusion});
   const Vector l_re = generated(re);
   const Vector l_im = generated(im);
   const double norm = re.squaredNorm() + im.squaredNorm();
@@ -46,13 +47,13 @@ std::complex<double> VectorSpace::rayleigh_quotient(const Vector& re, const Vect
 
 VectorSpace::Vector VectorSpace::read(const Field& field) {
   Vector values(static_cast<Eigen::Index>(field.shape().cells()));
-  problem_.backend.download(field, {values.data(), static_cast<std::size_t>(values.size())});
+  problem_.backend.fields().download(field, {values.data(), static_cast<std::size_t>(values.size())});
   return values;
 }
 
 VectorSpace::Vector VectorSpace::generated(const Vector& vector) {
-  problem_.backend.upload(span_of(vector), *from_);
-  problem_.backend.apply_generator(*generator_, *from_, *to_);
+  problem_.backend.fields().upload(span_of(vector), *from_);
+  problem_.backend.generators().apply_generator(*generator_, *from_, *to_);
   return read(*to_);
 }
 

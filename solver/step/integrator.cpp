@@ -96,15 +96,15 @@ Integrator::Integrator(Backend& backend, PhaseMesh mesh, Tables tables, Integrat
       windows_(backend, mesh_, tables_) {
   precision_ = backend_.describe().precision;
   if (precision_ == Precision::float32) options_.tolerance = std::max(options_.tolerance, smallest_float32_tolerance);
-  density_ = backend_.allocate(mesh_.shape());
-  if (options_.step) copy_ = backend_.allocate(mesh_.shape());
+  density_ = backend_.fields().allocate(mesh_.shape());
+  if (options_.step) copy_ = backend_.fields().allocate(mesh_.shape());
   spread_.assign(static_cast<std::size_t>(mesh_.planes()), 1.0);
 }
 
 Integrator::~Integrator() = default;
 
 void Integrator::start(std::span<const double> density) {
-  backend_.upload(density, *density_);
+  backend_.fields().upload(density, *density_);
   time_ = 0.0;
   reached_ = 0.0;
   statistics_ = {};
@@ -136,8 +136,8 @@ void Integrator::start(std::span<const double> density) {
     spread_[static_cast<std::size_t>(p)] =
         spread_of(mesh_.plane(p), tables_, static_cast<std::size_t>(p), density.subspan(first, cells));
   }
-  if (error_) backend_.fill_zero(*error_);
-  if (copy_) backend_.copy(*density_, *copy_);
+  if (error_) backend_.fields().fill_zero(*error_);
+  if (copy_) backend_.fields().copy(*density_, *copy_);
   outlook_ = {};
 }
 
@@ -165,15 +165,15 @@ void Integrator::advance(double time, const std::function<void(double)>& poll) {
 void Integrator::advance_sgd(double time, const std::function<void(double)>& poll) {
   const double eta = tables_.learning_rate;
   if (!map_velocity_) {
-    map_velocity_ = backend_.plan_velocity(mesh_, tables_.sgd_law());
+    map_velocity_ = backend_.sweeps().plan_velocity(mesh_, tables_.sgd_law());
     const std::vector<double> duration(static_cast<std::size_t>(mesh_.planes()), eta);
-    map_drift_ = backend_.plan_drift(mesh_, duration);
+    map_drift_ = backend_.sweeps().plan_drift(mesh_, duration);
   }
   const long last = std::lround(time / eta);
   if (time_ == 0.0) measure_shape();
   for (long step = std::lround(time_ / eta); step < last; ++step) {
-    backend_.velocity(*density_, *density_, *map_velocity_, options_.positivity);
-    backend_.drift(*density_, *map_drift_, options_.positivity);
+    backend_.sweeps().velocity(*density_, *density_, *map_velocity_, options_.positivity);
+    backend_.sweeps().drift(*density_, *map_drift_, options_.positivity);
     ++statistics_.strang_steps;
     time_ = static_cast<double>(step + 1) * eta;
     add_rounding(eta, 2.0);
@@ -233,7 +233,7 @@ void Integrator::advance_fixed(double time, const std::function<void(double)>& p
   const double ratio = static_cast<double>(steps) / static_cast<double>(copy_steps);
   const std::array<const Field*, 2> pair{density_.get(), copy_.get()};
   const std::array<double, 2> difference{1.0, -1.0};
-  const auto norm = backend_.combination_norm(pair, difference);
+  const auto norm = backend_.reductions().combination_norm(pair, difference);
   for (std::size_t p = 0; p < errors_.size(); ++p) {
     require_finite(norm[p]);
     errors_[p].time = norm[p] * mesh_.plane(static_cast<int>(p)).cell_area() / std::abs(1.0 - ratio * ratio);
@@ -253,8 +253,8 @@ void Integrator::cross(Window& window, int level, Attempt& attempt) {
 }
 
 std::vector<double> Integrator::level_norm(int count, std::span<const double> coefficients) {
-  auto norm =
-      backend_.combination_norm(levels_->first_const(count), coefficients.first(static_cast<std::size_t>(count)));
+  auto norm = backend_.reductions().combination_norm(levels_->first_const(count),
+                                                     coefficients.first(static_cast<std::size_t>(count)));
   for (std::size_t p = 0; p < norm.size(); ++p) {
     require_finite(norm[p]);
     norm[p] *= mesh_.plane(static_cast<int>(p)).cell_area();
@@ -317,8 +317,8 @@ bool Integrator::judge(double length, int levels, Attempt& attempt) {
 /// density = P_K + S(T_KK − P_K); the error field crosses the window in one step and takes up the new error.
 void Integrator::accept(const Attempt& attempt, Window& window) {
   if (!error_) {
-    error_ = backend_.allocate(mesh_.shape());
-    backend_.fill_zero(*error_);
+    error_ = backend_.fields().allocate(mesh_.shape());
+    backend_.fields().fill_zero(*error_);
   }
   const int count = attempt.levels;
   if (statistics_.windows > 0) {
@@ -336,8 +336,8 @@ void Integrator::accept(const Attempt& attempt, Window& window) {
   const auto combination = extrapolation_weights(1, count);
   const auto difference = difference_weights(count);
   const auto used = static_cast<std::size_t>(count);
-  backend_.extrapolate(mesh_, fields, std::span(combination).first(used), std::span(difference).first(used), scale,
-                       *error_, *density_, options_.positivity);
+  backend_.sweeps().extrapolate(mesh_, fields, std::span(combination).first(used), std::span(difference).first(used),
+                                scale, *error_, *density_, options_.positivity);
   absorb_created(*density_);
   if (statistics_.strang_steps - restored_ >= steps_between_restorations) restore_mass();
   ++statistics_.windows;
@@ -447,7 +447,7 @@ Integrator::FirstWindow Integrator::first_window(double time) const {
 // --- health --------------------------------------------------------------------------------------
 
 void Integrator::measure_shape() {
-  const auto lines = backend_.line_shapes(*density_);
+  const auto lines = backend_.reductions().line_shapes(*density_);
   const auto rows = static_cast<std::size_t>(mesh_.theta_cells());
   const bool map = tables_.dynamics == Dynamics::sgd;
   const std::vector<double>& force = map ? tables_.kick : tables_.force;
@@ -507,7 +507,7 @@ double lost_of(const Departed& departed, const Escape& escape) {
 /// Clipping may create a little mass in tails that hold none; scaling takes it back. Also looks at what has left the
 /// box.
 void Integrator::absorb_created(Field& field) {
-  const auto departed = backend_.departed(field);
+  const auto departed = backend_.fields().departed(field);
   std::vector<double> factor;
   bool any = false;
   for (std::size_t p = 0; p < departed.size(); ++p) {
@@ -522,7 +522,7 @@ void Integrator::absorb_created(Field& field) {
                   {}, "use a smaller step or a smaller tolerance; please report the spec");
     }
   }
-  if (any) backend_.absorb_created(field, factor);
+  if (any) backend_.fields().absorb_created(field, factor);
   if (lost_ > options_.largest_loss) {
     throw Error(ExitCode::numerical,
                 fmt::format("{:.2e} of the probability left the box until t = {:.6g}", lost_, time_), {},
@@ -536,8 +536,8 @@ void Integrator::absorb_created(Field& field) {
 void Integrator::restore_mass() {
   const double most_rounding = precision_ == Precision::float64 ? 1e-12 : 1e-4;
   restored_ = statistics_.strang_steps;
-  const auto columns = backend_.sum_columns(mesh_, *density_);
-  const auto departed = backend_.departed(*density_);
+  const auto columns = backend_.reductions().sum_columns(mesh_, *density_);
+  const auto departed = backend_.fields().departed(*density_);
   const std::size_t length = columns.size() / departed.size();
   std::vector<double> factor;
   bool any = false;
@@ -550,7 +550,7 @@ void Integrator::restore_mass() {
     restored_mass_[p] += (factor.back() - 1.0) * mass / initial_mass_[p];
     any = any || factor.back() != 1.0;
   }
-  if (any) backend_.absorb_created(*density_, factor);
+  if (any) backend_.fields().absorb_created(*density_, factor);
 }
 
 double Integrator::explained_by_rounding() const {
@@ -563,7 +563,7 @@ void Integrator::require_finite(double value) {
   const std::string remedy = "use a smaller step or a smaller tolerance; please report the spec";
   const std::string when = fmt::format("the density is not finite at t = {:.6g}", time_);
   const auto look_into = [&](const Field& field, const std::string& what) {
-    const auto sums = backend_.sum_lines(mesh_, field, {});
+    const auto sums = backend_.reductions().sum_lines(mesh_, field, {});
     for (std::size_t l = 0; l < sums.size(); ++l) {
       if (std::isfinite(sums[l].mass)) continue;
       const int lines = mesh_.theta_cells();
@@ -587,14 +587,14 @@ std::vector<ErrorEstimate> Integrator::errors() const {
   if (error_ && statistics_.windows > 0 && !options_.step) {
     const std::array<const Field*, 1> field{error_.get()};
     const std::array<double, 1> one{1.0};
-    const auto norm = backend_.combination_norm(field, one);
+    const auto norm = backend_.reductions().combination_norm(field, one);
     for (std::size_t p = 0; p < result.size(); ++p) {
       result[p].time = time_error_safety * norm[p] * mesh_.plane(static_cast<int>(p)).cell_area();
     }
   }
   // Two runs that differ in their steps also differ by part of what the grid and the walls take. The map has no error
   // in time: what has left its box counts with the grid.
-  const auto departed = backend_.departed(*density_);
+  const auto departed = backend_.fields().departed(*density_);
   for (std::size_t p = 0; p < result.size(); ++p) {
     const double missing = std::abs(lost(departed[p], p)) * mesh_.plane(static_cast<int>(p)).cell_area();
     if (tables_.dynamics == Dynamics::langevin) {

@@ -9,18 +9,18 @@ namespace {
 void save_field(Backend& backend, const Field& field, StateWriter& to, const std::string& name) {
   const FieldShape& shape = field.shape();
   std::vector<double> cells(shape.cells());
-  backend.download(field, cells);
+  backend.fields().download(field, cells);
   to.numbers(name, cells,
              {static_cast<std::size_t>(shape.planes), static_cast<std::size_t>(shape.theta_cells),
               static_cast<std::size_t>(shape.velocity_cells)});
-  to.numbers(name + "_departed", backend.departed_parts(field));
+  to.numbers(name + "_departed", backend.fields().departed_parts(field));
 }
 
 void restore_field(Backend& backend, const StateReader& from, const std::string& name, Field& field) {
   const std::vector<double> cells = from.numbers(name);
   if (cells.size() != field.shape().cells()) damaged_state(name + " has another number of cells");
-  backend.upload(cells, field);
-  backend.restore_departed(from.numbers(name + "_departed"), field);
+  backend.fields().upload(cells, field);
+  backend.fields().restore_departed(from.numbers(name + "_departed"), field);
 }
 
 void exchange_shape(StateList& list, DensityShape& shape) {
@@ -98,7 +98,7 @@ void Integrator::restore(const StateReader& from, const std::string& prefix) {
   restore_field(backend_, from, prefix + "density", *density_);
   error_.reset();
   if (from.has(prefix + "error")) {
-    error_ = backend_.allocate(mesh_.shape());
+    error_ = backend_.fields().allocate(mesh_.shape());
     restore_field(backend_, from, prefix + "error", *error_);
   }
   if (copy_) restore_field(backend_, from, prefix + "copy", *copy_);

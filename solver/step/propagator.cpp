@@ -14,13 +14,13 @@ Propagator::Propagator(Backend& backend, const PhaseMesh& mesh, const Tables& ta
       levels_(levels),
       fields_(backend, mesh.shape()) {
   if (tables_.dynamics == Dynamics::sgd) {
-    map_velocity_ = backend_.plan_velocity(mesh_, tables_.sgd_law());
+    map_velocity_ = backend_.sweeps().plan_velocity(mesh_, tables_.sgd_law());
     const std::vector<double> duration(static_cast<std::size_t>(mesh_.planes()), tables_.learning_rate);
-    map_drift_ = backend_.plan_drift(mesh_, duration);
+    map_drift_ = backend_.sweeps().plan_drift(mesh_, duration);
     return;
   }
   window_ = std::make_unique<Window>(backend_, mesh_, tables_, length_);
-  discarded_ = backend_.allocate(mesh_.shape());
+  discarded_ = backend_.fields().allocate(mesh_.shape());
 }
 
 void Propagator::cross(const Field& field) {
@@ -31,8 +31,8 @@ void Propagator::cross(const Field& field) {
 void Propagator::apply(Field& field) {
   for (int w = 0; w < windows_; ++w) {
     if (tables_.dynamics == Dynamics::sgd) {
-      backend_.velocity(field, field, *map_velocity_, Positivity::none);
-      backend_.drift(field, *map_drift_, Positivity::none);
+      backend_.sweeps().velocity(field, field, *map_velocity_, Positivity::none);
+      backend_.sweeps().drift(field, *map_drift_, Positivity::none);
       ++steps_;
       continue;
     }
@@ -41,16 +41,16 @@ void Propagator::apply(Field& field) {
     const LevelWeights none{};
     const std::vector<double> scale(static_cast<std::size_t>(mesh_.planes()), 0.0);
     const auto used = static_cast<std::size_t>(levels_);
-    backend_.extrapolate(mesh_, fields_.first(levels_), std::span(weights).first(used), std::span(none).first(used),
-                         scale, *discarded_, field, Positivity::none);
+    backend_.sweeps().extrapolate(mesh_, fields_.first(levels_), std::span(weights).first(used),
+                                  std::span(none).first(used), scale, *discarded_, field, Positivity::none);
   }
 }
 
 std::vector<Propagator::Column> Propagator::last_columns() {
   const auto norms = [&](int count) {
     const auto weights = difference_weights(count);
-    return backend_.combination_norm(fields_.first_const(count),
-                                     std::span(weights).first(static_cast<std::size_t>(count)));
+    return backend_.reductions().combination_norm(fields_.first_const(count),
+                                                  std::span(weights).first(static_cast<std::size_t>(count)));
   };
   const auto last = norms(levels_);
   const auto before = norms(levels_ - 1);
@@ -77,7 +77,7 @@ std::vector<double> Propagator::window_errors(const Field& field) {
 }
 
 void Propagator::window_defect(const Field& field, Field& defect) {
-  backend_.fill_zero(defect);
+  backend_.fields().fill_zero(defect);
   if (tables_.dynamics == Dynamics::sgd) return;
   cross(field);
   const double share = last_columns()[0].share;
@@ -85,8 +85,8 @@ void Propagator::window_defect(const Field& field, Field& defect) {
   const LevelWeights none{};
   const auto used = static_cast<std::size_t>(levels_);
   const std::vector<double> scale(static_cast<std::size_t>(mesh_.planes()), share);
-  backend_.extrapolate(mesh_, fields_.first(levels_), std::span(none).first(used), std::span(weights).first(used),
-                       scale, defect, *discarded_, Positivity::none);
+  backend_.sweeps().extrapolate(mesh_, fields_.first(levels_), std::span(none).first(used),
+                                std::span(weights).first(used), scale, defect, *discarded_, Positivity::none);
 }
 
 }  // namespace underdamp

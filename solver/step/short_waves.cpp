@@ -63,11 +63,11 @@ ShortWaves::ShortWaves(Backend& backend, const std::vector<ScaledPlane>& planes)
 void ShortWaves::remove(Field& field) {
   if (std::find(grow_.begin(), grow_.end(), true) == grow_.end()) return;
   values_.resize(grow_.size() * rows_ * columns_);
-  backend_.download(field, values_);
+  backend_.fields().download(field, values_);
   for (std::size_t p = 0; p < grow_.size(); ++p) {
     if (grow_[p]) remove(values_.data() + p * rows_ * columns_);
   }
-  backend_.upload(values_, field);
+  backend_.fields().upload(values_, field);
 }
 
 void ShortWaves::remove(double* values) const {

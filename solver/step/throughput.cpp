@@ -72,30 +72,30 @@ double best_seconds(Backend& backend, double seconds, const std::function<void()
 
 Throughput measure_throughput(Backend& backend, const FieldShape& shape, const ThroughputOptions& options) {
   const PhaseMesh mesh = reference_mesh(shape);
-  const auto field = backend.allocate(shape);
-  const auto other = backend.allocate(shape);
+  const auto field = backend.fields().allocate(shape);
+  const auto other = backend.fields().allocate(shape);
   const auto law = reference_law(mesh, options.step);
-  const auto velocity = backend.plan_velocity(mesh, law);
+  const auto velocity = backend.sweeps().plan_velocity(mesh, law);
   const std::vector<double> forth(static_cast<std::size_t>(shape.planes), options.step);
   const std::vector<double> back(static_cast<std::size_t>(shape.planes), -options.step);
-  const auto drift = backend.plan_drift(mesh, forth);
-  const auto drift_back = backend.plan_drift(mesh, back);
-  backend.upload(stationary_density(mesh), *field);
+  const auto drift = backend.sweeps().plan_drift(mesh, forth);
+  const auto drift_back = backend.sweeps().plan_drift(mesh, back);
+  backend.fields().upload(stationary_density(mesh), *field);
 
   Throughput result;
   result.shape = shape;
   result.precision = backend.describe().precision;
   result.taps = velocity->taps;
-  result.copy = best_seconds(backend, options.seconds, [&] { backend.copy(*field, *other); });
-  const auto step =
-      backend.make_sequence([&] { backend.drift_velocity(*field, *drift, *velocity, options.positivity); });
-  result.step = best_seconds(backend, options.seconds, [&] { backend.replay(*step); });
-  result.velocity =
-      best_seconds(backend, options.seconds, [&] { backend.velocity(*field, *field, *velocity, options.positivity); });
+  result.copy = best_seconds(backend, options.seconds, [&] { backend.fields().copy(*field, *other); });
+  const auto step = backend.sweeps().make_sequence(
+      [&] { backend.sweeps().drift_velocity(*field, *drift, *velocity, options.positivity); });
+  result.step = best_seconds(backend, options.seconds, [&] { backend.sweeps().replay(*step); });
+  result.velocity = best_seconds(backend, options.seconds,
+                                 [&] { backend.sweeps().velocity(*field, *field, *velocity, options.positivity); });
   // Forth and back, so that the density stays where it is.
   result.drift = 0.5 * best_seconds(backend, options.seconds, [&] {
-                   backend.drift(*field, *drift, options.positivity);
-                   backend.drift(*field, *drift_back, options.positivity);
+                   backend.sweeps().drift(*field, *drift, options.positivity);
+                   backend.sweeps().drift(*field, *drift_back, options.positivity);
                  });
   return result;
 }

@@ -39,7 +39,7 @@ double longest_window(const PhaseMesh& mesh, const Tables& tables) {
 }
 
 Field& LevelFields::level(int number) {
-  while (static_cast<int>(fields_.size()) < number) fields_.push_back(backend_.allocate(shape_));
+  while (static_cast<int>(fields_.size()) < number) fields_.push_back(backend_.fields().allocate(shape_));
   return *fields_[static_cast<std::size_t>(number) - 1];
 }
 
@@ -56,7 +56,7 @@ std::vector<const Field*> LevelFields::first_const(int count) {
 
 const VelocityPlan& Window::velocity(int m) {
   auto& plan = velocity_[m];
-  if (!plan) plan = backend_.plan_velocity(mesh_, tables_.velocity_law(length_ / m));
+  if (!plan) plan = backend_.sweeps().plan_velocity(mesh_, tables_.velocity_law(length_ / m));
   return *plan;
 }
 
@@ -64,7 +64,7 @@ const DriftPlan& Window::drift(int m) {
   auto& plan = drift_[m];
   if (!plan) {
     const std::vector<double> duration(static_cast<std::size_t>(mesh_.planes()), length_ / m);
-    plan = backend_.plan_drift(mesh_, duration);
+    plan = backend_.sweeps().plan_drift(mesh_, duration);
   }
   return *plan;
 }
@@ -75,13 +75,13 @@ void Window::take_steps(const Field& from, Field& to, int level, long count, Pos
     const VelocityPlan& half = velocity(2 * level);
     const VelocityPlan& whole = count > 1 ? velocity(level) : half;
     const DriftPlan& drifts = drift(level);
-    sequence = backend_.make_sequence([this, &from, &to, &half, &whole, &drifts, count, positivity] {
-      backend_.velocity(from, to, half, positivity);
-      for (long s = 1; s < count; ++s) backend_.drift_velocity(to, drifts, whole, positivity);
-      backend_.drift_velocity(to, drifts, half, positivity);
+    sequence = backend_.sweeps().make_sequence([this, &from, &to, &half, &whole, &drifts, count, positivity] {
+      backend_.sweeps().velocity(from, to, half, positivity);
+      for (long s = 1; s < count; ++s) backend_.sweeps().drift_velocity(to, drifts, whole, positivity);
+      backend_.sweeps().drift_velocity(to, drifts, half, positivity);
     });
   }
-  backend_.replay(*sequence);
+  backend_.sweeps().replay(*sequence);
 }
 
 Window& RecentWindows::of(double length) {

@@ -1,0 +1,8 @@
+#include "kernels/cuda/cuda_launcher.cuh"
+#include "kernels/operations/sweep_operations_of.hpp"
+
+namespace underdamp {
+
+template std::unique_ptr<SweepOperations> make_sweep_operations(DeviceContext<CudaLauncher<float>>&);
+
+}  // namespace underdamp

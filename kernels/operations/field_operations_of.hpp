@@ -1,0 +1,147 @@
+#pragma once
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "kernels/bodies/extrapolation.hpp"
+#include "kernels/operations/device_context.hpp"
+#include "kernels/operations/operations.hpp"
+
+namespace underdamp {
+
+/// Fields, once for every device.
+template <class Launcher>
+class FieldOperationsOf final : public FieldOperations {
+ public:
+  explicit FieldOperationsOf(DeviceContext<Launcher>& context) : context_(context), launcher_(&context.launcher()) {}
+
+  std::unique_ptr<Field> allocate(const FieldShape& shape) override {
+    const auto scope = context_.begin_apart("allocate field");
+    require(shape.planes > 0 && shape.theta_cells > 0 && shape.velocity_cells > 0, "a field needs cells");
+    auto field = std::make_unique<DeviceField>(&context_, shape);
+    context_.resize(field->cell_memory, field->size.cells);
+    context_.resize(field->departed_memory, field->size.departed);
+    launcher_->reserve_drift_target(field->size.cells);
+    fill_zero(*field);
+    scope.done(field.get());
+    return field;
+  }
+
+  void upload(std::span<const double> values, Field& field) override {
+    const auto scope = context_.begin_apart("upload field");
+    require_size(values.size(), field.shape().cells());
+    if constexpr (std::is_same_v<Real, double>) {
+      context_.upload(values.data(), field.shape().cells(), context_.device(field).cells());
+    } else {
+      const std::vector<Real> all(values.begin(), values.end());
+      context_.upload(all.data(), field.shape().cells(), context_.device(field).cells());
+    }
+    forget_departed(context_.device(field));
+    scope.done(&field);
+  }
+
+  void download_planes(const Field& field, int first, int count, std::span<double> values) override {
+    const auto scope = context_.begin_apart("download field");
+    const DeviceField& f = context_.device(field);
+    const FieldShape& shape = f.shape();
+    require(first >= 0 && count >= 0 && count <= shape.planes - first, "a field has no such planes");
+    const std::size_t of_plane = shape.cells() / static_cast<std::size_t>(shape.planes);
+    require_size(values.size(), static_cast<std::size_t>(count) * of_plane);
+    const Real* const from = f.cells() + static_cast<std::size_t>(first) * of_plane;
+    if constexpr (std::is_same_v<Real, double>) {
+      context_.download(from, values.size(), values.data());
+    } else {
+      std::vector<Real> all(values.size());
+      context_.download(from, all.size(), all.data());
+      std::copy(all.begin(), all.end(), values.begin());
+    }
+    scope.done();
+  }
+
+  void copy(const Field& from, Field& to) override {
+    const auto scope = context_.begin("copy field");
+    const DeviceField& source = context_.device(from);
+    DeviceField& target = context_.device(to);
+    require_same(source.shape(), target.shape());
+    if (&source == &target) return;
+    launcher_->copy(source.cells(), source.size.cells, target.cells());
+    launcher_->copy(source.departed(), source.size.departed, target.departed());
+    scope.done(&to);
+  }
+
+  void fill_zero(Field& field) override {
+    const auto scope = context_.begin("clear field");
+    launcher_->zero(context_.device(field).cells(), context_.device(field).size.cells);
+    forget_departed(context_.device(field));
+    scope.done(&field);
+  }
+
+  void absorb_created(Field& field, std::span<const double> factor) override {
+    const auto scope = context_.begin_apart("absorb created");
+    DeviceField& f = context_.device(field);
+    const FieldShape& shape = f.shape();
+    require_size(factor.size(), static_cast<std::size_t>(shape.planes));
+    context_.send(std::vector<double>(factor.begin(), factor.end()), plane_values_);
+    launcher_->for_each_line("absorb created", shape.lines(), ScaleLines<Real>{f.view(), plane_values_.data()});
+    launcher_->zero(f.created_in_lines(), f.size.created);
+    scope.done(&field);
+  }
+
+  std::vector<Departed> departed(const Field& field) override {
+    const DeviceField& f = context_.device(field);
+    const FieldShape& shape = f.shape();
+    const std::vector<double> values = departed_parts(field);
+    const std::span<const double> in_segments = std::span(values).subspan(f.size.departed - f.size.segments);
+    std::vector<Departed> result(static_cast<std::size_t>(shape.planes));
+    const std::size_t columns = f.columns();
+    const std::size_t lines = f.lines();
+    for (std::size_t c = 0; c < columns; ++c) {
+      Departed& plane = result[c / static_cast<std::size_t>(shape.velocity_cells)];
+      plane.theta_min += values[c];
+      plane.theta_max += values[columns + c];
+      for (std::size_t s = c; s < in_segments.size(); s += columns) plane.created += in_segments[s];
+    }
+    for (std::size_t l = 0; l < lines; ++l) {
+      Departed& plane = result[l / static_cast<std::size_t>(shape.theta_cells)];
+      plane.velocity_min += values[2 * columns + l];
+      plane.velocity_max += values[2 * columns + lines + l];
+      plane.created += values[2 * columns + 2 * lines + l];
+    }
+    return result;
+  }
+
+  std::vector<double> departed_parts(const Field& field) override {
+    const auto scope = context_.begin_apart("departed parts");
+    const DeviceField& f = context_.device(field);
+    std::vector<double> parts(f.size.departed);
+    context_.download(f.departed(), parts.size(), parts.data());
+    return parts;
+  }
+
+  void restore_departed(std::span<const double> parts, Field& field) override {
+    const auto scope = context_.begin_apart("restore departed");
+    DeviceField& f = context_.device(field);
+    require(parts.size() == f.size.departed, "what departed from a field does not fit to its shape");
+    context_.upload(parts.data(), parts.size(), f.departed());
+    scope.done(&field);
+  }
+
+ private:
+  using Real = typename Launcher::Real;
+  template <class T>
+  using Array = typename Launcher::template Array<T>;
+  using DeviceField = underdamp::DeviceField<Launcher>;
+
+  void forget_departed(DeviceField& field) { launcher_->zero(field.departed(), field.size.departed); }
+
+  DeviceContext<Launcher>& context_;
+  Launcher* launcher_;
+  Array<double> plane_values_;
+};
+
+template <class Launcher>
+std::unique_ptr<FieldOperations> make_field_operations(DeviceContext<Launcher>& context) {
+  return std::make_unique<FieldOperationsOf<Launcher>>(context);
+}
+
+}  // namespace underdamp
