@@ -16,6 +16,7 @@
 #include "kernels/operations/field_operations_of.hpp"
 #include "kernels/operations/generator_operations_of.hpp"
 #include "kernels/operations/particle_operations_of.hpp"
+#include "kernels/operations/plane_sums_of.hpp"
 #include "kernels/operations/reduction_operations_of.hpp"
 #include "kernels/operations/sweep_operations_of.hpp"
 

@@ -238,7 +238,12 @@ TEST_P(Preconditions, WhatAnotherBackendHasMade) {
   expect_refused(makers, [&] { backend_->sweeps().velocity(*foreign_, *field_, *velocity_, limit); });
   expect_refused(makers, [&] { static_cast<void>(backend_->fields().departed_parts(*foreign_)); });
   expect_refused(makers, [&] { static_cast<void>(backend_->reductions().sum_columns(mesh_, *foreign_)); });
-  expect_refused(makers, [&] { static_cast<void>(backend_->reductions().line_shapes(*foreign_)); });
+  const auto row_sums = backend_->reductions().plan_row_sums(mesh_, {{}, {{RowTerm(0)}}});
+  const auto strange_sums = stranger_->reductions().plan_row_sums(mesh_, {{}, {{RowTerm(0)}}});
+  expect_refused(makers, [&] { static_cast<void>(backend_->reductions().sum_rows(*foreign_, *row_sums)); });
+  expect_refused(makers, [&] { static_cast<void>(backend_->reductions().sum_shapes(*foreign_, *row_sums)); });
+  expect_refused(makers, [&] { static_cast<void>(backend_->reductions().sum_shapes(*field_, *strange_sums)); });
+  expect_refused(makers, [&] { static_cast<void>(backend_->reductions().sum_planes(mesh_, *foreign_)); });
   const std::array<const Field*, 1> one{foreign_.get()};
   const std::array<double, 1> unit{1.0};
   expect_refused(makers, [&] { static_cast<void>(backend_->reductions().combination_norm(one, unit)); });

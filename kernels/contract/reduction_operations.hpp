@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -15,7 +16,35 @@ struct Dissipation {
   double floor = 0.0;                 ///< density below which a cell is left out
 };
 
-/// Sums over the cells of fields, in a fixed order: results repeat bit for bit.
+/// One number of a line times up to three factors that belong to the line, multiplied from left to right.
+struct RowTerm {
+  explicit RowTerm(int what, int first = -1, int second = -1, int third = -1)
+      : quantity(what), factors{first, second, third} {}
+
+  int quantity;    ///< member of LineSums or LineShape, in their order
+  int factors[3];  ///< rows of RowSumLaw::factors; −1: none
+};
+
+/// Sums over the lines of a plane, in their order; each line adds the sum of some terms.
+struct RowSumLaw {
+  std::vector<std::vector<double>> factors;  ///< [factor][line]
+  std::vector<std::vector<RowTerm>> sums;    ///< [sum][term]
+};
+
+/// A RowSumLaw on a device, with what its lines are made of.
+class RowSumPlan : public DeviceObject {
+  using DeviceObject::DeviceObject;
+};
+
+/// The smallest value of a plane and its cell: of equal ones the first; one that is not finite is smaller than all.
+struct PlaneSmallest {
+  double value;
+  int row;
+  int column;
+};
+
+/// Sums over the cells of fields, in a fixed order: results repeat bit for bit. But for sum_lines(), sum_moments() and
+/// sum_columns(), whose callers want profiles, only numbers of planes come back to the host.
 class ReductionOperations {
  public:
   virtual ~ReductionOperations() = default;
@@ -24,14 +53,24 @@ class ReductionOperations {
   virtual std::vector<double> combination_norm(std::span<const Field* const> levels,
                                                std::span<const double> coefficients) = 0;
 
+  virtual std::unique_ptr<RowSumPlan> plan_row_sums(const PhaseMesh& mesh, const RowSumLaw& law,
+                                                    const Dissipation& dissipation = {}) = 0;
+  /// Sums of LineSums: [plane · sums + sum].
+  virtual std::vector<double> sum_rows(const Field& field, const RowSumPlan& plan) = 0;
+  /// Of the LineSums of the last sum_rows() of this plan: [plane].
+  virtual std::vector<PlaneSmallest> smallest_of_rows(const RowSumPlan& plan) = 0;
+  /// Sums of LineShape: [plane · sums + sum].
+  virtual std::vector<double> sum_shapes(const Field& field, const RowSumPlan& plan) = 0;
+  /// Σ_cells w_i p of each plane, w those of theta_weights().
+  virtual std::vector<double> sum_planes(const PhaseMesh& mesh, const Field& field) = 0;
+
+  /// [line]
   virtual std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field,
                                           const Dissipation& dissipation) = 0;
   /// What sum_lines() gives of mass, velocity and velocity_squared, bit for bit, without the rest.
   virtual std::vector<LineMoments> sum_moments(const PhaseMesh& mesh, const Field& field) = 0;
   /// Σ_i w_i p of each column, w those of theta_weights().
   virtual std::vector<double> sum_columns(const PhaseMesh& mesh, const Field& field) = 0;
-  /// [line]
-  virtual std::vector<LineShape> line_shapes(const Field& field) = 0;
 };
 
 }  // namespace underdamp

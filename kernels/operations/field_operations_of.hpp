@@ -6,6 +6,7 @@
 #include "kernels/bodies/extrapolation.hpp"
 #include "kernels/operations/device_context.hpp"
 #include "kernels/operations/operations.hpp"
+#include "kernels/operations/plane_sums.hpp"
 
 namespace underdamp {
 
@@ -88,24 +89,25 @@ class FieldOperationsOf final : public FieldOperations {
   }
 
   std::vector<Departed> departed(const Field& field) override {
+    const auto scope = context_.begin_apart("departed");
     const DeviceField& f = context_.device(field);
     const FieldShape& shape = f.shape();
-    const std::vector<double> values = departed_parts(field);
-    const std::span<const double> in_segments = std::span(values).subspan(f.size.departed - f.size.segments);
-    std::vector<Departed> result(static_cast<std::size_t>(shape.planes));
-    const std::size_t columns = f.columns();
-    const std::size_t lines = f.lines();
-    for (std::size_t c = 0; c < columns; ++c) {
-      Departed& plane = result[c / static_cast<std::size_t>(shape.velocity_cells)];
-      plane.theta_min += values[c];
-      plane.theta_max += values[columns + c];
-      for (std::size_t s = c; s < in_segments.size(); s += columns) plane.created += in_segments[s];
-    }
-    for (std::size_t l = 0; l < lines; ++l) {
-      Departed& plane = result[l / static_cast<std::size_t>(shape.theta_cells)];
-      plane.velocity_min += values[2 * columns + l];
-      plane.velocity_max += values[2 * columns + lines + l];
-      plane.created += values[2 * columns + 2 * lines + l];
+    constexpr std::size_t numbers = 5;
+    const auto planes = static_cast<std::size_t>(shape.planes);
+    context_.resize(in_segments_, f.columns());
+    context_.resize(plane_values_, numbers * planes);
+    launch_segment_sums(*launcher_,
+                        SumSegments{f.created_in_segments(), static_cast<long>(f.size.segments) / shape.columns(),
+                                    shape.columns(), in_segments_.data()});
+    launch_plane_sums(*launcher_,
+                      SumDeparted{f.left_below(), f.left_above(), f.left_lower(), f.left_upper(), in_segments_.data(),
+                                  f.created_in_lines(), shape.theta_cells, shape.velocity_cells, plane_values_.data()},
+                      shape.planes);
+    const std::vector<double> sums = context_.received(plane_values_, numbers * planes);
+    std::vector<Departed> result;
+    for (std::size_t p = 0; p < planes; ++p) {
+      const double* const of_plane = sums.data() + numbers * p;
+      result.push_back({of_plane[0], of_plane[1], of_plane[2], of_plane[3], of_plane[4]});
     }
     return result;
   }
@@ -137,6 +139,7 @@ class FieldOperationsOf final : public FieldOperations {
   DeviceContext<Launcher>& context_;
   Launcher* launcher_;
   Array<double> plane_values_;
+  Array<double> in_segments_;
 };
 
 template <class Launcher>

@@ -7,6 +7,8 @@
 #include "kernels/bodies/moments.hpp"
 #include "kernels/operations/device_context.hpp"
 #include "kernels/operations/operations.hpp"
+#include "kernels/operations/plane_sums.hpp"
+#include "kernels/operations/row_sum_plan.hpp"
 
 namespace underdamp {
 
@@ -30,9 +32,55 @@ class ReductionOperationsOf final : public ReductionOperations {
       body.coefficients.value[k] = coefficients[k];
     }
     launcher_->for_each_line("combination norm", shape.lines(), body);
-    auto result = plane_totals(line_values_, shape);
+    launch_plane_sums(*launcher_, SumConsecutive{line_values_.data(), shape.theta_cells, results_of(shape.planes)},
+                      shape.planes);
+    auto result = context_.received(results_, static_cast<std::size_t>(shape.planes));
     scope.done();
     return result;
+  }
+
+  std::unique_ptr<RowSumPlan> plan_row_sums(const PhaseMesh& mesh, const RowSumLaw& law,
+                                            const Dissipation& dissipation) override {
+    const auto scope = context_.begin_apart("plan row sums");
+    return make_row_sum_plan(context_, mesh, law, dissipation);
+  }
+
+  std::vector<double> sum_rows(const Field& field, const RowSumPlan& plan) override {
+    const auto scope = context_.begin_apart("sum rows");
+    const auto& p = context_.template plan_for<DeviceRowSumPlan>(plan, field.shape());
+    LineSums* const lines = p.memory.at(p.line_sums);
+    launcher_->for_each_line("sum lines", p.shape.lines(),
+                             SumLines<Real>{context_.device(field).const_view(), p.memory.at(p.velocity_origin),
+                                            p.memory.at(p.velocity_width), p.dissipation(), lines});
+    return add_rows(p, &lines->mass, sizeof(LineSums) / sizeof(double));
+  }
+
+  std::vector<PlaneSmallest> smallest_of_rows(const RowSumPlan& plan) override {
+    const auto scope = context_.begin_apart("smallest of rows");
+    const auto& p = context_.template own<DeviceRowSumPlan>(plan);
+    context_.resize(smallest_, static_cast<std::size_t>(p.shape.planes));
+    launch_plane_sums(*launcher_, SmallestOfRows{p.memory.at(p.line_sums), p.shape.theta_cells, smallest_.data()},
+                      p.shape.planes);
+    return context_.received(smallest_, static_cast<std::size_t>(p.shape.planes));
+  }
+
+  std::vector<double> sum_shapes(const Field& field, const RowSumPlan& plan) override {
+    const auto scope = context_.begin_apart("sum shapes");
+    const auto& p = context_.template plan_for<DeviceRowSumPlan>(plan, field.shape());
+    context_.resize(line_shapes_, as_size(p.shape.lines()));
+    LineShape* const lines = line_shapes_.data();
+    launcher_->for_each_line("line shapes", p.shape.lines(),
+                             Roughness<Real>{context_.device(field).const_view(), p.memory.at(p.from_middle), lines});
+    return add_rows(p, &lines->along_theta, sizeof(LineShape) / sizeof(double));
+  }
+
+  std::vector<double> sum_planes(const PhaseMesh& mesh, const Field& field) override {
+    const auto scope = context_.begin_apart("sum planes");
+    const FieldShape& shape = field.shape();
+    add_columns(mesh, field);
+    launch_plane_sums(*launcher_, SumConsecutive{line_values_.data(), shape.velocity_cells, results_of(shape.planes)},
+                      shape.planes);
+    return context_.received(results_, static_cast<std::size_t>(shape.planes));
   }
 
   std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) override {
@@ -62,9 +110,7 @@ class ReductionOperationsOf final : public ReductionOperations {
                        base + planes,
                        {base + 2 * planes, dissipates ? base + 3 * planes : nullptr, dissipation.floor},
                        line_sums_.data()});
-    std::vector<LineSums> sums(as_size(shape.lines()));
-    context_.download(line_sums_.data(), sums.size(), sums.data());
-    return sums;
+    return context_.received(line_sums_, as_size(shape.lines()));
   }
 
   std::vector<LineMoments> sum_moments(const PhaseMesh& mesh, const Field& field) override {
@@ -80,38 +126,13 @@ class ReductionOperationsOf final : public ReductionOperations {
     launcher_->for_each_line("sum moments", shape.lines(),
                              SumMoments<Real>{f.const_view(), plane_values_.data(), plane_values_.data() + shape.planes,
                                               line_moments_.data()});
-    std::vector<LineMoments> moments(as_size(shape.lines()));
-    context_.download(line_moments_.data(), moments.size(), moments.data());
-    return moments;
+    return context_.received(line_moments_, as_size(shape.lines()));
   }
 
   std::vector<double> sum_columns(const PhaseMesh& mesh, const Field& field) override {
     const auto scope = context_.begin_apart("sum columns");
-    const FieldShape& shape = field.shape();
-    require_same(mesh.shape(), shape);
-    context_.resize(line_values_, as_size(shape.columns()));
-    launcher_->for_each_column("sum columns", shape.columns(),
-                               SumColumns<Real>{context_.device(field).cells(), context_.row_weights(mesh),
-                                                shape.theta_cells, shape.velocity_cells, line_values_.data()});
-    std::vector<double> sums(as_size(shape.columns()));
-    context_.download(line_values_.data(), sums.size(), sums.data());
-    return sums;
-  }
-
-  std::vector<LineShape> line_shapes(const Field& field) override {
-    const auto scope = context_.begin_apart("line shapes");
-    const FieldShape& shape = field.shape();
-    context_.resize(line_shapes_, as_size(shape.lines()));
-    std::vector<double> from_middle(static_cast<std::size_t>(shape.velocity_cells));
-    for (std::size_t j = 0; j < from_middle.size(); ++j)
-      from_middle[j] = static_cast<double>(j) - 0.5 * static_cast<double>(from_middle.size() - 1);
-    context_.send(from_middle, plane_values_);
-    launcher_->for_each_line(
-        "line shapes", shape.lines(),
-        Roughness<Real>{context_.device(field).const_view(), plane_values_.data(), line_shapes_.data()});
-    std::vector<LineShape> shapes(as_size(shape.lines()));
-    context_.download(line_shapes_.data(), shapes.size(), shapes.data());
-    return shapes;
+    add_columns(mesh, field);
+    return context_.received(line_values_, as_size(field.shape().columns()));
   }
 
  private:
@@ -119,14 +140,27 @@ class ReductionOperationsOf final : public ReductionOperations {
   template <class T>
   using Array = typename Launcher::template Array<T>;
   using DeviceField = underdamp::DeviceField<Launcher>;
+  using DeviceRowSumPlan = underdamp::DeviceRowSumPlan<Launcher>;
 
-  /// Sums per plane in the order of the lines, so that they repeat bit for bit.
-  std::vector<double> plane_totals(const Array<double>& per_line, const FieldShape& shape) {
-    std::vector<double> values(as_size(shape.lines()));
-    context_.download(per_line.data(), values.size(), values.data());
-    std::vector<double> total(static_cast<std::size_t>(shape.planes), 0.0);
-    for (std::size_t l = 0; l < values.size(); ++l) total[l / static_cast<std::size_t>(shape.theta_cells)] += values[l];
-    return total;
+  /// Into line_values_.
+  void add_columns(const PhaseMesh& mesh, const Field& field) {
+    const FieldShape& shape = field.shape();
+    require_same(mesh.shape(), shape);
+    context_.resize(line_values_, as_size(shape.columns()));
+    launcher_->for_each_column("sum columns", shape.columns(),
+                               SumColumns<Real>{context_.device(field).cells(), context_.row_weights(mesh),
+                                                shape.theta_cells, shape.velocity_cells, line_values_.data()});
+  }
+  double* results_of(int planes, int numbers = 1) {
+    context_.resize(results_, static_cast<std::size_t>(planes) * static_cast<std::size_t>(numbers));
+    return results_.data();
+  }
+  std::vector<double> add_rows(const DeviceRowSumPlan& plan, const double* lines, int stride) {
+    const int planes = plan.shape.planes;
+    SumRows body = plan.view(lines, stride);
+    body.results = results_of(planes, body.sums);
+    launch_plane_sums(*launcher_, body, planes);
+    return context_.received(results_, static_cast<std::size_t>(planes) * static_cast<std::size_t>(body.sums));
   }
 
   DeviceContext<Launcher>& context_;
@@ -136,6 +170,8 @@ class ReductionOperationsOf final : public ReductionOperations {
   Array<LineSums> line_sums_;
   Array<LineMoments> line_moments_;
   Array<LineShape> line_shapes_;
+  Array<double> results_;
+  Array<PlaneSmallest> smallest_;
 };
 
 template <class Launcher>

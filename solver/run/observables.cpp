@@ -12,24 +12,9 @@ namespace {
 /// Cells below this share of a Gaussian's peak are left out of the entropy production.
 constexpr double dissipation_floor = 1e-14;
 
-/// `weight`: of the row in integrals along θ.
-void add_line(Observables& o, const LineSums& line, double weight, double theta, double loss, int row) {
-  const double mass = weight * line.mass;
-  o.mass += mass;
-  o.cell_sum += line.mass;
-  o.mean[0] += mass * theta;
-  o.mean[1] += weight * line.velocity;
-  o.covariance[0][0] += mass * theta * theta;
-  o.covariance[0][1] += weight * line.velocity * theta;
-  o.covariance[1][1] += weight * line.velocity_squared;
-  o.expected_loss += mass * loss;
-  o.entropy += weight * line.entropy;
-  o.entropy_production += weight * line.dissipation;
-  if (row > 0 && !std::isfinite(o.minimum)) return;  // the first value that is not finite stays
-  if (!std::isfinite(line.minimum) || line.minimum < o.minimum) {
-    o.minimum = line.minimum;
-    o.minimum_cell = {row, static_cast<int>(line.minimum_column)};
-  }
+/// θ counts from the middle of the box, so that a minimum far from 0 costs no digits.
+double middle(const Axis& theta) {
+  return 0.5 * (theta.lower + theta.upper);
 }
 
 void normalise(Observables& o, double area) {
@@ -49,37 +34,71 @@ void normalise(Observables& o, double area) {
 
 }  // namespace
 
-std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const Tables& tables, const Field& density) {
+Observer::Observer(Backend& backend, const PhaseMesh& mesh, const Tables& tables) : backend_(backend), mesh_(mesh) {
+  const auto weights = theta_weights(mesh);
+  RowSumLaw law;
+  law.factors.resize(3);
+  for (int p = 0; p < mesh.planes(); ++p) {
+    const Axis& theta = mesh.plane(p).theta;
+    law.factors[0].insert(law.factors[0].end(), weights.begin(), weights.end());
+    for (int i = 0; i < mesh.theta_cells(); ++i) law.factors[1].push_back(theta.center(i) - middle(theta));
+  }
+  law.factors[2] = tables.loss;
+  constexpr int weight = 0;
+  constexpr int at = 1;
+  constexpr int loss = 2;
+  constexpr int mass = 0;
+  constexpr int velocity = 1;
+  constexpr int velocity_squared = 2;
+  constexpr int entropy = 3;
+  constexpr int dissipation = 4;
+  for (const RowTerm& term :
+       {RowTerm(mass, weight), RowTerm(mass), RowTerm(mass, weight, at), RowTerm(velocity, weight),
+        RowTerm(mass, weight, at, at), RowTerm(velocity, weight, at), RowTerm(velocity_squared, weight),
+        RowTerm(mass, weight, loss), RowTerm(entropy, weight), RowTerm(dissipation, weight)}) {
+    law.sums.push_back({term});
+  }
   double area_of_all = std::numeric_limits<double>::infinity();
   for (int p = 0; p < mesh.planes(); ++p)
     area_of_all = std::min(area_of_all, mesh.plane(p).theta.length() * mesh.plane(p).velocity.length());
-  const auto lines = backend.reductions().sum_lines(
-      mesh, density, {tables.friction, tables.diffusion, dissipation_floor / area_of_all});
-  const auto departed = backend.fields().departed(density);
+  plan_ = backend.reductions().plan_row_sums(mesh, law,
+                                             {tables.friction, tables.diffusion, dissipation_floor / area_of_all});
+}
+
+std::vector<Observables> Observer::observe(const Field& density) const {
+  const auto sums = backend_.reductions().sum_rows(density, *plan_);
+  const auto smallest = backend_.reductions().smallest_of_rows(*plan_);
+  const auto departed = backend_.fields().departed(density);
   const std::array<const Field*, 1> field{&density};
-  const auto magnitude = backend.reductions().combination_norm(field, std::array{1.0});
-  const auto weights = theta_weights(mesh);
+  const auto magnitude = backend_.reductions().combination_norm(field, std::array{1.0});
   std::vector<Observables> result;
-  for (int p = 0; p < mesh.planes(); ++p) {
+  for (std::size_t p = 0; p < departed.size(); ++p) {
+    const PhasePlane& plane = mesh_.plane(static_cast<int>(p));
+    const double area = plane.cell_area();
+    const double* const s = sums.data() + 10 * p;
     Observables o;
-    o.minimum = std::numeric_limits<double>::infinity();
-    const double area = mesh.plane(p).cell_area();
-    // θ counts from the middle of the box, so that a minimum far from 0 costs no digits.
-    const double reference = 0.5 * (mesh.plane(p).theta.lower + mesh.plane(p).theta.upper);
-    for (int i = 0; i < mesh.theta_cells(); ++i) {
-      const auto l = static_cast<std::size_t>(p * mesh.theta_cells() + i);
-      add_line(o, lines[l], weights[static_cast<std::size_t>(i)], mesh.plane(p).theta.center(i) - reference,
-               tables.loss[l], i);
-    }
+    o.mass = s[0];
+    o.cell_sum = s[1];
+    o.mean = {s[2], s[3]};
+    o.covariance = {{{s[4], s[5]}, {s[5], s[6]}}};
+    o.expected_loss = s[7];
+    o.entropy = s[8];
+    o.entropy_production = s[9];
+    o.minimum = smallest[p].value;
+    o.minimum_cell = {smallest[p].row, smallest[p].column};
     normalise(o, area);
-    o.magnitude = magnitude[static_cast<std::size_t>(p)] * area;
-    o.mean[0] += reference;
-    const Departed& d = departed[static_cast<std::size_t>(p)];
+    o.magnitude = magnitude[p] * area;
+    o.mean[0] += middle(plane.theta);
+    const Departed& d = departed[p];
     o.departed = {d.theta_min * area, d.theta_max * area, d.velocity_min * area, d.velocity_max * area,
                   d.created * area};
     result.push_back(o);
   }
   return result;
+}
+
+std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const Tables& tables, const Field& density) {
+  return Observer(backend, mesh, tables).observe(density);
 }
 
 std::vector<double> adding_up(const PhaseMesh& mesh, std::vector<double> density) {
@@ -97,7 +116,7 @@ std::vector<double> adding_up(const PhaseMesh& mesh, std::vector<double> density
 }
 
 std::vector<Marginals> marginals(Backend& backend, const PhaseMesh& mesh, const Field& density) {
-  const auto lines = backend.reductions().sum_lines(mesh, density, {});
+  const auto lines = backend.reductions().sum_moments(mesh, density);
   const auto columns = backend.reductions().sum_columns(mesh, density);
   std::vector<Marginals> result(static_cast<std::size_t>(mesh.planes()));
   for (int p = 0; p < mesh.planes(); ++p) {
@@ -113,7 +132,7 @@ std::vector<Marginals> marginals(Backend& backend, const PhaseMesh& mesh, const 
     const auto sum = [](const std::vector<double>& values, double width) {
       return std::accumulate(values.begin(), values.end(), 0.0) * width;
     };
-    // sum_columns() has the weights, sum_lines() has not.
+    // sum_columns() has the weights, sum_moments() has not.
     if (!mesh.walls().any_pressed()) continue;
     const double factor = sum(m.velocity, mesh.plane(p).velocity.width()) / sum(m.theta, mesh.plane(p).theta.width());
     for (double& value : m.theta) value *= factor;

@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -23,7 +24,22 @@ struct Observables {
   Departed departed;  ///< probability lost through each wall
 };
 
-/// Of each plane. The entropy production leaves out cells below 1e-14 of the mean density of the box.
+/// Reads densities of one mesh, on the device: numbers of planes are all that comes to the host.
+class Observer {
+ public:
+  /// Keeps references to the backend and the mesh.
+  Observer(Backend& backend, const PhaseMesh& mesh, const Tables& tables);
+
+  /// Of each plane. The entropy production leaves out cells below 1e-14 of the mean density of the box.
+  std::vector<Observables> observe(const Field& density) const;
+
+ private:
+  Backend& backend_;
+  const PhaseMesh& mesh_;
+  std::unique_ptr<RowSumPlan> plan_;
+};
+
+/// The same of one density.
 std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const Tables& tables, const Field& density);
 
 /// A density scaled so that its plain sum over the cells, times their area, is the probability: those who read pictures

@@ -75,6 +75,36 @@ double spread_of(const PhasePlane& plane, const Tables& tables, std::size_t p, s
   return (1.0 + std::hypot(theta, v)) / std::min(1.0, narrowest);
 }
 
+/// Sums that make a DensityShape: roughness, mass, Σ x, Σ x², Σ xy, Σ y, Σ y², Σ D, Σ force', x and y in cells from the
+/// middle of the plane.
+constexpr std::size_t shape_sums = 9;
+
+RowSumLaw shape_law(const PhaseMesh& mesh, const Tables& tables) {
+  const bool map = tables.dynamics == Dynamics::sgd;
+  const std::vector<double>& force = map ? tables.kick : tables.force;
+  const auto rows = static_cast<std::size_t>(mesh.theta_cells());
+  std::vector<double> at;
+  std::vector<double> at_squared;
+  std::vector<double> slope;
+  for (std::size_t l = 0; l < force.size(); ++l) {
+    const std::size_t i = l % rows;
+    at.push_back(static_cast<double>(i) - 0.5 * static_cast<double>(rows - 1));
+    at_squared.push_back(at.back() * at.back());
+    const std::size_t below = i > 0 ? l - 1 : l;
+    const std::size_t above = i + 1 < rows ? l + 1 : l;
+    slope.push_back((force[above] - force[below]) / static_cast<double>(above - below));
+  }
+  RowSumLaw law{{at, at_squared, map ? tables.step_variance : tables.diffusion, slope}, {}};
+  constexpr int mass = 2;
+  constexpr int first = 3;
+  law.sums = {{RowTerm(0), RowTerm(1)}};  // along θ and along v
+  for (const RowTerm& term : {RowTerm(mass), RowTerm(mass, 0), RowTerm(mass, 1), RowTerm(first, 0), RowTerm(first),
+                              RowTerm(4), RowTerm(mass, 2), RowTerm(mass, 3)}) {
+    law.sums.push_back({term});
+  }
+  return law;
+}
+
 }  // namespace
 
 /// A window that was crossed: how far the last two columns are apart, and what that says about the last one.
@@ -447,39 +477,23 @@ Integrator::FirstWindow Integrator::first_window(double time) const {
 // --- health --------------------------------------------------------------------------------------
 
 void Integrator::measure_shape() {
-  const auto lines = backend_.reductions().line_shapes(*density_);
-  const auto rows = static_cast<std::size_t>(mesh_.theta_cells());
-  const bool map = tables_.dynamics == Dynamics::sgd;
-  const std::vector<double>& force = map ? tables_.kick : tables_.force;
-  const std::vector<double>& diffusion = map ? tables_.step_variance : tables_.diffusion;
+  if (!shape_plan_) shape_plan_ = backend_.reductions().plan_row_sums(mesh_, shape_law(mesh_, tables_));
+  const auto sums = backend_.reductions().sum_shapes(*density_, *shape_plan_);
   for (std::size_t p = 0; p < shape_.size(); ++p) {
     const PhasePlane& plane = mesh_.plane(static_cast<int>(p));
-    double rough = 0.0, mass = 0.0, x = 0.0, y = 0.0, xx = 0.0, xy = 0.0, yy = 0.0, slope = 0.0, noise = 0.0;
-    for (std::size_t i = 0; i < rows; ++i) {
-      const LineShape& line = lines[p * rows + i];
-      const double at = static_cast<double>(i) - 0.5 * static_cast<double>(rows - 1);
-      rough += line.along_theta + line.along_velocity;
-      mass += line.mass;
-      x += at * line.mass;
-      xx += at * at * line.mass;
-      xy += at * line.first;
-      y += line.first;
-      yy += line.second;
-      noise += line.mass * diffusion[p * rows + i];
-      const std::size_t below = p * rows + (i > 0 ? i - 1 : i);
-      const std::size_t above = p * rows + (i + 1 < rows ? i + 1 : i);
-      slope += line.mass * (force[above] - force[below]) / static_cast<double>(above - below);
-    }
+    const double* const s = sums.data() + shape_sums * p;
+    const double rough = s[0];
+    const double mass = s[1];
     roughness_[p] = roughness_constant * rough * plane.cell_area();
     if (!(mass > 0.0)) continue;
-    x /= mass;
-    y /= mass;
+    const double x = s[2] / mass;
+    const double y = s[5] / mass;
     const double width = plane.velocity.width();
-    const double covariance = xy / mass - x * y;
-    shape_[p] = {{{{xx / mass - x * x, covariance}, {covariance, yy / mass - y * y}}},
+    const double covariance = s[4] / mass - x * y;
+    shape_[p] = {{{{s[3] / mass - x * x, covariance}, {covariance, s[6] / mass - y * y}}},
                  y + 0.5 * (plane.velocity.lower + plane.velocity.upper) / width,
-                 -slope / (mass * width),
-                 noise / (mass * width * width),
+                 -s[8] / (mass * width),
+                 s[7] / (mass * width * width),
                  rough / mass};
     if (precision_ == Precision::float32 && shape_[p].roughness < float32_roughness) {
       shape_[p].roughness = gaussian_roughness(shape_[p].covariance);
@@ -536,14 +550,12 @@ void Integrator::absorb_created(Field& field) {
 void Integrator::restore_mass() {
   const double most_rounding = precision_ == Precision::float64 ? 1e-12 : 1e-4;
   restored_ = statistics_.strang_steps;
-  const auto columns = backend_.reductions().sum_columns(mesh_, *density_);
+  const auto masses = backend_.reductions().sum_planes(mesh_, *density_);
   const auto departed = backend_.fields().departed(*density_);
-  const std::size_t length = columns.size() / departed.size();
   std::vector<double> factor;
   bool any = false;
   for (std::size_t p = 0; p < departed.size(); ++p) {
-    double mass = 0.0;
-    for (std::size_t j = 0; j < length; ++j) mass += columns[p * length + j];
+    const double mass = masses[p];
     require_finite(mass);
     const double ratio = (initial_mass_[p] - departed[p].total()) / mass;
     factor.push_back(std::abs(ratio - 1.0) < most_rounding ? ratio : 1.0);

@@ -130,6 +130,7 @@ class Integrator {
   double lost_ = 0.0;                  ///< largest share of the mass of a plane that has left the box
   std::vector<double> initial_mass_;   ///< [plane] Σ p at the start
   std::vector<ErrorEstimate> errors_;
+  std::unique_ptr<RowSumPlan> shape_plan_;
   std::vector<double> spread_;         ///< [plane] distance and narrowness of the start, in stationary deviations
   std::vector<DensityShape> shape_;    ///< [plane] of the density at time_
   std::vector<GridError> grid_error_;  ///< [plane]
