@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <memory>
 #include <new>
+#include <optional>
 #include <vector>
 
 #include <fmt/format.h>
@@ -41,20 +42,36 @@ std::string size_text(const FieldShape& shape) {
 
 constexpr const char* heading =
     "  size              MiB  in      taps   copy GB/s   drift GB/s    velocity GB/s    step GB/s     million "
-    "cell-steps/s\n";
+    "cell-steps/s   bytes/window\n";
 
-std::string table_row(const DeviceDescription& device, const Throughput& t) {
+/// To the device and back.
+std::string traffic_text(const std::optional<WindowTraffic>& traffic) {
+  return traffic ? fmt::format("{:.0f} + {:.0f}", traffic->uploaded, traffic->downloaded) : std::string("-");
+}
+
+/// Absent where a field fills so much of the memory that an evolution has no room.
+std::optional<WindowTraffic> traffic_of(Backend& backend, const FieldShape& shape) {
+  const DeviceDescription device = backend.describe();
+  constexpr std::size_t fields = 10;
+  constexpr std::size_t longest = std::size_t{1} << 22;  // cells; more would take longer than the other figures
+  const std::size_t bytes = fields * shape.cells() * bytes_of(device.precision);
+  if (shape.cells() > longest || (device.memory_bytes > 0 && bytes > device.memory_bytes)) return std::nullopt;
+  return measure_window_traffic(backend, shape);
+}
+
+std::string table_row(const DeviceDescription& device, const Throughput& t,
+                      const std::optional<WindowTraffic>& traffic) {
   const std::size_t bytes = t.field_bytes();
   const auto figure = [&](double seconds, int passes) {
     return fmt::format("{:8.1f} {:3.0f} %", 1e-9 * t.bandwidth(seconds, passes), 100.0 * t.share(seconds, passes));
   };
-  return fmt::format("  {:<14} {:>6.1f}  {:<6} {:>5.0f} {:>11.1f}{}   {}{}{:>20.0f}\n", size_text(t.shape),
+  return fmt::format("  {:<14} {:>6.1f}  {:<6} {:>5.0f} {:>11.1f}{}   {}{}{:>20.0f}   {:>12}\n", size_text(t.shape),
                      static_cast<double>(bytes) / (1 << 20), place_of(device, bytes), t.taps,
                      1e-9 * t.bandwidth(t.copy), figure(t.drift, 1), figure(t.velocity, 1), figure(t.step, 2),
-                     1e-6 * t.cells() / t.step);
+                     1e-6 * t.cells() / t.step, traffic_text(traffic));
 }
 
-Json json_row(const DeviceDescription& device, const Throughput& t) {
+Json json_row(const DeviceDescription& device, const Throughput& t, const std::optional<WindowTraffic>& traffic) {
   const std::size_t bytes = t.field_bytes();
   const auto figure = [&](double seconds, int passes) {
     return Json{{"seconds", seconds},
@@ -62,6 +79,8 @@ Json json_row(const DeviceDescription& device, const Throughput& t) {
                 {"bytes_per_second", t.bandwidth(seconds, passes)},
                 {"share_of_copy", t.share(seconds, passes)}};
   };
+  Json bytes_per_window;
+  if (traffic) bytes_per_window = {{"uploaded", traffic->uploaded}, {"downloaded", traffic->downloaded}};
   return {{"planes", t.shape.planes},
           {"cells", {t.shape.theta_cells, t.shape.velocity_cells}},
           {"field_bytes", bytes},
@@ -70,7 +89,8 @@ Json json_row(const DeviceDescription& device, const Throughput& t) {
           {"copy", figure(t.copy, 1)},
           {"drift", figure(t.drift, 1)},
           {"velocity", figure(t.velocity, 1)},
-          {"step", figure(t.step, 2)}};
+          {"step", figure(t.step, 2)},
+          {"bytes_per_window", bytes_per_window}};
 }
 
 /// Measures all shapes on one device, printing as it goes.
@@ -88,9 +108,10 @@ Json bench_device(Backend& backend, const BenchArguments& arguments) {
       continue;
     }
     const Throughput t = measure_throughput(backend, shape, options);
-    fmt::print("{}", table_row(device, t));
+    const auto traffic = traffic_of(backend, shape);
+    fmt::print("{}", table_row(device, t, traffic));
     std::fflush(stdout);
-    rows.push_back(json_row(device, t));
+    rows.push_back(json_row(device, t, traffic));
   }
   return {{"device", device.name}, {"precision", name_of(device.precision)}, {"step", options.step}, {"rows", rows}};
 }
@@ -112,13 +133,15 @@ std::vector<std::unique_ptr<Backend>> chosen_backends(DeviceChoice choice, Preci
 int bench_command(const BenchArguments& arguments) {
   Json devices = Json::array();
   for (const auto& backend : chosen_backends(arguments.device, arguments.precision)) {
+    backend->synchronize_each(arguments.sync);
     devices.push_back(bench_device(*backend, arguments));
   }
   fmt::print(
       "A sweep reads and writes the field once, a step (one drift and one velocity sweep) twice: % is the share of "
       "the\n"
       "speed at which the same field is copied. taps: multiply-adds per cell of the noise kernel, which is wider, in\n"
-      "cells, on finer grids; the remaps take 11 each.\n");
+      "cells, on finer grids; the remaps take 11 each. bytes/window: to the device and back in a window of an "
+      "evolution.\n");
   if (!arguments.json.empty()) {
     write_text(
         arguments.json,

@@ -11,6 +11,7 @@ struct RunArguments {
   std::string spec;
   std::string output;
   DeviceChoice device = DeviceChoice::automatic;
+  bool sync = false;  ///< wait after each kernel of a GPU
   bool resume = false;
   bool restart = false;
   bool quiet = false;
@@ -19,6 +20,7 @@ struct RunArguments {
 struct VerifyArguments {
   std::string spec;
   DeviceChoice device = DeviceChoice::automatic;
+  bool sync = false;  ///< wait after each kernel of a GPU
   std::string json;
   std::string junit;
   std::string baseline;
@@ -27,6 +29,7 @@ struct VerifyArguments {
 
 struct BenchArguments {
   DeviceChoice device = DeviceChoice::automatic;  ///< automatic: every device that works
+  bool sync = false;                              ///< wait after each kernel of a GPU
   std::string json;
   std::vector<int> sizes = {64, 128, 256, 512, 1024, 2048, 4096, 8192};
   std::vector<int> batches = {16, 128, 1024};  ///< planes of 128 × 128 cells

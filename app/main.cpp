@@ -22,7 +22,7 @@ namespace {
 
 using namespace underdamp;
 
-void add_device_option(CLI::App& command, DeviceChoice& device) {
+void add_device_options(CLI::App& command, DeviceChoice& device, bool& sync) {
   static const std::map<std::string, DeviceChoice> choices{
       {"auto", DeviceChoice::automatic}, {"cuda", DeviceChoice::cuda}, {"host", DeviceChoice::host}};
   const auto choose = [&device](const std::string& name) {
@@ -32,6 +32,8 @@ void add_device_option(CLI::App& command, DeviceChoice& device) {
   };
   command.add_option_function<std::string>("--device", choose, "auto (a GPU if one works), cuda or host")
       ->option_text("auto|cuda|host");
+  command.add_flag("--sync", sync,
+                   "wait after each kernel of a GPU, so that an error names the one that failed (slow)");
 }
 
 void add_precision_option(CLI::App& command, Precision& precision) {
@@ -62,7 +64,7 @@ int dispatch(int argc, char** argv) {
   CLI::App* run_app = app.add_subcommand("run", "do what a spec asks for");
   run_app->add_option("spec", run.spec, "TOML file")->required();
   run_app->add_option("--output", run.output, "output directory (default: that of the spec)");
-  add_device_option(*run_app, run.device);
+  add_device_options(*run_app, run.device, run.sync);
   run_app->add_flag("--resume", run.resume, "continue an unfinished run from its checkpoint");
   run_app->add_flag("--restart", run.restart, "begin again even if the directory holds an unfinished run");
   run_app->add_flag("--quiet", run.quiet, "print nothing but warnings and errors");
@@ -74,7 +76,7 @@ int dispatch(int argc, char** argv) {
   VerifyArguments verify;
   CLI::App* verify_app = app.add_subcommand("verify", "run a spec and compare it with exact answers and particles");
   verify_app->add_option("spec", verify.spec, "TOML file")->required();
-  add_device_option(*verify_app, verify.device);
+  add_device_options(*verify_app, verify.device, verify.sync);
   verify_app->add_option("--json", verify.json, "write the table as JSON");
   verify_app->add_option("--junit", verify.junit, "write the table for continuous integration");
   verify_app->add_option("--baseline", verify.baseline,
@@ -95,7 +97,7 @@ int dispatch(int argc, char** argv) {
 
   BenchArguments bench;
   CLI::App* bench_app = app.add_subcommand("bench", "how fast the sweeps of a step are, next to a copy of the field");
-  add_device_option(*bench_app, bench.device);
+  add_device_options(*bench_app, bench.device, bench.sync);
   bench_app->add_option("--json", bench.json, "write the figures as JSON");
   bench_app->add_option("--sizes", bench.sizes, "cells along either axis of a plane")
       ->delimiter(',')

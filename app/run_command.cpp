@@ -200,6 +200,7 @@ int run_command(const RunArguments& arguments) {
   }
   const Spec spec = read_spec(arguments.spec);
   const ChosenBackend chosen = make_backend(arguments.device, precision_of_run(spec));
+  chosen.backend->synchronize_each(arguments.sync);
   if (!arguments.quiet) fmt::print("{} ({})\n", chosen.backend->describe().name, chosen.reason);
   catch_signals();
   RunOptions options;

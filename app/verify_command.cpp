@@ -21,6 +21,7 @@ int verify_command(const VerifyArguments& arguments) {
   }
   for (const std::string& note : spec.notes) warn(note);
   const ChosenBackend chosen = make_backend(arguments.device);
+  chosen.backend->synchronize_each(arguments.sync);
   const std::string device = chosen.backend->describe().name;
   fmt::print("{}\n{}\n", spec.title, device);
 

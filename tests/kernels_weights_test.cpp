@@ -377,6 +377,78 @@ TEST(Rounding, AStencilKeepsItsSumInSinglePrecision) {
   EXPECT_EQ(same, level.weights);
 }
 
+/// 150 planes, each with a box, a contraction and noise of its own: more than are made together.
+struct ManyPlanes {
+  static constexpr int planes = 150;
+  static constexpr int rows = 20;
+  std::vector<PhasePlane> boxes;
+  VelocityLaw law;
+  std::vector<double> duration;
+
+  ManyPlanes() {
+    for (int p = 0; p < planes; ++p) {
+      boxes.push_back({{-1.0, 1.0 + 0.01 * p, rows}, {-2.0, 2.0 + 0.003 * p, 32}});
+      law.contraction.push_back(0.9 - 0.001 * p);
+      duration.push_back(0.01 + 0.001 * p);
+      for (int i = 0; i < rows; ++i) {
+        law.kick.push_back(0.02 * i - 0.001 * p);
+        law.variance.push_back(0.01 + (p % 3 == 0 ? 0.002 * i : 0.0) + 0.0001 * p);
+      }
+    }
+  }
+  VelocityLaw law_of(int p) const {
+    const auto of_plane = [&](const std::vector<double>& values) {
+      return std::vector<double>(values.begin() + p * rows, values.begin() + (p + 1) * rows);
+    };
+    return {{law.contraction[static_cast<std::size_t>(p)]}, of_plane(law.kick), of_plane(law.variance)};
+  }
+};
+
+TEST(VelocityTable, PlanesMadeSideBySideAreThoseMadeAlone) {
+  const ManyPlanes many;
+  constexpr int lanes = 8;
+  const VelocityTable all = make_velocity_table(PhaseMesh(many.boxes), many.law, lanes);
+  ASSERT_EQ(all.bundles.size(), static_cast<std::size_t>(ManyPlanes::planes * all.bundles_per_plane));
+  for (int p = 0; p < ManyPlanes::planes; ++p) {
+    const auto plane = static_cast<std::size_t>(p);
+    const VelocityTable alone = make_velocity_table(PhaseMesh({many.boxes[plane]}), many.law_of(p), lanes);
+    EXPECT_LE(alone.margin, all.margin);
+    for (std::size_t b = 0; b < alone.bundles.size(); ++b) {
+      const BundleEntry& one = alone.bundles[b];
+      const BundleEntry& other = all.bundles[plane * alone.bundles.size() + b];
+      ASSERT_EQ(one.levels, other.levels);
+      ASSERT_EQ(one.restrictions, other.restrictions);
+      for (int k = 0; k < one.levels; ++k) {
+        const LevelEntry& mine = alone.levels[static_cast<std::size_t>(one.first_level + k)];
+        const LevelEntry& same = all.levels[static_cast<std::size_t>(other.first_level + k)];
+        ASSERT_EQ(mine.half_width, same.half_width);
+        const auto count = static_cast<std::ptrdiff_t>((2 * mine.half_width + 1) * lanes);
+        EXPECT_TRUE(std::equal(alone.weights.begin() + mine.weights, alone.weights.begin() + mine.weights + count,
+                               all.weights.begin() + same.weights))
+            << "plane " << p << ", bundle " << b;
+      }
+    }
+  }
+}
+
+TEST(DriftTable, PlanesMadeSideBySideAreThoseMadeAlone) {
+  const ManyPlanes many;
+  const DriftTable all = make_drift_table(PhaseMesh(many.boxes), many.duration);
+  int reach = 0;
+  for (std::size_t p = 0; p < many.boxes.size(); ++p) {
+    const DriftTable alone = make_drift_table(PhaseMesh({many.boxes[p]}), std::vector{many.duration[p]});
+    reach = std::max(reach, alone.reach);
+    for (std::size_t j = 0; j < 32; ++j) {
+      ASSERT_EQ(all.offset[32 * p + j], alone.offset[j]);
+      for (std::size_t k = 0; k < static_cast<std::size_t>(remap_cells); ++k) {
+        ASSERT_EQ(all.weights[k * static_cast<std::size_t>(all.weight_stride) + 32 * p + j],
+                  alone.weights[k * static_cast<std::size_t>(alone.weight_stride) + j]);
+      }
+    }
+  }
+  EXPECT_EQ(all.reach, reach);
+}
+
 TEST(VelocityTable, RefusesWhatItCannotDo) {
   const PhaseMesh mesh(std::vector<PhasePlane>{{{0.0, 1.0, 16}, {1.0, 5.0, 16}}});
   const std::vector<double> lines(16, 1.0);

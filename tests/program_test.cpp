@@ -72,7 +72,7 @@ void expect_bench_measures_each_sweep(const std::string& precision, double bytes
   const TemporaryDirectory folder;
   const Result r = underdamp(
       folder.path(),
-      "bench --device host --sizes 32,48 --batches 2 --seconds 0.001 --json bench.json --precision " + precision);
+      "bench --device host --sizes 32,48 --batches 2 --seconds 0.001 --sync --json bench.json --precision " + precision);
   EXPECT_EQ(r.code, 0) << r.output;
   EXPECT_CONTAINS(r.output, "  32x32 ");
   EXPECT_CONTAINS(r.output, "2 of 128x128");
@@ -82,6 +82,10 @@ void expect_bench_measures_each_sweep(const std::string& precision, double bytes
   for (const auto& row : device["rows"]) {
     const double cells = row["planes"].get<double>() * row["cells"][0].get<double>() * row["cells"][1].get<double>();
     EXPECT_EQ(row["field_bytes"].get<double>(), bytes_per_number * cells);
+    // A few numbers of each plane, whatever the cells.
+    const double downloaded = row["bytes_per_window"]["downloaded"].get<double>();
+    EXPECT_GT(downloaded, 0.0);
+    EXPECT_LE(downloaded, 1000.0 * row["planes"].get<double>());
     const double copy = row["copy"]["bytes_per_second"].get<double>();
     for (const auto& [sweep, passes] : {std::pair{"copy", 1.0}, {"drift", 1.0}, {"velocity", 1.0}, {"step", 2.0}}) {
       const double bytes = 2.0 * passes * bytes_per_number;

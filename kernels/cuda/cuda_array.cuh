@@ -21,6 +21,18 @@ inline void* allocate_cuda_memory(std::size_t bytes) {
   return memory;
 }
 
+/// Memory of the host that the GPU copies to without a detour; small, for the results of reductions.
+struct PinnedMemory {
+  static constexpr std::size_t bytes = std::size_t{64} << 10;
+  void* data = nullptr;
+
+  PinnedMemory() = default;
+  void take() { check(cudaMallocHost(&data, bytes), "cannot take page-locked memory"); }
+  ~PinnedMemory() { cudaFreeHost(data); }
+  PinnedMemory(const PinnedMemory&) = delete;
+  PinnedMemory& operator=(const PinnedMemory&) = delete;
+};
+
 /// Owned, uninitialised memory of the device.
 template <class T>
 class CudaArray {

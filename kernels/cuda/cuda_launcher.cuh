@@ -1,8 +1,10 @@
 #pragma once
 #include <cuda_runtime.h>
+#include <cub/device/device_for.cuh>
 #include <nvtx3/nvToolsExt.h>
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <utility>
@@ -59,12 +61,6 @@ __global__ void run_segments(Body body, int theta_cells, int velocity_cells, int
   }
 }
 
-template <class Body>
-__global__ void run_values(Body body, std::size_t count) {
-  const std::size_t position = static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (position < count) body(position);
-}
-
 /// A graph of recorded operations.
 class CudaGraph {
  public:
@@ -101,6 +97,7 @@ class CudaLauncher {
     begin();
     check(cudaGetDeviceProperties(&properties_, device_), "cannot read the properties of the GPU");
     check(cudaStreamCreate(&stream_), "cannot create a stream");
+    results_.take();
     check(cusparseCreate(&sparse_), "cannot start cuSPARSE");
     check(cusparseSetStream(sparse_, stream_), "cannot start cuSPARSE");
   }
@@ -144,8 +141,12 @@ class CudaLauncher {
   template <class Element>
   void download(const Element* from, std::size_t count, Element* to) const {
     if (count == 0) return;
-    check(cudaMemcpyAsync(to, from, count * sizeof(Element), cudaMemcpyDeviceToHost, stream_), "copy from the GPU");
+    const std::size_t bytes = count * sizeof(Element);
+    const bool is_short = bytes <= results_.bytes;  // a few numbers: by way of memory that the GPU writes to directly
+    void* const target = is_short ? results_.data : to;
+    check(cudaMemcpyAsync(target, from, bytes, cudaMemcpyDeviceToHost, stream_), "copy from the GPU");
     check(cudaStreamSynchronize(stream_), "the GPU reports a failure");
+    if (is_short) std::memcpy(to, target, bytes);
   }
   template <class Element>
   void copy(const Element* from, std::size_t count, Element* to) const {
@@ -252,7 +253,7 @@ class CudaLauncher {
 
   template <class Body>
   void for_each_value(const char* name, std::size_t count, const Body& body) const {
-    run_values<<<grid(name, static_cast<long>((count + 127) / 128)), 128, 0, stream_>>>(body, count);
+    check(cub::DeviceFor::Bulk(count, body, stream_), name);
     launched(name);
   }
 
@@ -307,6 +308,7 @@ class CudaLauncher {
   cudaStream_t stream_ = nullptr;
   cusparseHandle_t sparse_ = nullptr;
   DriftTarget<CudaArray<Real>> target_;
+  PinnedMemory results_;
 };
 
 }  // namespace underdamp

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <numbers>
 
 #include "kernels/tables/remap.hpp"
 #include "kernels/tables/wall_stencils.hpp"
 #include "meshes/error.hpp"
+#include "meshes/parallel_runs.hpp"
 
 namespace underdamp {
 namespace {
@@ -107,31 +109,52 @@ WallTable make_wall_table(const PhaseMesh& mesh, std::span<const double> duratio
   return table;
 }
 
+namespace {
+
+/// Columns of the planes first … last − 1; returns how far they reach.
+int fill_columns(const PhaseMesh& mesh, std::span<const double> duration, int first, int last, DriftTable& table) {
+  const double largest_shift = mesh.theta_cells() + 2.0 * remap_cells;
+  const int columns = mesh.velocity_cells();
+  int reach = 0;
+  for (int plane = first; plane < last; ++plane) {
+    const PhasePlane& box = mesh.plane(plane);
+    for (int j = 0; j < columns; ++j) {
+      const auto column =
+          static_cast<std::size_t>(plane) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(j);
+      double shift = duration[static_cast<std::size_t>(plane)] * box.velocity.center(j) / box.theta.width();
+      require(std::isfinite(shift), "a drift takes a time that is not finite");
+      shift = mesh.walls().is_periodic() ? std::fmod(shift, mesh.theta_cells())  // exact
+                                         : std::clamp(shift, -largest_shift, largest_shift);
+      const double floor = std::floor(-shift);
+      const auto weights = remap_weights(-shift - floor);
+      table.offset[column] = static_cast<int>(floor);
+      for (std::size_t k = 0; k < static_cast<std::size_t>(remap_cells); ++k)
+        table.weights[k * static_cast<std::size_t>(table.weight_stride) + column] = weights[k];
+      reach = std::max(reach, std::abs(static_cast<int>(floor)) + remap_reach + 1);
+    }
+  }
+  return reach;
+}
+
+}  // namespace
+
 DriftTable make_drift_table(const PhaseMesh& mesh, std::span<const double> duration) {
   constexpr int padding = 16;
+  constexpr int planes_together = 64;
   DriftTable table;
   table.columns = mesh.shape().columns();
   table.weight_stride = table.columns + padding;
   table.offset.resize(static_cast<std::size_t>(table.weight_stride));
   table.weights.resize(static_cast<std::size_t>(remap_cells) * static_cast<std::size_t>(table.weight_stride));
-  const double largest_shift = mesh.theta_cells() + 2.0 * remap_cells;
-  for (long column = 0; column < table.columns; ++column) {
-    const auto plane = static_cast<int>(column / mesh.velocity_cells());
-    const PhasePlane& box = mesh.plane(plane);
-    const double v = box.velocity.center(static_cast<int>(column % mesh.velocity_cells()));
-    double shift = duration[static_cast<std::size_t>(plane)] * v / box.theta.width();
-    require(std::isfinite(shift), "a drift takes a time that is not finite");
-    shift = mesh.walls().is_periodic() ? std::fmod(shift, mesh.theta_cells())  // exact
-                                       : std::clamp(shift, -largest_shift, largest_shift);
-    const double floor = std::floor(-shift);
-    const auto weights = remap_weights(-shift - floor);
-    table.offset[static_cast<std::size_t>(column)] = static_cast<int>(floor);
-    for (int k = 0; k < remap_cells; ++k) {
-      table.weights[static_cast<std::size_t>(k) * static_cast<std::size_t>(table.weight_stride) +
-                    static_cast<std::size_t>(column)] = weights[static_cast<std::size_t>(k)];
-    }
-    table.reach = std::max(table.reach, std::abs(static_cast<int>(floor)) + remap_reach + 1);
-  }
+  const int parts = (mesh.planes() + planes_together - 1) / planes_together;
+  const auto reaches = parallel_runs<int>(
+      static_cast<std::size_t>(parts), 0,
+      [&](std::uint64_t part) {
+        const int first = static_cast<int>(part) * planes_together;
+        return fill_columns(mesh, duration, first, std::min(first + planes_together, mesh.planes()), table);
+      },
+      [](double) {});
+  table.reach = std::max(table.reach, *std::max_element(reaches.begin(), reaches.end()));
   return table;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "kernels/tables/kernel_store.hpp"
 #include "kernels/tables/remap.hpp"
 #include "meshes/error.hpp"
+#include "meshes/parallel_runs.hpp"
 
 namespace underdamp {
 namespace {
@@ -106,6 +108,56 @@ double split_kick(VelocityTable& table, double kick, double contraction, int n) 
   return std::clamp(kick - scale * shift, -0.5, 0.5);
 }
 
+/// Planes whose kernels are made together and shared where they are alike; others are made beside them.
+constexpr int planes_together = 16;
+
+/// Kernels of the planes first … last − 1. `law` and sizes as in `all`.
+VelocityTable kernels_of(const VelocityTable& all, const PhaseMesh& mesh, const VelocityLaw& law, int first_plane,
+                         int last_plane) {
+  VelocityTable table;
+  table.lanes = all.lanes;
+  table.cascade = all.cascade;
+  table.deposits = all.deposits;
+  KernelStore store(table, mesh.velocity_cells(), mesh.theta_cells());
+  std::vector<KickLaw> laws(static_cast<std::size_t>(table.lanes));
+  for (int plane = first_plane; plane < last_plane; ++plane) {
+    const double width = mesh.plane(plane).velocity.width();
+    const double contraction = law.contraction[static_cast<std::size_t>(plane)];
+    const KickLaw compensation = table.deposits ? KickLaw{} : box_compensation(contraction);
+    for (int first = 0; first < mesh.theta_cells(); first += table.lanes) {
+      for (int lane = 0; lane < table.lanes; ++lane) {
+        if (first + lane >= mesh.theta_cells()) {
+          laws[static_cast<std::size_t>(lane)] = laws[static_cast<std::size_t>(lane) - 1];  // idle lane
+          continue;
+        }
+        const auto line = static_cast<std::size_t>(static_cast<long>(plane) * mesh.theta_cells() + first + lane);
+        KickLaw& kick = laws[static_cast<std::size_t>(lane)];
+        kick = compensation;
+        kick.mean = split_kick(table, law.kick[line] / width, contraction, mesh.velocity_cells());
+        kick.variance += law.variance[line] / (width * width);
+      }
+      store.add_bundle(laws);
+    }
+  }
+  return table;
+}
+
+void append(const VelocityTable& part, VelocityTable& table) {
+  const auto first_level = static_cast<long>(table.levels.size());
+  const auto first_weight = static_cast<long>(table.weights.size());
+  table.shift.insert(table.shift.end(), part.shift.begin(), part.shift.end());
+  for (BundleEntry bundle : part.bundles) {
+    bundle.first_level += first_level;
+    table.bundles.push_back(bundle);
+  }
+  for (LevelEntry level : part.levels) {
+    level.weights += first_weight;
+    table.levels.push_back(level);
+  }
+  table.weights.insert(table.weights.end(), part.weights.begin(), part.weights.end());
+  table.margin = std::max(table.margin, part.margin);
+}
+
 }  // namespace
 
 double VelocityTable::taps() const {
@@ -129,27 +181,15 @@ VelocityTable make_velocity_table(const PhaseMesh& mesh, const VelocityLaw& law,
   table.deposits = *std::min_element(law.contraction.begin(), law.contraction.end()) < deposit_below;
   table.margin = remap_reach + 2;
   add_contractions(table, mesh, law);
-  KernelStore store(table, mesh.velocity_cells(), mesh.theta_cells());
-  std::vector<KickLaw> laws(static_cast<std::size_t>(lanes));
-  for (int plane = 0; plane < mesh.planes(); ++plane) {
-    const double width = mesh.plane(plane).velocity.width();
-    const double contraction = law.contraction[static_cast<std::size_t>(plane)];
-    const KickLaw compensation = table.deposits ? KickLaw{} : box_compensation(contraction);
-    for (int first = 0; first < mesh.theta_cells(); first += lanes) {
-      for (int lane = 0; lane < lanes; ++lane) {
-        if (first + lane >= mesh.theta_cells()) {
-          laws[static_cast<std::size_t>(lane)] = laws[static_cast<std::size_t>(lane) - 1];  // idle lane
-          continue;
-        }
-        const auto line = static_cast<std::size_t>(static_cast<long>(plane) * mesh.theta_cells() + first + lane);
-        KickLaw& kick = laws[static_cast<std::size_t>(lane)];
-        kick = compensation;
-        kick.mean = split_kick(table, law.kick[line] / width, contraction, mesh.velocity_cells());
-        kick.variance += law.variance[line] / (width * width);
-      }
-      store.add_bundle(laws);
-    }
-  }
+  const int parts = (mesh.planes() + planes_together - 1) / planes_together;
+  const auto made = parallel_runs<VelocityTable>(
+      static_cast<std::size_t>(parts), 0,
+      [&](std::uint64_t part) {
+        const int first = static_cast<int>(part) * planes_together;
+        return kernels_of(table, mesh, law, first, std::min(first + planes_together, mesh.planes()));
+      },
+      [](double) {});
+  for (const VelocityTable& part : made) append(part, table);
   return table;
 }
 

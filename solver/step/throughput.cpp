@@ -7,6 +7,8 @@
 #include <limits>
 #include <vector>
 
+#include "solver/step/integrator.hpp"
+
 namespace underdamp {
 namespace {
 
@@ -31,6 +33,27 @@ VelocityLaw reference_law(const PhaseMesh& mesh, double duration) {
     }
   }
   return law;
+}
+
+Tables reference_tables(const PhaseMesh& mesh) {
+  Tables tables;
+  const auto planes = static_cast<std::size_t>(mesh.planes());
+  tables.friction.assign(planes, friction);
+  tables.relaxation_time.assign(planes, 2.0 / friction);
+  tables.rate.assign(planes, std::sqrt(stiffness));
+  tables.minimum.assign(planes, 0.0);
+  tables.std_theta.assign(planes, std::sqrt(diffusion / (friction * stiffness)));
+  tables.std_v.assign(planes, std::sqrt(diffusion / friction));
+  tables.kinks.assign(planes, 0.0);
+  for (int p = 0; p < mesh.planes(); ++p) {
+    for (int i = 0; i < mesh.theta_cells(); ++i) {
+      const double theta = mesh.plane(p).theta.center(i);
+      tables.force.push_back(-stiffness * theta);
+      tables.diffusion.push_back(diffusion);
+      tables.loss.push_back(0.5 * stiffness * theta * theta);
+    }
+  }
+  return tables;
 }
 
 std::vector<double> stationary_density(const PhaseMesh& mesh) {
@@ -98,6 +121,25 @@ Throughput measure_throughput(Backend& backend, const FieldShape& shape, const T
                    backend.sweeps().drift(*field, *drift_back, options.positivity);
                  });
   return result;
+}
+
+WindowTraffic measure_window_traffic(Backend& backend, const FieldShape& shape) {
+  const PhaseMesh mesh = reference_mesh(shape);
+  Integrator integrator(backend, mesh, reference_tables(mesh), {});
+  integrator.start(stationary_density(mesh));
+  const auto ignore = [](double) {};
+  constexpr double settled = 4.0;
+  integrator.advance(settled, ignore);
+  const long before = integrator.statistics().windows;
+  WindowTraffic traffic;
+  backend.observe([&](const DeviceEvent& event) {
+    if (event.kind == DeviceEvent::Kind::uploaded) traffic.uploaded += static_cast<double>(event.bytes);
+    if (event.kind == DeviceEvent::Kind::downloaded) traffic.downloaded += static_cast<double>(event.bytes);
+  });
+  integrator.advance(2.0 * settled, ignore);
+  backend.observe({});
+  const auto windows = static_cast<double>(std::max(1L, integrator.statistics().windows - before));
+  return {traffic.uploaded / windows, traffic.downloaded / windows};
 }
 
 std::size_t throughput_memory(const FieldShape& shape, Precision precision) {

@@ -35,6 +35,15 @@ struct ThroughputOptions {
 /// Times the stationary state of OU-1 (k h = 20, γ = 1, D = 1) on planes of ±7 standard deviations.
 Throughput measure_throughput(Backend& backend, const FieldShape& shape, const ThroughputOptions& options);
 
+/// Bytes that cross between host and device in a window whose plans exist, as the integrator counts windows; on a host
+/// they are copied within its memory.
+struct WindowTraffic {
+  double uploaded = 0.0;
+  double downloaded = 0.0;
+};
+/// Of OU-1 to a tolerance of 1e-6. Takes the memory of an evolution. The observer of the backend is lost.
+WindowTraffic measure_window_traffic(Backend& backend, const FieldShape& shape);
+
 /// Memory that it takes, in bytes: the field, its copy and what a sweep writes into.
 std::size_t throughput_memory(const FieldShape& shape, Precision precision);
 
