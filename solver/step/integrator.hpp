@@ -89,6 +89,8 @@ class Integrator {
   FirstWindow first_window(double time) const;
 
  private:
+  /// Rounding of that many steps stays below a tenth of the promised 1e-12.
+  static constexpr long steps_between_restorations = 64;
   struct Attempt;
 
   void advance_sgd(double time, const std::function<void(double)>& poll);
