@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "meshes/cell_index.hpp"
 #include "solver/stationary/driven_state.hpp"
 #include "validation/circle_solution.hpp"
 #include "validation/exact_answers.hpp"
@@ -24,9 +25,9 @@ constexpr double safety = 2.0;
 /// L1 distance of two densities, with the weights of the rows.
 double distance(const PhaseMesh& mesh, const std::vector<double>& a, const std::vector<double>& b) {
   const auto weights = theta_weights(mesh);
-  const auto columns = static_cast<std::size_t>(mesh.velocity_cells());
+  const CellIndex cell(mesh);
   double sum = 0.0;
-  for (std::size_t k = 0; k < a.size(); ++k) sum += weights[k / columns] * std::abs(a[k] - b[k]);
+  for (std::size_t k = 0; k < a.size(); ++k) sum += weights[cell.row(k)] * std::abs(a[k] - b[k]);
   return sum * mesh.plane(0).cell_area();
 }
 

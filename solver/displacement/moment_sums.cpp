@@ -1,5 +1,7 @@
 #include "solver/displacement/moment_sums.hpp"
 
+#include "meshes/cell_index.hpp"
+
 namespace underdamp {
 namespace {
 
@@ -52,24 +54,24 @@ void MomentSums::add(double factor, const MomentSums& other) {
 std::vector<MomentSums> moment_sums(Backend& backend, const PhaseMesh& mesh, const Field& field,
                                     const std::vector<ScaledPlane>& planes, std::span<const double> center) {
   const auto lines = backend.reductions().sum_moments(mesh, field);
-  const auto rows = static_cast<std::size_t>(mesh.theta_cells());
+  const CellIndex cell(mesh);
   std::vector<MomentSums> result;
   for (std::size_t p = 0; p < planes.size(); ++p) {
     MomentSums sums;
-    for (std::size_t i = 0; i < rows; ++i) add_line(sums, planes[p], i, center[p], lines[p * rows + i]);
+    for (std::size_t i = 0; i < cell.rows(); ++i) add_line(sums, planes[p], i, center[p], lines[cell.line(p, i)]);
     result.push_back(scaled(sums, planes[p].plane.cell_area()));
   }
   return result;
 }
 
 MomentSums moment_sums(const ScaledPlane& plane, std::span<const double> values, double center) {
-  const auto columns = static_cast<std::size_t>(plane.plane.velocity.cells);
+  const CellIndex cell(plane.plane);
   MomentSums sums;
-  for (std::size_t i = 0; i * columns < values.size(); ++i) {
+  for (std::size_t i = 0; i < cell.rows(); ++i) {
     LineMoments line{};
-    for (std::size_t j = 0; j < columns; ++j) {
+    for (std::size_t j = 0; j < cell.columns(); ++j) {
       const double y = plane.plane.velocity.center(static_cast<int>(j));
-      const double f = values[i * columns + j];
+      const double f = values[cell(i, j)];
       line.mass += f;
       line.velocity += f * y;
       line.velocity_squared += f * y * y;

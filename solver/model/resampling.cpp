@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "meshes/cell_index.hpp"
+
 namespace underdamp {
 namespace {
 
@@ -63,11 +65,11 @@ std::vector<double> resampled(std::span<const double> values, const PhasePlane& 
     const double* line = values.data() + i * old_columns;
     for (const Stencil& s : along_velocity) half.push_back(sum(s, [&](std::size_t c) { return line[c]; }));
   }
-  const auto columns = static_cast<std::size_t>(to.velocity.cells);
+  const CellIndex cell(to);
   std::vector<double> result;
   for (const Stencil& s : along_theta) {
-    for (std::size_t j = 0; j < columns; ++j)
-      result.push_back(sum(s, [&](std::size_t c) { return half[c * columns + j]; }));
+    for (std::size_t j = 0; j < cell.columns(); ++j)
+      result.push_back(sum(s, [&](std::size_t c) { return half[cell(c, j)]; }));
   }
   return result;
 }

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/contract/backend.hpp"
+#include "meshes/cell_index.hpp"
 
 namespace underdamp {
 namespace {
@@ -142,13 +143,13 @@ std::vector<double> well_shares(const PhaseMesh& mesh, const std::vector<Well>& 
                                 const std::vector<double>& density) {
   const PhasePlane& plane = mesh.plane(0);
   const auto weights = theta_weights(mesh);
-  const auto columns = static_cast<std::size_t>(plane.velocity.cells);
+  const CellIndex cell(plane);
   std::vector<double> shares(wells.size(), 0.0);
   double mass = 0.0;
   for (int i = 0; i < plane.theta.cells; ++i) {
     const auto row = static_cast<std::size_t>(i);
     double sum = 0.0;
-    for (std::size_t j = 0; j < columns; ++j) sum += density[row * columns + j];
+    for (std::size_t j = 0; j < cell.columns(); ++j) sum += density[cell(row, j)];
     sum *= weights[row];
     mass += sum;
     for (std::size_t w = 0; w < wells.size(); ++w) {
@@ -254,7 +255,7 @@ std::vector<DistantWell> wells_beyond(const Model& model, int p, const Interval&
 void set_well_shares(const PhaseMesh& mesh, const QuasiPotential& potential, const std::vector<Well>& wells,
                      const std::vector<double>& shares, std::vector<double>& density) {
   const PhasePlane& plane = mesh.plane(0);
-  const auto columns = static_cast<std::size_t>(plane.velocity.cells);
+  const CellIndex cell(plane);
   const Crossing crossing(potential, wells);
   constexpr int turns = 3;  // the rows near a barrier belong to both sides
   for (int turn = 0; turn < turns; ++turn) {
@@ -263,8 +264,9 @@ void set_well_shares(const PhaseMesh& mesh, const QuasiPotential& potential, con
     for (std::size_t w = 0; w < wells.size(); ++w) factors.push_back(present[w] > 0.0 ? shares[w] / present[w] : 1.0);
     for (int i = 0; i < plane.theta.cells; ++i) {
       const double factor = crossing.factor(plane.theta.center(i), factors);
-      const auto first = density.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(i) * columns);
-      std::for_each(first, first + static_cast<std::ptrdiff_t>(columns), [&](double& value) { value *= factor; });
+      const auto first = density.begin() + static_cast<std::ptrdiff_t>(cell(i, 0));
+      std::for_each(first, first + static_cast<std::ptrdiff_t>(cell.columns()),
+                    [&](double& value) { value *= factor; });
     }
   }
 }

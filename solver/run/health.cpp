@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "meshes/cell_index.hpp"
 #include "meshes/error.hpp"
 
 namespace underdamp {
@@ -61,11 +62,11 @@ class Examination {
   template <class Choice>
   std::array<int, 2> densest(const Choice& chosen) const {
     const std::vector<double> values = simulation_.density(plane_);
-    const int columns = simulation_.mesh().velocity_cells();
+    const CellIndex index(simulation_.mesh());
     std::array<int, 2> best{};
     double most = -1.0;
     for (std::size_t k = 0; k < values.size(); ++k) {
-      const std::array<int, 2> cell{static_cast<int>(k) / columns, static_cast<int>(k) % columns};
+      const std::array<int, 2> cell{static_cast<int>(index.row(k)), static_cast<int>(index.column(k))};
       if (!(std::abs(values[k]) > most) || !chosen(cell)) continue;
       most = std::abs(values[k]);
       best = cell;

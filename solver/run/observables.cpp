@@ -6,6 +6,8 @@
 #include <limits>
 #include <numeric>
 
+#include "meshes/cell_index.hpp"
+
 namespace underdamp {
 namespace {
 
@@ -104,11 +106,11 @@ std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const 
 std::vector<double> adding_up(const PhaseMesh& mesh, std::vector<double> density) {
   if (!mesh.walls().any_pressed()) return density;
   const auto weights = theta_weights(mesh);
-  const auto columns = static_cast<std::size_t>(mesh.velocity_cells());
+  const CellIndex cell(mesh);
   double mass = 0.0;
   double sum = 0.0;
   for (std::size_t k = 0; k < density.size(); ++k) {
-    mass += weights[k / columns] * density[k];
+    mass += weights[cell.row(k)] * density[k];
     sum += density[k];
   }
   for (double& value : density) value *= mass / sum;
@@ -118,15 +120,15 @@ std::vector<double> adding_up(const PhaseMesh& mesh, std::vector<double> density
 std::vector<Marginals> marginals(Backend& backend, const PhaseMesh& mesh, const Field& density) {
   const auto lines = backend.reductions().sum_moments(mesh, density);
   const auto columns = backend.reductions().sum_columns(mesh, density);
+  const CellIndex cell(mesh);
   std::vector<Marginals> result(static_cast<std::size_t>(mesh.planes()));
   for (int p = 0; p < mesh.planes(); ++p) {
     Marginals& m = result[static_cast<std::size_t>(p)];
     for (int i = 0; i < mesh.theta_cells(); ++i) {
-      m.theta.push_back(lines[static_cast<std::size_t>(p * mesh.theta_cells() + i)].mass *
-                        mesh.plane(p).velocity.width());
+      m.theta.push_back(lines[cell.line(p, i)].mass * mesh.plane(p).velocity.width());
     }
     for (int j = 0; j < mesh.velocity_cells(); ++j) {
-      m.velocity.push_back(columns[static_cast<std::size_t>(p * mesh.velocity_cells() + j)] *
+      m.velocity.push_back(columns[cell.columns() * static_cast<std::size_t>(p) + static_cast<std::size_t>(j)] *
                            mesh.plane(p).theta.width());
     }
     const auto sum = [](const std::vector<double>& values, double width) {

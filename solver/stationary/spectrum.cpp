@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "kernels/contract/backend.hpp"
+#include "meshes/cell_index.hpp"
 
 namespace underdamp {
 namespace {
@@ -109,16 +110,16 @@ double slowest_rate(const std::vector<SpectralLine>& spectrum, double relaxation
 
 double take_density(std::span<const double> vector, const PhaseMesh& mesh, std::vector<double>& density) {
   const auto weights = theta_weights(mesh);
-  const auto columns = static_cast<std::size_t>(mesh.velocity_cells());
+  const CellIndex cell(mesh);
   double sum = 0.0;
-  for (std::size_t k = 0; k < vector.size(); ++k) sum += weights[k / columns] * vector[k];
+  for (std::size_t k = 0; k < vector.size(); ++k) sum += weights[cell.row(k)] * vector[k];
   density.assign(vector.size(), 0.0);
   double mass = 0.0;
   double negative = 0.0;
   for (std::size_t k = 0; k < vector.size(); ++k) {
     const double value = vector[k] / sum;
     density[k] = value > 0.0 ? value : 0.0;
-    mass += weights[k / columns] * density[k];
+    mass += weights[cell.row(k)] * density[k];
     negative += std::max(0.0, -value);
   }
   for (double& value : density) value /= mass * mesh.plane(0).cell_area();

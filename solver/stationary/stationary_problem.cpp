@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "meshes/cell_index.hpp"
 #include "solver/model/initial_state.hpp"
 #include "solver/model/wells.hpp"
 
@@ -12,9 +13,9 @@ namespace {
 /// To ∫ p = 1 on the cells of one plane of the mesh.
 void normalise(std::vector<double>& values, const PhaseMesh& mesh, double area) {
   const auto weights = theta_weights(mesh);
-  const auto columns = static_cast<std::size_t>(mesh.velocity_cells());
+  const CellIndex cell(mesh);
   double mass = 0.0;
-  for (std::size_t k = 0; k < values.size(); ++k) mass += weights[k / columns] * values[k] * area;
+  for (std::size_t k = 0; k < values.size(); ++k) mass += weights[cell.row(k)] * values[k] * area;
   for (double& value : values) value /= mass;
 }
 
@@ -119,9 +120,9 @@ std::vector<double> nearest_density(const StationaryProblem& problem) {
 
 std::vector<double> nearest_density(const StationaryProblem& problem, const Well& well) {
   std::vector<double> density = nearest_density(problem);
-  const auto columns = static_cast<std::size_t>(problem.mesh.velocity_cells());
+  const CellIndex cell(problem.mesh);
   for (std::size_t k = 0; k < density.size(); ++k) {
-    if (!well.holds(problem.plane().theta.center(static_cast<int>(k / columns)))) density[k] = 0.0;
+    if (!well.holds(problem.plane().theta.center(static_cast<int>(cell.row(k))))) density[k] = 0.0;
   }
   return density;
 }
@@ -144,10 +145,10 @@ std::vector<double> with_slow_modes(const StationaryProblem& problem, std::vecto
   const Derived d = problem.model.derived(problem.p);
   const double minimum = problem.model.plane(problem.p).minimum;
   const double drift = typical_velocity(problem.model, problem.p, problem.plane());
-  const auto columns = static_cast<std::size_t>(problem.mesh.velocity_cells());
+  const CellIndex cell(problem.mesh);
   for (std::size_t k = 0; k < density.size(); ++k) {
-    const double x = (problem.plane().theta.center(static_cast<int>(k / columns)) - minimum) / d.std_theta;
-    const double y = (problem.plane().velocity.center(static_cast<int>(k % columns)) - drift) / d.std_v;
+    const double x = (problem.plane().theta.center(static_cast<int>(cell.row(k))) - minimum) / d.std_theta;
+    const double y = (problem.plane().velocity.center(static_cast<int>(cell.column(k))) - drift) / d.std_v;
     density[k] *= 1.0 + 0.4 * x + 0.3 * y + 0.2 * x * y + 0.1 * (x * x - 1.0) - 0.15 * (y * y - 1.0) + 0.05 * x * x * x;
   }
   return density;

@@ -1,14 +1,15 @@
 #include "solver/stationary/vector_space.hpp"
 
 #include "kernels/contract/backend.hpp"
+#include "meshes/cell_index.hpp"
 
 namespace underdamp {
 
 Eigen::VectorXd cell_measure(const PhaseMesh& mesh) {
   const auto weights = theta_weights(mesh);
+  const CellIndex cell(mesh);
   Eigen::VectorXd measure(static_cast<Eigen::Index>(mesh.shape().cells()));
-  for (Eigen::Index k = 0; k < measure.size(); ++k)
-    measure[k] = weights[static_cast<std::size_t>(k / mesh.velocity_cells())] * mesh.plane(0).cell_area();
+  for (Eigen::Index k = 0; k < measure.size(); ++k) measure[k] = weights[cell.row(k)] * mesh.plane(0).cell_area();
   return measure;
 }
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "meshes/cell_index.hpp"
+
 namespace underdamp {
 namespace {
 
@@ -15,10 +17,10 @@ constexpr long steps_between_polls = 32;
 /// density narrower than the stationary one turns the same displacement into more L1.
 double spread_of(const PhasePlane& plane, const Tables& tables, std::size_t p, std::span<const double> density) {
   double mass = 0.0, theta = 0.0, v = 0.0, theta2 = 0.0, v2 = 0.0;
-  const auto columns = static_cast<std::size_t>(plane.velocity.cells);
+  const CellIndex cell(plane);
   for (std::size_t k = 0; k < density.size(); ++k) {
-    const double x = (plane.theta.center(static_cast<int>(k / columns)) - tables.minimum[p]) / tables.std_theta[p];
-    const double y = plane.velocity.center(static_cast<int>(k % columns)) / tables.std_v[p];
+    const double x = (plane.theta.center(static_cast<int>(cell.row(k))) - tables.minimum[p]) / tables.std_theta[p];
+    const double y = plane.velocity.center(static_cast<int>(cell.column(k))) / tables.std_v[p];
     mass += density[k];
     theta += density[k] * x;
     v += density[k] * y;
@@ -75,9 +77,8 @@ void Integrator::start(std::span<const double> density) {
   initial_mass_.assign(planes, 0.0);
   const std::size_t cells = density.size() / planes;
   const auto weights = theta_weights(mesh_);
-  const auto columns = static_cast<std::size_t>(mesh_.velocity_cells());
-  for (std::size_t k = 0; k < density.size(); ++k)
-    initial_mass_[k / cells] += weights[k / columns % weights.size()] * density[k];
+  const CellIndex cell(mesh_);
+  for (std::size_t k = 0; k < density.size(); ++k) initial_mass_[cell.plane(k)] += weights[cell.row(k)] * density[k];
   for (int p = 0; p < mesh_.planes(); ++p) {
     const auto first = cells * static_cast<std::size_t>(p);
     spread_[static_cast<std::size_t>(p)] =
