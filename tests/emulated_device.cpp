@@ -7,7 +7,9 @@
 #include <functional>
 #include <limits>
 #include <random>
+#include <set>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "kernels/bodies/column_source.hpp"
@@ -140,6 +142,7 @@ namespace underdamp::testing {
 namespace {
 
 long graph_launches = 0;
+std::set<std::string> launched;
 
 /// Launches with the pointers and numbers that they were given when they were recorded, like those of a CUDA graph.
 using EmulatedGraph = std::vector<std::function<void()>>;
@@ -219,7 +222,8 @@ class EmulatedLauncher {
   }
 
   template <class Body>
-  void for_each_line(const char*, long lines, const Body& body) const {
+  void for_each_line(const char* name, long lines, const Body& body) const {
+    launched.insert(name);
     queue([=] {
       for (long l = 0; l < lines; ++l) {
         emulated_block.run(threads, 1, [&] {
@@ -236,7 +240,8 @@ class EmulatedLauncher {
   }
 
   template <class Body>
-  void for_each_bundle(const char*, long bundles, int lanes, int cells, int margin, const Body& body) const {
+  void for_each_bundle(const char* name, long bundles, int lanes, int cells, int margin, const Body& body) const {
+    launched.insert(name);
     queue([=, this] {
       lanes == Wide::width ? run_bundles<Wide>(bundles, cells, margin, body)
                            : run_bundles<Scalar>(bundles, cells, margin, body);
@@ -244,7 +249,8 @@ class EmulatedLauncher {
   }
 
   template <class Body>
-  void for_each_column_group(const char*, const ColumnSource<Real>& source, const Body& body) const {
+  void for_each_column_group(const char* name, const ColumnSource<Real>& source, const Body& body) const {
+    launched.insert(name);
     queue([=, this] {
       source.shape.velocity_cells % Wide::width == 0 ? run_columns<Wide>(source, body)
                                                      : run_columns<Scalar>(source, body);
@@ -252,7 +258,8 @@ class EmulatedLauncher {
   }
 
   template <class Body>
-  void for_each_segment(const char*, const FieldShape& shape, const Body& body) const {
+  void for_each_segment(const char* name, const FieldShape& shape, const Body& body) const {
+    launched.insert(name);
     queue([=] {
       for (int plane = 0; plane < shape.planes; ++plane) {
         for (int row = 0; row < shape.theta_cells; row += segment_rows) {
@@ -265,14 +272,16 @@ class EmulatedLauncher {
   }
 
   template <class Body>
-  void for_each_column(const char*, long columns, const Body& body) const {
+  void for_each_column(const char* name, long columns, const Body& body) const {
+    launched.insert(name);
     queue([=] {
       for (long c = 0; c < columns; ++c) body(c);
     });
   }
 
   template <class Body>
-  void for_each_value(const char*, std::size_t count, const Body& body) const {
+  void for_each_value(const char* name, std::size_t count, const Body& body) const {
+    launched.insert(name);
     queue([=] {
       for (std::size_t k = 0; k < count; ++k) body(k);
     });
@@ -326,6 +335,10 @@ class EmulatedLauncher {
 
 long emulated_graph_launches() {
   return graph_launches;
+}
+
+const std::set<std::string>& emulated_launches() {
+  return launched;
 }
 
 std::unique_ptr<Backend> make_emulated_backend(Precision precision) {

@@ -1,5 +1,7 @@
 #pragma once
 #include <memory>
+#include <set>
+#include <string>
 
 #include "kernels/contract/backend.hpp"
 
@@ -13,6 +15,9 @@ namespace underdamp::testing {
 /// A sequence is recorded and launched as by the CUDA backend: what is launched has the pointers of the time when it
 /// was recorded.
 std::unique_ptr<Backend> make_emulated_backend(Precision precision = Precision::float64);
+
+/// Names of all launches of this program so far.
+const std::set<std::string>& emulated_launches();
 
 /// How often one has launched a recorded sequence.
 long emulated_graph_launches();

@@ -197,8 +197,8 @@ class CudaLauncher {
   using MatrixHandle = CudaMatrix;
   void prepare(const CsrView& matrix, CudaMatrix& handle) { handle.describe(matrix, sparse_); }
   /// y = A x by cuSPARSE.
-  void multiply(const CsrView& matrix, const CudaMatrix& handle, const double* x, double* y) const {
-    handle.multiply(matrix.rows, x, y, sparse_);
+  void multiply(const CsrView&, const CudaMatrix& handle, const double* x, double* y) const {
+    handle.multiply(x, y, sparse_);
   }
 
   template <class Body>

@@ -6,7 +6,8 @@
 
 namespace underdamp {
 
-/// cuSPARSE's description of a matrix that lies on the device, with the buffer its product needs.
+/// cuSPARSE's description of a matrix that lies on the device, with the buffer and the descriptions of vectors that its
+/// products need: all made once. A product takes no memory and gives the same bits every time.
 class CudaMatrix {
  public:
   CudaMatrix() = default;
@@ -24,23 +25,20 @@ class CudaMatrix {
                             CUSPARSE_INDEX_32I, CUSPARSE_INDEX_BASE_ZERO, CUDA_R_64F),
           "describe the matrix");
     // The size of the buffer does not depend on the vectors.
+    from_.describe(m.rows, const_cast<double*>(m.value));
+    to_.describe(m.rows, const_cast<double*>(m.value));
     std::size_t bytes = 0;
-    const Vector any(m.rows, const_cast<double*>(m.value));
-    const double one = 1.0;
-    const double zero = 0.0;
-    check(cusparseSpMV_bufferSize(handle, CUSPARSE_OPERATION_NON_TRANSPOSE, &one, matrix_, any.get(), &zero, any.get(),
-                                  CUDA_R_64F, algorithm, &bytes),
+    check(cusparseSpMV_bufferSize(handle, CUSPARSE_OPERATION_NON_TRANSPOSE, &one, matrix_, from_.get(), &zero,
+                                  to_.get(), CUDA_R_64F, algorithm, &bytes),
           "size the product");
     buffer_.resize(bytes > 0 ? bytes : 1);
   }
 
-  void multiply(int rows, const double* x, double* y, cusparseHandle_t handle) const {
-    const Vector from(rows, const_cast<double*>(x));
-    const Vector to(rows, y);
-    const double one = 1.0;
-    const double zero = 0.0;
-    check(cusparseSpMV(handle, CUSPARSE_OPERATION_NON_TRANSPOSE, &one, matrix_, from.get(), &zero, to.get(), CUDA_R_64F,
-                       algorithm, buffer_.data()),
+  void multiply(const double* x, double* y, cusparseHandle_t handle) const {
+    from_.point_to(const_cast<double*>(x));
+    to_.point_to(y);
+    check(cusparseSpMV(handle, CUSPARSE_OPERATION_NON_TRANSPOSE, &one, matrix_, from_.get(), &zero, to_.get(),
+                       CUDA_R_64F, algorithm, buffer_.data()),
           "multiply by the matrix");
   }
 
@@ -48,14 +46,21 @@ class CudaMatrix {
   /// The same bits every time; the default one may add in another order.
   static constexpr cusparseSpMVAlg_t algorithm = CUSPARSE_SPMV_CSR_ALG2;
 
+  static constexpr double one = 1.0;
+  static constexpr double zero = 0.0;
+
   class Vector {
    public:
-    Vector(int size, double* values) {
-      check(cusparseCreateDnVec(&vector_, size, values, CUDA_R_64F), "describe a vector");
+    Vector() = default;
+    ~Vector() {
+      if (vector_ != nullptr) cusparseDestroyDnVec(vector_);
     }
-    ~Vector() { cusparseDestroyDnVec(vector_); }
     Vector(const Vector&) = delete;
     Vector& operator=(const Vector&) = delete;
+    void describe(int size, double* values) {
+      check(cusparseCreateDnVec(&vector_, size, values, CUDA_R_64F), "describe a vector");
+    }
+    void point_to(double* values) const { check(cusparseDnVecSetValues(vector_, values), "describe a vector"); }
     cusparseDnVecDescr_t get() const { return vector_; }
 
    private:
@@ -64,6 +69,8 @@ class CudaMatrix {
 
   cusparseSpMatDescr_t matrix_ = nullptr;
   CudaArray<char> buffer_;
+  Vector from_;
+  Vector to_;
 };
 
 }  // namespace underdamp
