@@ -75,8 +75,8 @@ struct ApplyGenerator {
   }
 };
 
-/// Current at the cell centres of a plane, J_θ = v p and the two parts of J_v = f p + (−γ v p − D ∂_v p), ∂_v central of
-/// sixth order. What is null is not wanted.
+/// Current at the cell centres of a plane, J_θ = v p and the two parts of J_v = f p + (−γ v p − D ∂_v p), ∂_v central
+/// of sixth order. What is null is not wanted.
 template <class Real>
 struct CellCurrents {
   GeneratorView g;
