@@ -1,15 +1,20 @@
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cmath>
 #include <csignal>
 #include <fstream>
 #include <limits>
 #include <random>
+#include <thread>
 
 #include "hooked_backend.hpp"
 #include "meshes/error.hpp"
@@ -418,10 +423,48 @@ TEST(Pictures, NoListNamesOneThatIsNotThere) {
   });
   std::string text = model;
   text.replace(text.find("cells = [48, 48]"), 16, "cells = [512, 512]");  // takes longer to write than to compute
-  const Spec spec = testing::spec_from(text + "[evolve]\nuntil = 0.02\nstep = 0.002\nframes = 10\n" +
-                                       "[checkpoint]\nevery_seconds = 1e-9\n");
+  const Spec spec = testing::spec_from(
+      text + "[evolve]\nuntil = 0.02\nstep = 0.002\nframes = 10\n[output]\nprecision = \"float64\"\n" +
+      "fields = [\"current\", \"current_reversible\", \"current_irreversible\", \"modified_loss\"]\n" +
+      "[checkpoint]\nevery_seconds = 1e-9\n");
   run(spec, backend, quiet_into(out));
   EXPECT_GE(listed, 5U);
+}
+
+TEST(Pictures, ACheckpointWaitsForThem) {
+  NEEDS_CHECKPOINTS();
+  if (!has_vtk()) GTEST_SKIP() << "built without VTK";
+  const TemporaryDirectory folder;
+  const fs::path out = folder.path() / "out";
+  const fs::path pipe = out / ".density_0003.writing.vti";  // who opens it to write waits for one who reads
+  std::atomic<bool> is_made{false};
+  std::atomic<bool> has_ended{false};
+  testing::HookedBackend backend(testing::make_device("host"), [&](const std::string&, long, Field*) {
+    if (!is_made && fs::exists(out / "density_0000.vti")) is_made = mkfifo(pipe.c_str(), 0600) == 0;
+  });
+  const auto listed = [&] {
+    if (!fs::exists(out / "checkpoint.h5")) return std::size_t{0};
+    return open_checkpoint(out / "checkpoint.h5")->numbers("output/plane_1/picture_times").size();
+  };
+  std::size_t counted_on = 0;
+  std::thread reader([&] {
+    while (!has_ended && (!is_made || listed() < 3)) testing::sleep_seconds(0.001);
+    testing::sleep_seconds(0.3);
+    counted_on = listed();
+    const int descriptor = open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+    std::array<char, 4096> bytes;
+    while (!has_ended) {
+      if (read(descriptor, bytes.data(), bytes.size()) <= 0) testing::sleep_seconds(0.001);
+    }
+    close(descriptor);
+  });
+  const Spec spec =
+      testing::spec_from(model + "[evolve]\nuntil = 2.0\nframes = 20\n[checkpoint]\nevery_seconds = 1e-9\n");
+  static_cast<void>(failure_of([&] { run(spec, backend, quiet_into(out)); }));  // a pipe is no file
+  has_ended = true;
+  reader.join();
+  EXPECT_TRUE(is_made);
+  EXPECT_EQ(counted_on, 3U);
 }
 
 // --- the program and its surroundings ------------------------------------------------------------
