@@ -1,15 +1,20 @@
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cmath>
 #include <csignal>
 #include <fstream>
 #include <limits>
 #include <random>
+#include <thread>
 
 #include "hooked_backend.hpp"
 #include "meshes/error.hpp"
@@ -373,6 +378,93 @@ TEST(Checkpoints, OneThatCannotBeWrittenIsTriedAgain) {
   EXPECT_EQ(failure.code, 4) << failure.text;
   EXPECT_CONTAINS(failure.text, "repeat the command with --resume; it continues at t = ");
   EXPECT_TRUE(fs::is_regular_file(out / "checkpoint.h5"));
+}
+
+// --- pictures that are written behind the solver -------------------------------------------------
+
+TEST(Pictures, OneThatCannotBeWrittenEndsTheRun) {
+  if (!has_vtk()) GTEST_SKIP() << "built without VTK";
+  const TemporaryDirectory folder;
+  const fs::path out = folder.path() / "out";
+  testing::HookedBackend backend(testing::make_device("host"), [&](const std::string&, long count, Field*) {
+    if (count == 0) fs::create_directories(out / ".density_0002.writing.vti" / "kept");  // where it is written
+  });
+  const Spec spec = testing::spec_from(model + "[evolve]\nuntil = 200.0\nframes = 400\n");
+  const Failure failure = failure_of([&] { run(spec, backend, quiet_into(out)); });
+  EXPECT_EQ(failure.code, 5) << failure.text;
+  EXPECT_CONTAINS(failure.text, (out / "density_0002.vti").string());
+  EXPECT_TRUE(fs::exists(out / "density_0001.vti"));
+  EXPECT_FALSE(fs::exists(out / "density_0003.vti")) << "written after a failure";
+  EXPECT_FALSE(fs::exists(out / "summary.json"));
+  expect_complete(out);
+}
+
+TEST(Pictures, NoListNamesOneThatIsNotThere) {
+  NEEDS_CHECKPOINTS();
+  if (!has_vtk()) GTEST_SKIP() << "built without VTK";
+  const TemporaryDirectory folder;
+  const fs::path out = folder.path() / "out";
+  std::size_t listed = 0;
+  const auto expect_there = [&](std::size_t pictures) {
+    for (std::size_t k = listed; k < pictures; ++k) {
+      char name[32];
+      std::snprintf(name, sizeof name, "density_%04zu.vti", k);
+      EXPECT_TRUE(fs::exists(out / name)) << name;
+    }
+    listed = std::max(listed, pictures);
+  };
+  testing::HookedBackend backend(testing::make_device("host"), [&](const std::string&, long, Field*) {
+    if (fs::exists(out / "checkpoint.h5"))
+      expect_there(open_checkpoint(out / "checkpoint.h5")->numbers("output/plane_1/picture_times").size());
+    const std::string list = testing::text_of(out / "density.pvd");
+    std::size_t entries = 0;
+    for (auto at = list.find("<DataSet"); at != std::string::npos; at = list.find("<DataSet", at + 1)) ++entries;
+    expect_there(entries);
+  });
+  std::string text = model;
+  text.replace(text.find("cells = [48, 48]"), 16, "cells = [512, 512]");  // takes longer to write than to compute
+  const Spec spec = testing::spec_from(
+      text + "[evolve]\nuntil = 0.02\nstep = 0.002\nframes = 10\n[output]\nprecision = \"float64\"\n" +
+      "fields = [\"current\", \"current_reversible\", \"current_irreversible\", \"modified_loss\"]\n" +
+      "[checkpoint]\nevery_seconds = 1e-9\n");
+  run(spec, backend, quiet_into(out));
+  EXPECT_GE(listed, 5U);
+}
+
+TEST(Pictures, ACheckpointWaitsForThem) {
+  NEEDS_CHECKPOINTS();
+  if (!has_vtk()) GTEST_SKIP() << "built without VTK";
+  const TemporaryDirectory folder;
+  const fs::path out = folder.path() / "out";
+  const fs::path pipe = out / ".density_0003.writing.vti";  // who opens it to write waits for one who reads
+  std::atomic<bool> is_made{false};
+  std::atomic<bool> has_ended{false};
+  testing::HookedBackend backend(testing::make_device("host"), [&](const std::string&, long, Field*) {
+    if (!is_made && fs::exists(out / "density_0000.vti")) is_made = mkfifo(pipe.c_str(), 0600) == 0;
+  });
+  const auto listed = [&] {
+    if (!fs::exists(out / "checkpoint.h5")) return std::size_t{0};
+    return open_checkpoint(out / "checkpoint.h5")->numbers("output/plane_1/picture_times").size();
+  };
+  std::size_t counted_on = 0;
+  std::thread reader([&] {
+    while (!has_ended && (!is_made || listed() < 3)) testing::sleep_seconds(0.001);
+    testing::sleep_seconds(0.3);
+    counted_on = listed();
+    const int descriptor = open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+    std::array<char, 4096> bytes;
+    while (!has_ended) {
+      if (read(descriptor, bytes.data(), bytes.size()) <= 0) testing::sleep_seconds(0.001);
+    }
+    close(descriptor);
+  });
+  const Spec spec =
+      testing::spec_from(model + "[evolve]\nuntil = 2.0\nframes = 20\n[checkpoint]\nevery_seconds = 1e-9\n");
+  static_cast<void>(failure_of([&] { run(spec, backend, quiet_into(out)); }));  // a pipe is no file
+  has_ended = true;
+  reader.join();
+  EXPECT_TRUE(is_made);
+  EXPECT_EQ(counted_on, 3U);
 }
 
 // --- the program and its surroundings ------------------------------------------------------------

@@ -10,6 +10,8 @@ namespace {
 
 using testing::bumpy_density;
 
+constexpr CurrentParts every_part{true, true, true, true};
+
 TEST(FaceWeights, DifferencesAreExactForPolynomials) {
   // (F(i+1) − F(i)) of p = x^k at integer x is k x^{k−1}: up to degree 7 upwind-biased in θ, up to degree 6 central in
   // v.
@@ -178,10 +180,45 @@ TEST_P(Currents, CellCurrentsOfAGaussian) {
     }
   }
   const auto currents = backend_->generators().cell_currents(*backend_->generators().plan_generator(mesh, c.view()),
-                                                             *uploaded(mesh, values));
+                                                             *uploaded(mesh, values), 0, every_part, 1.0);
   EXPECT_FIELDS_NEAR(currents.theta, theta, 1e-15);
   EXPECT_FIELDS_NEAR(currents.reversible, reversible, 1e-14);
   EXPECT_FIELDS_NEAR(currents.irreversible, irreversible, 2e-6);
+}
+
+TEST_P(Currents, OfAPlaneOfABatchAreThoseOfThePlaneAlone) {
+  const PhaseMesh mesh({{{-2.0, 2.0, 24}, {-3.0, 3.0, 20}}, {{-1.0, 2.0, 24}, {-2.5, 3.0, 20}}});
+  const Coefficients c(mesh, 0.7);
+  const auto values = bumpy_density(mesh, 5);
+  const auto density = uploaded(mesh, values);
+  const auto plan = backend_->generators().plan_generator(mesh, c.view());
+  const std::size_t cells = values.size() / 2;
+  constexpr double factor = 1.0 + 1e-3;
+  for (int p = 0; p < 2; ++p) {
+    const PhaseMesh alone = mesh.only(p);
+    const auto own = backend_->generators().plan_generator(alone, Coefficients(alone, 0.7).view());
+    const auto first = values.begin() + p * static_cast<std::ptrdiff_t>(cells);
+    std::vector<double> scaled(first, first + static_cast<std::ptrdiff_t>(cells));
+    for (double& value : scaled) value *= factor;
+    const auto expected = backend_->generators().cell_currents(*own, *uploaded(alone, scaled), 0, every_part, 1.0);
+    const auto whole = backend_->generators().cell_currents(*plan, *density, p, every_part, factor);
+    EXPECT_EQ(whole.theta, expected.theta);
+    EXPECT_EQ(whole.reversible, expected.reversible);
+    EXPECT_EQ(whole.irreversible, expected.irreversible);
+    for (std::size_t k = 0; k < cells; ++k)
+      ASSERT_EQ(whole.velocity[k], whole.reversible[k] + whole.irreversible[k]) << k;
+    // What is not asked for does not come, and the rest is the same without it.
+    std::size_t bytes = 0;
+    backend_->observe(
+        [&](const DeviceEvent& event) { bytes += event.kind == DeviceEvent::Kind::downloaded ? event.bytes : 0; });
+    const auto some =
+        backend_->generators().cell_currents(*plan, *density, p, {.theta = true, .velocity = true}, factor);
+    backend_->observe({});
+    EXPECT_EQ(bytes, 2 * cells * sizeof(double));
+    EXPECT_EQ(some.theta, whole.theta);
+    EXPECT_EQ(some.velocity, whole.velocity);
+    EXPECT_TRUE(some.reversible.empty() && some.irreversible.empty());
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, Currents, ::testing::Values("host", "emulated", "cuda"),

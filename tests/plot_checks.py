@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 import underdamp_plot as plot
-from underdamp_vti import read_vti
+from underdamp_vti import lz4_decompress, read_vti
 
 
 def check(passed, what):
@@ -68,6 +68,20 @@ def raw(values):
     return struct.pack("<I", values.nbytes) + values.tobytes()
 
 
+def lz4_literals(content):
+    """One block of LZ4 in which nothing is repeated."""
+    if len(content) < 15:
+        return bytes([len(content) << 4]) + content
+    extra, rest = divmod(len(content) - 15, 255)
+    return b"\xf0" + b"\xff" * extra + bytes([rest]) + content
+
+
+def raw_lz4(values):
+    content = values.tobytes()
+    blocks = [lz4_literals(content[:40]), lz4_literals(content[40:])]
+    return struct.pack("<5I", len(blocks), 40, len(content) - 40, *map(len, blocks)) + b"".join(blocks)
+
+
 def every_form():
     text = " ".join(map(str, NUMBERS)), " ".join(map(str, VECTORS))
     both = (("density", 1, NUMBERS), ("current", 3, VECTORS))
@@ -78,11 +92,12 @@ def every_form():
     for header, name in (("I", "UInt32"), ("Q", "UInt64")):
         yield "zlib " + name, xml([(n, p, 'format="binary"', compressed(x, header)) for n, p, x in both],
                                   f'{zlib_name} header_type="{name}"')
-    offset = len(raw(NUMBERS))
-    appended = [("density", 1, 'format="appended" offset="0"', ""),
-                ("current", 3, f'format="appended" offset="{offset}"', "")]
-    data = raw(NUMBERS) + raw(VECTORS)
-    yield "raw", xml(appended, "", b'<AppendedData encoding="raw">\n _' + data + b"</AppendedData>")
+    for form, encoded, attribute in (("raw", raw, ""), ("raw LZ4", raw_lz4, 'compressor="vtkLZ4DataCompressor"')):
+        offset = len(encoded(NUMBERS))
+        appended = [("density", 1, 'format="appended" offset="0"', ""),
+                    ("current", 3, f'format="appended" offset="{offset}"', "")]
+        data = encoded(NUMBERS) + encoded(VECTORS)
+        yield form, xml(appended, attribute, b'<AppendedData encoding="raw">\n _' + data + b"</AppendedData>")
 
 
 def reader_knows_every_form(folder):
@@ -96,8 +111,31 @@ def reader_knows_every_form(folder):
         check(list(read_vti(path, ("current",))[2]) == ["current"], name)
 
 
+def lz4_by_hand():
+    """Blocks as the description of the format has them: copies that reach into themselves, lengths of several bytes."""
+    end = b"\x50" + b"12345"
+    for name, block, content in (
+            ("bytes as they are", end, b"12345"),
+            ("a length of 15", b"\xf0\x00" + b"a" * 15, b"a" * 15),
+            ("a length of 270", b"\xf0\xff\x00" + b"a" * 270, b"a" * 270),
+            ("a copy", b"\x62abcdef\x06\x00" + end, b"abcdefabcdef12345"),
+            ("a copy from the middle", b"\x80abcdefgh\x06\x00" + end, b"abcdefghcdef12345"),
+            ("a copy into itself", b"\x3fabc\x03\x00\xff\x12" + end, b"abc" + b"abc" * 97 + b"a" + b"12345")):
+        check(lz4_decompress(block) == content, f"LZ4: {name}")
+    for name, block in (("empty", b""), ("cut", b"\x62abcdef\x06"), ("from before the beginning", b"\x22ab\x03\x00" + end),
+                        ("from nowhere", b"\x22ab\x00\x00" + end), ("too short", b"\x5012")):
+        try:
+            check(lz4_decompress(block) is None, f"damaged LZ4 is refused: {name}")
+        except ValueError:
+            pass
+
+
 def what_cannot_be_read_is_said(folder):
+    damaged = struct.pack("<4I", 1, 48, 0, 3) + b"\x22ab"
     for name, content in (("cut", b"<VTKFile><ImageData"), ("other", b"<VTKFile/>"),
+                          ("damaged", xml([("density", 1, 'format="appended" offset="0"', "")],
+                                          'compressor="vtkLZ4DataCompressor"',
+                                          b'<AppendedData encoding="raw">_' + damaged + b"</AppendedData>")),
                           ("codec", xml([], 'compressor="vtkZstd"'))):
         path = folder / f"{name}.vti"
         path.write_bytes(content)
@@ -118,4 +156,5 @@ marginals_of_a_picture(Path(sys.argv[2]))
 with tempfile.TemporaryDirectory() as name:
     reader_knows_every_form(Path(name))
     what_cannot_be_read_is_said(Path(name))
+lz4_by_hand()
 axes_end_where_the_density_does()

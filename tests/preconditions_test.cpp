@@ -180,7 +180,12 @@ TEST_P(Preconditions, Generators) {
   expect_refused(shapes, [&] { backend_->generators().apply_generator(*generator, *field_, *narrow_); });
   const auto narrow = made(narrow_mesh_);
   expect_refused(plans, [&] { backend_->generators().apply_generator(*generator, *narrow_, *narrow); });
-  expect_refused(plans, [&] { static_cast<void>(backend_->generators().cell_currents(*generator, *narrow_)); });
+  const auto currents = [&](const Field& density, int plane) {
+    static_cast<void>(backend_->generators().cell_currents(*generator, density, plane, {.theta = true}, 1.0));
+  };
+  EXPECT_NO_THROW(currents(*field_, 1));
+  expect_refused(plans, [&] { currents(*narrow_, 0); });
+  for (const int plane : {-1, 2}) expect_refused("of a plane that there is not", [&] { currents(*field_, plane); });
 }
 
 TEST_P(Preconditions, Matrices) {

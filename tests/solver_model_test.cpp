@@ -1,9 +1,13 @@
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <fstream>
 
 #include "hooked_backend.hpp"
 #include "meshes/error.hpp"
+#include "process.hpp"
+#include "result_files.hpp"
+#include "solver/io/background_writer.hpp"
 #include "solver/io/progress.hpp"
 #include "solver/io/vtk_file.hpp"
 #include "solver/landscape/dataset.hpp"
@@ -17,6 +21,7 @@
 namespace underdamp {
 namespace {
 
+using testing::contains;
 using testing::spec_from;
 
 const std::string optimizer = "[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\nbatch_size = 32\n";
@@ -31,10 +36,6 @@ std::string error_of(const std::function<void()>& action) {
   ADD_FAILURE() << "no error";
   return {};
 }
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-#define EXPECT_CONTAINS(text, part) EXPECT_TRUE(contains(text, part)) << "\"" << (part) << "\" is not in:\n" << (text)
 
 TEST(Function, PolynomialByHand) {  // 1 − 2x + 3x³ at x = 2: 21, derivative −2 + 9x² = 34, second 18x = 36
   const auto f = make_polynomial({1.0, -2.0, 0.0, 3.0});
@@ -685,11 +686,103 @@ TEST(Vtk, PicturesComeBack) {
   const PhasePlane plane{{-1.0, 2.0, 16}, {-3.0, 3.5, 17}};
   std::vector<double> values;
   for (int k = 0; k < 272; ++k) values.push_back(0.25 * k);
-  write_vti(folder.path() / "d.vti", plane, {{"density", 1, values}}, true);
+  write_vti(folder.path() / "d.vti", plane, {{"density", {values}}}, true);
   const GridDensity grid = read_vti_density((folder.path() / "d.vti").string());
   EXPECT_EQ(grid.values, values);
+  const std::string text = testing::text_of(folder.path() / "d.vti");
+  EXPECT_CONTAINS(text, "compressor=\"vtkLZ4DataCompressor\"");
+  EXPECT_CONTAINS(text, "<AppendedData encoding=\"raw\">");
   EXPECT_NEAR(grid.theta[3], plane.theta.center(3), 1e-14);
   EXPECT_NEAR(grid.velocity[16], plane.velocity.center(16), 1e-14);
+}
+
+TEST(Vtk, PicturesOfEarlierVersionsComeBack) {
+  if (!has_vtk()) GTEST_SKIP() << "built without VTK";
+  const testing::TemporaryDirectory folder;
+  std::ofstream(folder.path() / "old.vti") << R"(<?xml version="1.0"?>
+<VTKFile type="ImageData" version="0.1" byte_order="LittleEndian" header_type="UInt32"
+         compressor="vtkZLibDataCompressor">
+  <ImageData WholeExtent="0 4 0 4 0 0" Origin="-1 -2 0" Spacing="0.5 1 1">
+    <Piece Extent="0 4 0 4 0 0">
+      <CellData Scalars="density">
+        <DataArray type="Float32" Name="density" format="binary">
+          AQAAAACAAABAAAAAMgAAAA==eJxjYACBBnsg4QBEQNwAxAuA+AAQPwBiBkcGBgEgVgBiAyB2AOIAIE4A4gJHABPOCQg=
+        </DataArray>
+      </CellData>
+    </Piece>
+  </ImageData>
+</VTKFile>
+)";
+  const GridDensity grid = read_vti_density((folder.path() / "old.vti").string());
+  std::vector<double> expected;  // 0, 1, 2 … in the file, θ fastest there
+  for (int i = 0; i < 4; ++i) {
+    for (int j = 0; j < 4; ++j) expected.push_back(4 * j + i);
+  }
+  EXPECT_EQ(grid.values, expected);
+}
+
+// --- what is written behind the solver -----------------------------------------------------------
+
+TEST(BackgroundWriter, WritesInOrder) {
+  std::vector<int> written;
+  BackgroundWriter writer(1000);
+  for (int k = 0; k < 100; ++k) {
+    writer.add(1, [&written, k] { written.push_back(k); });
+  }
+  writer.flush();
+  ASSERT_EQ(written.size(), 100U);
+  EXPECT_TRUE(std::is_sorted(written.begin(), written.end()));
+  {
+    BackgroundWriter another(1000);
+    another.add(1, [&written] {
+      testing::sleep_seconds(0.02);
+      written.push_back(100);
+    });
+  }
+  EXPECT_EQ(written.back(), 100) << "what waits at the end is written";
+}
+
+TEST(BackgroundWriter, WhatWaitsIsBounded) {
+  std::atomic<int> waiting{0};
+  int most = 0;
+  BackgroundWriter writer(250);
+  for (int k = 0; k < 20; ++k) {
+    writer.add(100, [&waiting] {
+      testing::sleep_seconds(0.002);
+      --waiting;
+    });
+    most = std::max(most, ++waiting);
+  }
+  writer.flush();
+  EXPECT_GE(most, 2) << "nothing was written behind";
+  EXPECT_LE(most, 2);
+  bool is_written = false;
+  writer.add(1000, [&is_written] { is_written = true; });  // more than all, but alone
+  writer.flush();
+  EXPECT_TRUE(is_written);
+}
+
+TEST(BackgroundWriter, AFailureIsToldAndEndsTheWriting) {
+  int written = 0;
+  BackgroundWriter writer(1000);
+  writer.add(1, [&] { ++written; });
+  writer.add(1, [] {
+    testing::sleep_seconds(0.02);
+    throw Error(ExitCode::input_output, "the disk is full");
+  });
+  writer.add(1, [&] { ++written; });
+  const auto text_of_failure = [](const std::function<void()>& action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(text_of_failure([&] { writer.flush(); }), "the disk is full");
+  EXPECT_EQ(text_of_failure([&] { writer.check(); }), "the disk is full");
+  EXPECT_EQ(text_of_failure([&] { writer.add(1, [&] { ++written; }); }), "the disk is full");
+  EXPECT_EQ(written, 1);
 }
 
 TEST(Progress, Durations) {

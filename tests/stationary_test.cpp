@@ -130,7 +130,7 @@ TEST(Stationary, DivergenceOfTheDirectSolutionVanishes) {
   backend->generators().apply_generator(*plan, *from, *to);
   std::vector<double> divergence(s.mesh().shape().cells());
   backend->fields().download(*to, divergence);
-  const auto currents = backend->generators().cell_currents(*plan, *from);
+  const auto currents = backend->generators().cell_currents(*plan, *from, 0, {.theta = true}, 1.0);
   double left = 0.0;
   double scale = 0.0;
   for (std::size_t k = 0; k < divergence.size(); ++k) {
@@ -157,10 +157,14 @@ TEST(Stationary, SgdMapAgainstItsRecursion) {
 TEST(Stationary, CurrentOfTheAlignedQuadraticIsARotation) {
   const Solved s = solve(scaled(0.3), 128);
   const auto backend = make_host_backend();
-  CellFields fields(*backend, s.simulation->model(), 0, s.mesh().only(0), s.simulation->tables().only(0));
-  const auto arrays =
-      fields.arrays(s.state.density, {OutputField::current, OutputField::stream_function, OutputField::modified_loss});
+  const std::vector<OutputField> wanted{OutputField::current, OutputField::stream_function, OutputField::modified_loss};
+  const CellFields fields({s.state.density, currents_of(*backend, s.mesh().only(0), s.simulation->tables().only(0),
+                                                        s.state.density, current_parts(wanted))},
+                          s.mesh().plane(0), s.simulation->model().derived(0).kappa, wanted);
+  const auto& arrays = fields.arrays();
   ASSERT_EQ(arrays.size(), 5U);
+  ASSERT_EQ(arrays[1].components.size(), 3U);
+  EXPECT_TRUE(arrays[1].components[2].empty());
   EXPECT_EQ(arrays[1].name, "current");
   EXPECT_EQ(arrays[4].name, "mask");
   double error = 0.0;
@@ -176,16 +180,15 @@ TEST(Stationary, CurrentOfTheAlignedQuadraticIsARotation) {
       const double v = s.mesh().plane(0).velocity.center(j);
       const double energy = 0.5 * (x * x + v * v);
       const double p = std::exp(-energy - normalisation);
-      error += std::abs(arrays[1].values[3 * k] - v * p) + std::abs(arrays[1].values[3 * k + 1] + x * p);
+      error += std::abs(arrays[1].components[0][k] - v * p) + std::abs(arrays[1].components[1][k] + x * p);
       scale += std::abs(v * p) + std::abs(x * p);
-      EXPECT_EQ(arrays[1].values[3 * k + 2], 0.0);
-      ASSERT_TRUE(std::isfinite(arrays[2].values[k]));
-      stream = std::max(stream, std::abs(arrays[2].values[k] + p));  // ψ = −T p
-      ASSERT_TRUE(std::isfinite(arrays[3].values[k]));
-      if (energy < 16.0) loss = std::max(loss, std::abs(arrays[3].values[k] - energy - normalisation));
-      masked += 1.0 - arrays[4].values[k];
+      ASSERT_TRUE(std::isfinite(arrays[2].components[0][k]));
+      stream = std::max(stream, std::abs(arrays[2].components[0][k] + p));  // ψ = −T p
+      ASSERT_TRUE(std::isfinite(arrays[3].components[0][k]));
+      if (energy < 16.0) loss = std::max(loss, std::abs(arrays[3].components[0][k] - energy - normalisation));
+      masked += 1.0 - arrays[4].components[0][k];
       if (energy < 20.0) {
-        ASSERT_EQ(arrays[4].values[k], 1.0) << energy;
+        ASSERT_EQ(arrays[4].components[0][k], 1.0) << energy;
       }
     }
   }

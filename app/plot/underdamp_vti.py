@@ -7,7 +7,7 @@
     mean = (theta[:, None] * density).sum() / density.sum()
 
 Vectors such as `current` have a third axis with three components (theta, v, 0). What VTK calls XML ImageData is read
-in all its forms: text, base64 or raw bytes, in place or appended, compressed by zlib or LZMA or not at all.
+in all its forms: text, base64 or raw bytes, in place or appended, compressed by LZ4, zlib or LZMA or not at all.
 """
 import base64
 import lzma
@@ -19,7 +19,46 @@ import numpy as np
 
 TYPES = {"Float32": "f4", "Float64": "f8", "Int8": "i1", "UInt8": "u1", "Int16": "i2", "UInt16": "u2", "Int32": "i4",
          "UInt32": "u4", "Int64": "i8", "UInt64": "u8"}
-COMPRESSORS = {"vtkZLibDataCompressor": zlib.decompress, "vtkLZMADataCompressor": lzma.decompress}
+
+
+def lz4_decompress(raw):
+    """One block of LZ4: each sequence is some bytes as they are, then a copy of earlier ones."""
+    result = bytearray()
+    try:
+        position = 0
+        while True:
+            token = raw[position]
+            literals, position = lz4_length(raw, position + 1, token >> 4)
+            result += raw[position:position + literals]
+            position += literals
+            if position == len(raw):
+                return bytes(result)
+            begin = len(result) - (raw[position] | raw[position + 1] << 8)
+            copied, position = lz4_length(raw, position + 2, token & 15)
+            copied += 4
+            if not 0 <= begin < len(result):
+                raise IndexError
+            repeated = result[begin:begin + copied]
+            while len(repeated) < copied:  # the copy reaches into itself
+                repeated += repeated[:copied - len(repeated)]
+            result += repeated
+    except IndexError:
+        raise ValueError("its LZ4 data are damaged") from None
+
+
+def lz4_length(raw, position, nibble):
+    """A length that begins with four bits, and where what follows it stands."""
+    length = nibble
+    byte = 255 if nibble == 15 else 0
+    while byte == 255:
+        byte = raw[position]
+        position += 1
+        length += byte
+    return length, position
+
+
+COMPRESSORS = {"vtkLZ4DataCompressor": lz4_decompress, "vtkZLibDataCompressor": zlib.decompress,
+               "vtkLZMADataCompressor": lzma.decompress}
 
 
 class Payload:

@@ -75,30 +75,49 @@ struct ApplyGenerator {
   }
 };
 
-/// Current at the cell centres, J_θ = v p and the two parts of J_v = f p + (−γ v p − D ∂_v p), ∂_v central of sixth
-/// order.
+/// Current at the cell centres of a plane, J_θ = v p and the two parts of J_v = f p + (−γ v p − D ∂_v p), ∂_v central
+/// of sixth order. What is null is not wanted.
 template <class Real>
 struct CellCurrents {
   GeneratorView g;
-  const Real* density;
+  int plane;
+  const Real* density;   ///< first cell of the plane
   double* theta;         ///< v p, reversible
   double* reversible;    ///< f p
   double* irreversible;  ///< −γ v p − D ∂_v p
 
   template <class Line>
-  UNDERDAMP_HD void operator()(Line& line, int l) const {
-    const int plane = l / g.theta_cells;
+  UNDERDAMP_HD void operator()(Line& line, int i) const {
     const int n = g.velocity_cells;
-    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(l) * n;
+    const int l = plane * g.theta_cells + i;
+    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(i) * n;
     const Real* const p = density + first;
-    line.for_each(n, [&](int j) {
-      const double v = g.velocity(plane, j);
-      theta[first + j] = v * p[j];
-      reversible[first + j] = g.force[l] * p[j];
-      irreversible[first + j] =
-          -g.friction[plane] * v * p[j] - g.diffusion[l] * central_slope(p, j, n) / g.velocity_width[plane];
-    });
+    if (theta != nullptr) line.for_each(n, [&](int j) { theta[first + j] = g.velocity(plane, j) * p[j]; });
+    if (reversible != nullptr) line.for_each(n, [&](int j) { reversible[first + j] = g.force[l] * p[j]; });
+    if (irreversible != nullptr) {
+      line.for_each(n, [&](int j) {
+        irreversible[first + j] = -g.friction[plane] * g.velocity(plane, j) * p[j] -
+                                  g.diffusion[l] * central_slope(p, j, n) / g.velocity_width[plane];
+      });
+    }
   }
+};
+
+/// sum = a + b. Apart from what makes a and b, so that their roundings are the same whether the sum is wanted or not.
+struct AddValues {
+  const double* a;
+  const double* b;
+  double* sum;
+  UNDERDAMP_HD void operator()(std::size_t k) const { sum[k] = a[k] + b[k]; }
+};
+
+/// to = factor · from, rounded as a density is.
+template <class Real>
+struct ScaleValues {
+  const Real* from;
+  double factor;
+  Real* to;
+  UNDERDAMP_HD void operator()(std::size_t k) const { to[k] = static_cast<Real>(factor * from[k]); }
 };
 
 }  // namespace underdamp

@@ -16,9 +16,19 @@ struct GeneratorCoefficients {
   std::span<const double> diffusion;  ///< [line] D, velocity²/time
 };
 
-/// Current at the cell centres, one number per cell in the order of FieldView (docs/method.md, eq. 39).
+/// Parts of the current that are asked for.
+struct CurrentParts {
+  bool theta = false;
+  bool velocity = false;
+  bool reversible = false;
+  bool irreversible = false;
+};
+
+/// Current at the cell centres of a plane, one number per cell in the order of FieldView (docs/method.md, eq. 39);
+/// nothing where it was not asked for.
 struct CurrentArrays {
   std::vector<double> theta;         ///< J_θ = v p, all of it reversible
+  std::vector<double> velocity;      ///< J_v = J_v,rev + J_v,irr
   std::vector<double> reversible;    ///< J_v,rev = f p
   std::vector<double> irreversible;  ///< J_v,irr = −γ v p − D ∂_v p
 };
@@ -39,7 +49,9 @@ class GeneratorOperations {
                                                         const GeneratorCoefficients& coefficients) = 0;
   /// to = L_h from = −∇_h·J_h(from).
   virtual void apply_generator(const GeneratorPlan& plan, const Field& from, Field& to) = 0;
-  virtual CurrentArrays cell_currents(const GeneratorPlan& plan, const Field& density) = 0;
+  /// Of one plane of `density` times `factor`. Only the parts that are asked for come to the host.
+  virtual CurrentArrays cell_currents(const GeneratorPlan& plan, const Field& density, int plane,
+                                      const CurrentParts& parts, double factor) = 0;
   /// A sparse matrix whose size is the number of cells of the fields it is to multiply (cuSPARSE on a GPU). In float32
   /// it throws Error (bad_input).
   virtual std::unique_ptr<MatrixPlan> plan_matrix(const SparseMatrix& matrix) = 0;

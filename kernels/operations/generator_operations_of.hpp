@@ -69,20 +69,30 @@ class GeneratorOperationsOf final : public GeneratorOperations {
     scope.done(&to);
   }
 
-  CurrentArrays cell_currents(const GeneratorPlan& plan, const Field& density) override {
+  CurrentArrays cell_currents(const GeneratorPlan& plan, const Field& density, int plane, const CurrentParts& parts,
+                              double factor) override {
     const auto scope = context_.begin_apart("cell currents");
-    const std::size_t cells = density.shape().cells();
-    context_.resize(cell_values_, 3 * cells);
-    double* const memory = cell_values_.data();
-    launcher_->for_each_line(
-        "cell currents", density.shape().lines(),
-        CellCurrents<Real>{context_.template plan_for<DeviceGeneratorPlan>(plan, density.shape()).view,
-                           context_.device(density).cells(), memory, memory + cells, memory + 2 * cells});
-    CurrentArrays result{std::vector<double>(cells), std::vector<double>(cells), std::vector<double>(cells)};
-    context_.download(memory, cells, result.theta.data());
-    context_.download(memory + cells, cells, result.reversible.data());
-    context_.download(memory + 2 * cells, cells, result.irreversible.data());
-    return result;
+    const GeneratorView& view = context_.template plan_for<DeviceGeneratorPlan>(plan, density.shape()).view;
+    require(plane >= 0 && plane < density.shape().planes, "currents are asked for of a plane that there is not");
+    const std::size_t cells = density.shape().cells() / as_size(density.shape().planes);
+    const Real* const from = plane_times(context_.device(density).cells() + as_size(plane) * cells, cells, factor);
+    context_.resize(cell_values_, 4 * cells);
+    double* const theta = cell_values_.data();
+    double* const velocity = theta + cells;
+    double* const reversible = theta + 2 * cells;
+    double* const irreversible = theta + 3 * cells;
+    launcher_->for_each_line("cell currents", density.shape().theta_cells,
+                             CellCurrents<Real>{view, plane, from, parts.theta ? theta : nullptr,
+                                                parts.velocity || parts.reversible ? reversible : nullptr,
+                                                parts.velocity || parts.irreversible ? irreversible : nullptr});
+    if (parts.velocity) launcher_->for_each_value("current", cells, AddValues{reversible, irreversible, velocity});
+    const auto received = [&](bool is_wanted, const double* values) {
+      std::vector<double> result(is_wanted ? cells : 0);
+      if (is_wanted) context_.download(values, cells, result.data());
+      return result;
+    };
+    return {received(parts.theta, theta), received(parts.velocity, velocity), received(parts.reversible, reversible),
+            received(parts.irreversible, irreversible)};
   }
 
   std::unique_ptr<MatrixPlan> plan_matrix(const SparseMatrix& matrix) override {
@@ -140,9 +150,18 @@ class GeneratorOperationsOf final : public GeneratorOperations {
     }
   };
 
+  /// Where the cells of a plane lie, or a copy of them times `factor`.
+  const Real* plane_times(const Real* plane, std::size_t cells, double factor) {
+    if (factor == 1.0) return plane;
+    context_.resize(scaled_plane_, cells);
+    launcher_->for_each_value("scale", cells, ScaleValues<Real>{plane, factor, scaled_plane_.data()});
+    return scaled_plane_.data();
+  }
+
   DeviceContext<Launcher>& context_;
   Launcher* launcher_;
-  Array<double> cell_values_;
+  Array<double> cell_values_;  ///< of one plane
+  Array<Real> scaled_plane_;
 };
 
 template <class Launcher>

@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -8,12 +9,10 @@
 /// Pictures for ParaView. The only place that knows VTK; a build without it has vtk_file_absent.cpp instead.
 namespace underdamp {
 
-/// One array over the cells of a plane. Scalars are in the order of FieldView; vectors have `components` numbers per
-/// cell.
+/// One array over the cells of a plane, in the order of FieldView; vectors have three components.
 struct CellArray {
   std::string name;
-  int components = 1;
-  std::vector<double> values;
+  std::vector<std::span<const double>> components;  ///< a number per cell; one that is empty is 0
 };
 
 /// A density on a rectangular lattice, as files hold it.
@@ -26,8 +25,8 @@ struct GridDensity {
 /// True if this build can write pictures.
 bool has_vtk();
 
-/// Writes a .vti: x = θ, y = v, cells of the plane, cell data. Throws Error (input_output). Without VTK it does
-/// nothing.
+/// Writes a .vti: x = θ, y = v, cells of the plane, cell data; raw bytes compressed by LZ4. Throws Error
+/// (input_output). Without VTK it does nothing. Not for two threads at a time.
 void write_vti(const std::filesystem::path& path, const PhasePlane& plane, const std::vector<CellArray>& arrays,
                bool float64);
 

@@ -3,19 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 namespace underdamp {
 namespace {
-
-/// Vectors (x, y, 0) of all cells; a missing component is 0.
-std::vector<double> vectors(const std::vector<double>* x, const std::vector<double>* y, std::size_t cells) {
-  std::vector<double> values(3 * cells, 0.0);
-  for (std::size_t k = 0; k < cells; ++k) {
-    if (x != nullptr) values[3 * k] = (*x)[k];
-    if (y != nullptr) values[3 * k + 1] = (*y)[k];
-  }
-  return values;
-}
 
 double floor_of(const std::vector<double>& density) {
   return mask_floor * *std::max_element(density.begin(), density.end());
@@ -90,56 +81,74 @@ std::vector<double> stream_function(const std::vector<double>& current_theta, in
   return values;
 }
 
-CellFields::CellFields(Backend& backend, const Model& model, int p, PhaseMesh mesh, Tables tables)
-    : backend_(backend), kappa_(model.derived(p).kappa), mesh_(std::move(mesh)), tables_(std::move(tables)) {}
-
-void CellFields::compute_currents(const std::vector<double>& density) {
-  if (!generator_) {
-    generator_ = backend_.generators().plan_generator(mesh_, {tables_.friction, tables_.force, tables_.diffusion});
-    field_ = backend_.fields().allocate(mesh_.shape());
-  }
-  backend_.fields().upload(density, *field_);
-  currents_ = backend_.generators().cell_currents(*generator_, *field_);
+std::size_t CellState::bytes() const {
+  return (density.size() + currents.theta.size() + currents.velocity.size() + currents.reversible.size() +
+          currents.irreversible.size()) *
+         sizeof(double);
 }
 
-CellArray CellFields::array_of(OutputField field, const std::vector<double>& density) {
-  const std::size_t cells = density.size();
+CurrentParts current_parts(const std::vector<OutputField>& fields) {
+  const auto has = [&](OutputField field) { return std::find(fields.begin(), fields.end(), field) != fields.end(); };
+  CurrentParts parts;
+  parts.theta = has(OutputField::current) || has(OutputField::current_reversible) || has(OutputField::stream_function);
+  parts.velocity = has(OutputField::current);
+  parts.reversible = has(OutputField::current_reversible);
+  parts.irreversible = has(OutputField::current_irreversible);
+  return parts;
+}
+
+bool has_any(const CurrentParts& parts) {
+  return parts.theta || parts.velocity || parts.reversible || parts.irreversible;
+}
+
+CurrentArrays currents_of(Backend& backend, const PhaseMesh& mesh, const Tables& tables,
+                          const std::vector<double>& density, const CurrentParts& parts) {
+  if (!has_any(parts)) return {};
+  const auto plan = backend.generators().plan_generator(mesh, {tables.friction, tables.force, tables.diffusion});
+  const auto field = backend.fields().allocate(mesh.shape());
+  backend.fields().upload(density, *field);
+  return backend.generators().cell_currents(*plan, *field, 0, parts, 1.0);
+}
+
+CellFields::CellFields(CellState state, const PhasePlane& plane, double kappa, const std::vector<OutputField>& fields)
+    : state_(std::move(state)) {
+  add(OutputField::density, plane, kappa);
+  for (const OutputField field : fields) {
+    if (field != OutputField::density && field != OutputField::generator) add(field, plane, kappa);
+  }
+}
+
+void CellFields::add_numbers(std::string name, std::vector<double> values) {
+  derived_.push_back(std::move(values));
+  arrays_.push_back({std::move(name), {derived_.back()}});
+}
+
+void CellFields::add(OutputField field, const PhasePlane& plane, double kappa) {
+  const CurrentArrays& currents = state_.currents;
   switch (field) {
-    case OutputField::current: {
-      std::vector<double> velocity(cells);
-      for (std::size_t k = 0; k < cells; ++k) velocity[k] = currents_.reversible[k] + currents_.irreversible[k];
-      return {"current", 3, vectors(&currents_.theta, &velocity, cells)};
-    }
-    case OutputField::current_reversible:
-      return {"current_reversible", 3, vectors(&currents_.theta, &currents_.reversible, cells)};
-    case OutputField::current_irreversible:
-      return {"current_irreversible", 3, vectors(nullptr, &currents_.irreversible, cells)};
-    case OutputField::modified_loss:
-      return {"modified_loss", 1, modified_loss(density, kappa_)};
-    case OutputField::stream_function:
-      return {"stream_function", 1,
-              stream_function(currents_.theta, mesh_.theta_cells(), mesh_.plane(0).velocity.width(),
-                              mesh_.velocity_cells())};
     case OutputField::density:
+      arrays_.push_back({"density", {state_.density}});
+      break;
+    case OutputField::current:
+      arrays_.push_back({"current", {currents.theta, currents.velocity, {}}});
+      break;
+    case OutputField::current_reversible:
+      arrays_.push_back({"current_reversible", {currents.theta, currents.reversible, {}}});
+      break;
+    case OutputField::current_irreversible:
+      arrays_.push_back({"current_irreversible", {{}, currents.irreversible, {}}});
+      break;
+    case OutputField::modified_loss:
+      add_numbers("modified_loss", modified_loss(state_.density, kappa));
+      add_numbers("mask", density_mask(state_.density));
+      break;
+    case OutputField::stream_function:
+      add_numbers("stream_function",
+                  stream_function(currents.theta, plane.theta.cells, plane.velocity.width(), plane.velocity.cells));
+      break;
     case OutputField::generator:
       break;
   }
-  return {"density", 1, density};
-}
-
-std::vector<CellArray> CellFields::arrays(const std::vector<double>& density, const std::vector<OutputField>& fields) {
-  const auto needs_currents = [](OutputField field) {
-    return field == OutputField::current || field == OutputField::current_reversible ||
-           field == OutputField::current_irreversible || field == OutputField::stream_function;
-  };
-  if (std::any_of(fields.begin(), fields.end(), needs_currents)) compute_currents(density);
-  std::vector<CellArray> result{array_of(OutputField::density, density)};
-  for (const OutputField field : fields) {
-    if (field == OutputField::density || field == OutputField::generator) continue;
-    result.push_back(array_of(field, density));
-    if (field == OutputField::modified_loss) result.push_back({"mask", 1, density_mask(density)});
-  }
-  return result;
 }
 
 }  // namespace underdamp

@@ -4,7 +4,6 @@
 
 #include "kernels/contract/backend.hpp"
 #include "solver/io/vtk_file.hpp"
-#include "solver/model/model.hpp"
 #include "solver/model/tables.hpp"
 #include "solver/spec/spec.hpp"
 
@@ -24,27 +23,41 @@ std::vector<double> density_mask(const std::vector<double>& density);
 std::vector<double> stream_function(const std::vector<double>& current_theta, int theta_cells, double velocity_width,
                                     int velocity_cells);
 
-/// Fields of one plane, computed from its density.
+/// Density and currents of one plane: what comes from the device for a picture.
+struct CellState {
+  std::vector<double> density;
+  CurrentArrays currents;
+
+  std::size_t bytes() const;
+};
+
+/// Parts of the current that the arrays of `fields` are made of.
+CurrentParts current_parts(const std::vector<OutputField>& fields);
+bool has_any(const CurrentParts& parts);
+
+/// Currents of a density of one plane that is not on the device; mesh and tables of that plane alone.
+CurrentArrays currents_of(Backend& backend, const PhaseMesh& mesh, const Tables& tables,
+                          const std::vector<double>& density, const CurrentParts& parts);
+
+/// The arrays of a picture of one plane. Needs no device: any thread may make them.
 class CellFields {
  public:
-  /// Mesh and tables of plane p alone.
-  CellFields(Backend& backend, const Model& model, int p, PhaseMesh mesh, Tables tables);
-
   /// The arrays of `fields`, density first, in that order; with a "mask" if the modified loss is among them. The
   /// generator is none of them.
-  std::vector<CellArray> arrays(const std::vector<double>& density, const std::vector<OutputField>& fields);
+  CellFields(CellState state, const PhasePlane& plane, double kappa, const std::vector<OutputField>& fields);
+  CellFields(const CellFields&) = delete;
+  CellFields& operator=(const CellFields&) = delete;
+
+  /// Valid as long as this lives.
+  const std::vector<CellArray>& arrays() const { return arrays_; }
 
  private:
-  void compute_currents(const std::vector<double>& density);
-  CellArray array_of(OutputField field, const std::vector<double>& density);
+  void add(OutputField field, const PhasePlane& plane, double kappa);
+  void add_numbers(std::string name, std::vector<double> values);
 
-  Backend& backend_;
-  double kappa_;
-  PhaseMesh mesh_;
-  Tables tables_;
-  std::unique_ptr<GeneratorPlan> generator_;
-  std::unique_ptr<Field> field_;
-  CurrentArrays currents_;
+  CellState state_;
+  std::vector<std::vector<double>> derived_;
+  std::vector<CellArray> arrays_;
 };
 
 }  // namespace underdamp

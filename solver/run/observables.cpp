@@ -103,8 +103,8 @@ std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const 
   return Observer(backend, mesh, tables).observe(density);
 }
 
-std::vector<double> adding_up(const PhaseMesh& mesh, std::vector<double> density) {
-  if (!mesh.walls().any_pressed()) return density;
+double factor_adding_up(const PhaseMesh& mesh, const std::vector<double>& density) {
+  if (!mesh.walls().any_pressed()) return 1.0;
   const auto weights = theta_weights(mesh);
   const CellIndex cell(mesh);
   double mass = 0.0;
@@ -113,7 +113,13 @@ std::vector<double> adding_up(const PhaseMesh& mesh, std::vector<double> density
     mass += weights[cell.row(k)] * density[k];
     sum += density[k];
   }
-  for (double& value : density) value *= mass / sum;
+  return mass / sum;
+}
+
+std::vector<double> adding_up(const PhaseMesh& mesh, std::vector<double> density) {
+  const double factor = factor_adding_up(mesh, density);
+  if (factor == 1.0) return density;
+  for (double& value : density) value *= factor;
   return density;
 }
 

@@ -42,8 +42,10 @@ class Observer {
 /// The same of one density.
 std::vector<Observables> observe(Backend& backend, const PhaseMesh& mesh, const Tables& tables, const Field& density);
 
-/// A density scaled so that its plain sum over the cells, times their area, is the probability: those who read pictures
-/// and marginals add up cells. It changes nothing unless a force acts at a reflecting wall (theta_weights()).
+/// What scales a density of one plane so that its plain sum over the cells, times their area, is the probability: those
+/// who read pictures and marginals add up cells. 1 unless a force acts at a reflecting wall (theta_weights()).
+double factor_adding_up(const PhaseMesh& mesh, const std::vector<double>& density);
+/// The density so scaled.
 std::vector<double> adding_up(const PhaseMesh& mesh, std::vector<double> density);
 
 /// ∫ p dv at the θ cell centres of plane p, and ∫ p dθ at the v cell centres, both adding up as above.

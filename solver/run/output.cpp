@@ -18,6 +18,11 @@ namespace fs = std::filesystem;
 constexpr const char* history_columns =
     "t,sgd_step,mass,mean_theta,mean_v,var_theta,cov_theta_v,var_v,expected_loss,entropy,entropy_production,msd\n";
 
+/// Of pictures that wait to be written: a second of a slow disk.
+constexpr std::size_t most_waiting_bytes = std::size_t{64} << 20;
+/// Share of its time that a run may take to write again what is collected over frames.
+constexpr int collected_share = 20;
+
 bool holds_a_run(const fs::path& folder) {
   for (const char* name : {"summary.json", "density.pvd", "stationary.vti", "checkpoint.h5", "failed.h5"}) {
     if (fs::exists(folder / name)) return true;
@@ -174,8 +179,11 @@ void remove_earlier_run(const fs::path& directory) {
   remove_earlier_files(directory);
 }
 
-RunOutput::RunOutput(const Simulation& simulation, fs::path directory, std::size_t most_marginal_rows)
-    : simulation_(simulation), directory_(std::move(directory)), most_marginal_rows_(most_marginal_rows) {
+RunOutput::RunOutput(Simulation& simulation, fs::path directory, std::size_t most_marginal_rows)
+    : simulation_(simulation),
+      directory_(std::move(directory)),
+      most_marginal_rows_(most_marginal_rows),
+      writer_(most_waiting_bytes) {
   make_folder(directory_);
   lock_ = std::make_unique<FolderLock>(directory_);
   const int planes = simulation_.mesh().planes();
@@ -189,7 +197,6 @@ RunOutput::RunOutput(const Simulation& simulation, fs::path directory, std::size
     planes_.push_back(std::move(files));
   }
   remove_temporaries(directory_);
-  fields_.resize(planes_.size());
   history_ = std::string("plane,") + history_columns;
 }
 
@@ -250,15 +257,6 @@ std::vector<fs::path> RunOutput::missing_pictures() const {
   return missing;
 }
 
-CellFields& RunOutput::fields(int p) {
-  auto& fields = fields_[static_cast<std::size_t>(p)];
-  if (!fields) {
-    fields = std::make_unique<CellFields>(simulation_.backend(), simulation_.model(), p, simulation_.mesh().only(p),
-                                          simulation_.tables().only(p));
-  }
-  return *fields;
-}
-
 fs::path RunOutput::main_file() const {
   if (!has_vtk()) return directory_ / "summary.json";
   return planes_.front().folder / (simulation_.spec().evolve ? "density.pvd" : "stationary.vti");
@@ -306,32 +304,47 @@ void RunOutput::add_marginals(const Frame& frame) {
   }
 }
 
+void RunOutput::write_picture(int p, const std::string& name, CellState state, const std::vector<OutputField>& fields) {
+  const std::size_t bytes = state.bytes();
+  writer_.add(bytes, [path = planes_[static_cast<std::size_t>(p)].folder / name, plane = simulation_.mesh().plane(p),
+                      kappa = simulation_.model().derived(p).kappa, state = std::move(state), fields,
+                      float64 = simulation_.spec().has_float64_pictures()]() mutable {
+    write_vti(path, plane, CellFields(std::move(state), plane, kappa, fields).arrays(), float64);
+  });
+}
+
 void RunOutput::write_pictures(const Frame& frame) {
   if (!has_vtk()) return;
-  for (std::size_t p = 0; p < planes_.size(); ++p) {
-    const std::string name = picture_name(static_cast<std::size_t>(frame.index));
-    const int plane = static_cast<int>(p);
-    write_vti(planes_[p].folder / name, simulation_.mesh().plane(plane),
-              fields(plane).arrays(adding_up(simulation_.mesh().only(plane), simulation_.density(plane)),
-                                   frame_fields(simulation_.spec())),
-              simulation_.spec().has_float64_pictures());
-    planes_[p].pictures.emplace_back(frame.time, name);
+  const auto fields = frame_fields(simulation_.spec());
+  const CurrentParts parts = current_parts(fields);
+  const std::string name = picture_name(static_cast<std::size_t>(frame.index));
+  for (int p = 0; p < static_cast<int>(planes_.size()); ++p) {
+    CellState state{simulation_.density(p), {}};
+    const double factor = factor_adding_up(simulation_.mesh().only(p), state.density);
+    if (has_any(parts)) state.currents = simulation_.currents(p, parts, factor);
+    if (factor != 1.0) {
+      for (double& value : state.density) value *= factor;
+    }
+    write_picture(p, name, std::move(state), fields);
+    planes_[static_cast<std::size_t>(p)].pictures.emplace_back(frame.time, name);
   }
 }
 
 void RunOutput::write_stationary(int p, const StationaryState& state) {
   const fs::path& folder = planes_[static_cast<std::size_t>(p)].folder;
   const PhasePlane& plane = simulation_.mesh().plane(p);
-  const auto cells = [&](const std::vector<double>& values) { return adding_up(simulation_.mesh().only(p), values); };
-  const auto density = cells(state.density);
+  const PhaseMesh mesh = simulation_.mesh().only(p);
+  const auto density = adding_up(mesh, state.density);
   if (has_vtk()) {
-    write_vti(folder / "stationary.vti", plane, fields(p).arrays(density, stationary_fields(simulation_.spec())),
-              simulation_.spec().has_float64_pictures());
+    const auto fields = stationary_fields(simulation_.spec());
+    write_picture(p, "stationary.vti",
+                  {density, currents_of(simulation_.backend(), mesh, simulation_.tables().only(p), density,
+                                        current_parts(fields))},
+                  fields);
   }
   for (std::size_t w = 0; w < state.quasi_stationary.size() && has_vtk(); ++w) {
-    write_vti(folder / fmt::format("quasi_stationary_{}.vti", w + 1), plane,
-              fields(p).arrays(cells(state.quasi_stationary[w]), {OutputField::density}),
-              simulation_.spec().has_float64_pictures());
+    write_picture(p, fmt::format("quasi_stationary_{}.vti", w + 1), {adding_up(mesh, state.quasi_stationary[w]), {}},
+                  {OutputField::density});
   }
   const Derived derived = simulation_.model().derived(p);
   write_text(folder / "stationary_marginals.csv", stationary_marginals(plane, density, derived.kappa));
@@ -355,15 +368,18 @@ void RunOutput::write_frame(const Frame& frame) {
   write_pictures(frame);
   add_history(frame);
   add_marginals(frame);
-  // Collected files grow with every frame; once a second is often enough to look at them while the run goes on.
-  const auto now = std::chrono::steady_clock::now();
-  if (now - last_written_ > std::chrono::seconds(1)) {
-    write_collected();
-    last_written_ = now;
-  }
+  // Collected files grow with every frame; once a second is often enough to look at them while the run goes on, and
+  // less often where they are large.
+  const auto begin = std::chrono::steady_clock::now();
+  if (begin < next_written_) return;
+  write_collected();
+  const auto end = std::chrono::steady_clock::now();
+  next_written_ =
+      end + std::max<std::chrono::steady_clock::duration>(std::chrono::seconds(1), collected_share * (end - begin));
 }
 
 void RunOutput::write_collected() {
+  flush();  // no list names a picture that is not there
   if (!simulation_.spec().evolve) return;
   for (const PlaneFiles& files : planes_) {
     write_text(files.folder / "history.csv", files.history);

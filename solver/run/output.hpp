@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "solver/io/background_writer.hpp"
 #include "solver/io/files.hpp"
 #include "solver/io/state.hpp"
 #include "solver/run/cell_fields.hpp"
@@ -17,16 +18,22 @@ namespace underdamp {
 void remove_earlier_run(const std::filesystem::path& directory);
 
 /// The output directory of a run (docs/user-guide.md lists the files). Every file is complete at every moment; a batch
-/// has one sub-directory for each plane and the whole at the top.
+/// has one sub-directory for each plane and the whole at the top. Pictures are written by a thread behind the solver;
+/// lists of them are written after them. What goes wrong there is thrown by check(), flush(), or what is written next.
 class RunOutput {
  public:
   /// Creates the directory, keeps other runs out of it, and removes what a killed run has left half written. Throws
   /// Error (input_output). Of marginals with more rows than `most_marginal_rows`, in all planes together, those of the
   /// last frame alone are written.
-  RunOutput(const Simulation& simulation, std::filesystem::path directory, std::size_t most_marginal_rows = 2'000'000);
+  RunOutput(Simulation& simulation, std::filesystem::path directory, std::size_t most_marginal_rows = 2'000'000);
 
   /// Removes the results of an earlier run.
   void clear();
+
+  /// Throws Error (input_output) if a picture could not be written.
+  void check() { writer_.check(); }
+  /// Returns when every picture is written, or throws as check() does. Before a state is saved: it counts on them.
+  void flush() { writer_.flush(); }
 
   /// What has been written so far, as far as it is written again and again.
   void save(StateWriter& to) const;
@@ -61,22 +68,22 @@ class RunOutput {
     std::vector<std::pair<double, std::string>> pictures;  ///< time, file name
   };
 
-  CellFields& fields(int p);
+  void write_picture(int p, const std::string& name, CellState state, const std::vector<OutputField>& fields);
   void add_history(const Frame& frame);
   void add_marginals(const Frame& frame);
   void write_pictures(const Frame& frame);
   void write_collected();
   std::string history_row(const Frame& frame, int p) const;
 
-  const Simulation& simulation_;
+  Simulation& simulation_;
   std::filesystem::path directory_;
   std::unique_ptr<FolderLock> lock_;
   std::size_t most_marginal_rows_;
   std::vector<PlaneFiles> planes_;
-  std::vector<std::unique_ptr<CellFields>> fields_;  ///< [plane]
-  std::string history_;                              ///< of the whole batch
-  std::vector<Vector2> start_mean_;                  ///< [plane]
-  std::chrono::steady_clock::time_point last_written_{};
+  std::string history_;              ///< of the whole batch
+  std::vector<Vector2> start_mean_;  ///< [plane]
+  std::chrono::steady_clock::time_point next_written_{};
+  BackgroundWriter writer_;  ///< ends before the lock is given up
 };
 
 }  // namespace underdamp

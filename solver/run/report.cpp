@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -36,6 +37,15 @@ void unmark(Json& json, const std::string& name, Json& names) {
     return;
   }
   for (auto& [key, value] : json.items()) unmark(value, name + "/" + key, names);
+}
+
+/// A copy with one value in the place of the lists of these names; the lists are not copied, for every plane has one.
+Json of_plane(const Json& json, const std::string& name, const std::set<std::string>& lists, std::size_t plane) {
+  if (lists.count(name) != 0) return json.at(plane);
+  if (!json.is_object()) return json;
+  Json copy = Json::object();
+  for (const auto& [key, value] : json.items()) copy[key] = of_plane(value, name + "/" + key, lists, plane);
+  return copy;
 }
 
 Json interval_json(const std::optional<Interval>& interval) {
@@ -581,14 +591,13 @@ void name_clock_keys(Json& json) {
 }
 
 Json plane_summary(const Json& whole, int plane) {
-  Json json = whole;
-  json.erase("displacement");  // it is that of all planes together
-  for (const Json& name : whole.at("per_plane")) {
-    Json& list = json.at(Json::json_pointer(name.get<std::string>()));
-    Json value = list.at(static_cast<std::size_t>(plane));
-    list = std::move(value);
+  std::set<std::string> lists;
+  for (const Json& name : whole.at("per_plane")) lists.insert(name.get<std::string>());
+  Json json = Json::object();
+  for (const auto& [key, value] : whole.items()) {
+    if (key == "per_plane" || key == "displacement") continue;  // the second is that of all planes together
+    json[key] = of_plane(value, "/" + key, lists, static_cast<std::size_t>(plane));
   }
-  json.erase("per_plane");
   json["planes"] = 1;
   return json;
 }

@@ -104,6 +104,7 @@ class Run {
     }
     if (simulation_.spec().evolve) check_accuracy();
     if (!result.was_interrupted) result.was_interrupted = !extract();
+    output_->flush();
     std::string state = result.was_interrupted ? "interrupted" : "finished";
     if (!unconverged_.empty()) state = "failed";
     result.summary = summary(state);
@@ -269,11 +270,14 @@ class Run {
   /// Called often: an interrupt, and the time for a checkpoint, are noticed here and nowhere else. No result depends on
   /// whether one is written.
   void pulse() {
+    output_->check();
     const bool interrupted = options_.interrupted != nullptr && *options_.interrupted != 0;
     const double every = simulation_.spec().checkpoint.every_seconds;
+    const bool is_due = has_checkpoints() && every > 0.0 && seconds_since(saved_at_) >= every;
+    if (interrupted || is_due) output_->flush();
     if (has_checkpoints() && interrupted) {
       write_checkpoint("interrupted");
-    } else if (has_checkpoints() && every > 0.0 && seconds_since(saved_at_) >= every) {
+    } else if (is_due) {
       try_checkpoint();
     }
     if (interrupted) throw Interrupted{};

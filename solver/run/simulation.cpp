@@ -212,6 +212,18 @@ std::vector<double> Simulation::density(int p) const {
   return values;
 }
 
+CurrentArrays Simulation::currents(int p, const CurrentParts& parts, double factor) {
+  const bool together = groups_.size() == 1;
+  const std::size_t g = together ? 0 : static_cast<std::size_t>(p);
+  const Integrator& group = *groups_[g];
+  generators_.resize(groups_.size());
+  if (!generators_[g]) {
+    const Tables& t = group.tables();
+    generators_[g] = backend_.generators().plan_generator(group.mesh(), {t.friction, t.force, t.diffusion});
+  }
+  return backend_.generators().cell_currents(*generators_[g], group.density(), together ? p : 0, parts, factor);
+}
+
 std::vector<Marginals> Simulation::marginals() const {
   std::vector<Marginals> all;
   for (const auto& group : groups_) {

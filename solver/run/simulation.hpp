@@ -80,6 +80,8 @@ class Simulation {
 
   /// Density of plane p, in the order of FieldView.
   std::vector<double> density(int p) const;
+  /// Currents of plane p, of its density times `factor`, computed where the density lies.
+  CurrentArrays currents(int p, const CurrentParts& parts, double factor);
   std::vector<Marginals> marginals() const;  ///< [plane]
 
   /// Time that all planes have reached; between frames the planes of a host advance one after the other.
@@ -106,6 +108,7 @@ class Simulation {
   std::unique_ptr<Tables> tables_;
   std::vector<std::string> box_reasons_;
   std::vector<std::unique_ptr<Integrator>> groups_;
+  std::vector<std::unique_ptr<GeneratorPlan>> generators_;  ///< [group], for currents; made when first asked for
   double solver_seconds_ = 0.0;
 };
 
