@@ -111,7 +111,7 @@ class Verifier {
   void verify_gaussian(int p, const Observables& o, const ErrorEstimate& error) {
     const Model& model = simulation_->model();
     const std::string& name = model.plane(p).name;
-    const InitialMoments moments = initial_moments(spec_, model, p);
+    const Moments moments = initial_moments(spec_, model, p);
     const GaussianState start{moments.mean, moments.covariance};
     const bool map = spec_.dynamics == Dynamics::sgd;
     const GaussianState exact = map ? linear_sgd(model, p).evolve(start, *spec_.evolve->steps)
@@ -256,7 +256,7 @@ class Verifier {
       const double ratio = sample.front().moments.covariance[0] / density.covariance[0][0];
       double predicted = std::nan("");
       if (is_linear(spec_) && starts_gaussian(spec_)) {
-        const InitialMoments moments = initial_moments(spec_, model, p);
+        const Moments moments = initial_moments(spec_, model, p);
         const GaussianState start{moments.mean, moments.covariance};
         predicted = linear_sgd(model, p).evolve(start, steps).covariance[0][0] /
                     linear_langevin(model, p).evolve(start, times[0]).covariance[0][0];
