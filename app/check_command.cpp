@@ -5,7 +5,8 @@
 #include "app/commands.hpp"
 #include "solver/displacement/displacement.hpp"
 #include "solver/io/progress.hpp"
-#include "solver/run/report.hpp"
+#include "solver/run/dropped_noise.hpp"
+#include "solver/run/plan_text.hpp"
 #include "solver/run/simulation.hpp"
 #include "solver/spec/spec_reader.hpp"
 

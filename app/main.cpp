@@ -51,6 +51,44 @@ std::string usage_error(const CLI::App*, const CLI::Error& error) {
   return fmt::format("error: {}\n  to fix: see underdamp --help\n", error.what());
 }
 
+CLI::App* add_run(CLI::App& app, RunArguments& run) {
+  CLI::App* command = app.add_subcommand("run", "do what a spec asks for");
+  command->add_option("spec", run.spec, "TOML file")->required();
+  command->add_option("--output", run.output, "output directory (default: that of the spec)");
+  add_device_options(*command, run.device, run.sync);
+  command->add_flag("--resume", run.resume, "continue an unfinished run from its checkpoint");
+  command->add_flag("--restart", run.restart, "begin again even if the directory holds an unfinished run");
+  command->add_flag("--quiet", run.quiet, "print nothing but warnings and errors");
+  return command;
+}
+
+CLI::App* add_verify(CLI::App& app, VerifyArguments& verify) {
+  CLI::App* command = app.add_subcommand("verify", "run a spec and compare it with exact answers and particles");
+  command->add_option("spec", verify.spec, "TOML file")->required();
+  add_device_options(*command, verify.device, verify.sync);
+  command->add_option("--json", verify.json, "write the table as JSON");
+  command->add_option("--junit", verify.junit, "write the table for continuous integration");
+  command->add_option("--baseline", verify.baseline,
+                      "compare with this file of an earlier run; write it if there is none");
+  command->add_flag("--quiet", verify.quiet, "no progress");
+  return command;
+}
+
+CLI::App* add_bench(CLI::App& app, BenchArguments& bench) {
+  CLI::App* command = app.add_subcommand("bench", "how fast the sweeps of a step are, next to a copy of the field");
+  add_device_options(*command, bench.device, bench.sync);
+  command->add_option("--json", bench.json, "write the figures as JSON");
+  command->add_option("--sizes", bench.sizes, "cells along either axis of a plane")
+      ->delimiter(',')
+      ->check(CLI::Range(PhaseMesh::minimum_cells, 32768));
+  command->add_option("--batches", bench.batches, "numbers of planes of 128 x 128 cells")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 100000));
+  add_precision_option(*command, bench.precision);
+  command->add_option("--seconds", bench.seconds, "time for each figure")->check(CLI::Range(0.001, 60.0));
+  return command;
+}
+
 int dispatch(int argc, char** argv) {
   CLI::App app{"underdamp: how SGD with momentum spreads in phase space", "underdamp"};
   app.set_version_flag("--version", std::string("underdamp ") + version);
@@ -61,27 +99,14 @@ int dispatch(int argc, char** argv) {
       "130 interrupted (state saved). Documentation: docs/user-guide.md");
 
   RunArguments run;
-  CLI::App* run_app = app.add_subcommand("run", "do what a spec asks for");
-  run_app->add_option("spec", run.spec, "TOML file")->required();
-  run_app->add_option("--output", run.output, "output directory (default: that of the spec)");
-  add_device_options(*run_app, run.device, run.sync);
-  run_app->add_flag("--resume", run.resume, "continue an unfinished run from its checkpoint");
-  run_app->add_flag("--restart", run.restart, "begin again even if the directory holds an unfinished run");
-  run_app->add_flag("--quiet", run.quiet, "print nothing but warnings and errors");
+  CLI::App* run_app = add_run(app, run);
 
   std::string spec;
   CLI::App* check_app = app.add_subcommand("check", "validate a spec and print what follows from it; computes nothing");
   check_app->add_option("spec", spec, "TOML file")->required();
 
   VerifyArguments verify;
-  CLI::App* verify_app = app.add_subcommand("verify", "run a spec and compare it with exact answers and particles");
-  verify_app->add_option("spec", verify.spec, "TOML file")->required();
-  add_device_options(*verify_app, verify.device, verify.sync);
-  verify_app->add_option("--json", verify.json, "write the table as JSON");
-  verify_app->add_option("--junit", verify.junit, "write the table for continuous integration");
-  verify_app->add_option("--baseline", verify.baseline,
-                         "compare with this file of an earlier run; write it if there is none");
-  verify_app->add_flag("--quiet", verify.quiet, "no progress");
+  CLI::App* verify_app = add_verify(app, verify);
 
   PlotArguments plot;
   CLI::App* plot_app =
@@ -96,17 +121,7 @@ int dispatch(int argc, char** argv) {
   new_app->add_flag("--list", list, "list the templates");
 
   BenchArguments bench;
-  CLI::App* bench_app = app.add_subcommand("bench", "how fast the sweeps of a step are, next to a copy of the field");
-  add_device_options(*bench_app, bench.device, bench.sync);
-  bench_app->add_option("--json", bench.json, "write the figures as JSON");
-  bench_app->add_option("--sizes", bench.sizes, "cells along either axis of a plane")
-      ->delimiter(',')
-      ->check(CLI::Range(PhaseMesh::minimum_cells, 32768));
-  bench_app->add_option("--batches", bench.batches, "numbers of planes of 128 x 128 cells")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 100000));
-  add_precision_option(*bench_app, bench.precision);
-  bench_app->add_option("--seconds", bench.seconds, "time for each figure")->check(CLI::Range(0.001, 60.0));
+  CLI::App* bench_app = add_bench(app, bench);
 
   app.add_subcommand("info", "version, devices, how it was built");
 

@@ -12,7 +12,9 @@
 #include "solver/io/progress.hpp"
 #include "solver/io/rounding.hpp"
 #include "solver/io/vtk_file.hpp"
+#include "solver/run/dropped_noise.hpp"
 #include "solver/run/run.hpp"
+#include "solver/run/simulation.hpp"
 #include "solver/spec/spec_reader.hpp"
 
 namespace underdamp {

@@ -21,7 +21,7 @@
 #include "solver/model/resampling.hpp"
 #include "solver/particles/minibatch.hpp"
 #include "solver/particles/statistics.hpp"
-#include "solver/run/report.hpp"
+#include "solver/run/summary.hpp"
 #include "solver/stationary/stationary.hpp"
 #include "solver/step/short_waves.hpp"
 #include "test_support.hpp"

@@ -2,6 +2,7 @@
 
 #include "kernels/host/host_backend.hpp"
 #include "solver/run/run.hpp"
+#include "solver/run/summary.hpp"
 #include "solver/stationary/driven_state.hpp"
 #include "test_support.hpp"
 #include "validation/circle_solution.hpp"

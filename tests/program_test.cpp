@@ -70,9 +70,10 @@ const std::string small_spec =
 
 void expect_bench_measures_each_sweep(const std::string& precision, double bytes_per_number) {
   const TemporaryDirectory folder;
-  const Result r = underdamp(
-      folder.path(),
-      "bench --device host --sizes 32,48 --batches 2 --seconds 0.001 --sync --json bench.json --precision " + precision);
+  const Result r =
+      underdamp(folder.path(),
+                "bench --device host --sizes 32,48 --batches 2 --seconds 0.001 --sync --json bench.json --precision " +
+                    precision);
   EXPECT_EQ(r.code, 0) << r.output;
   EXPECT_CONTAINS(r.output, "  32x32 ");
   EXPECT_CONTAINS(r.output, "2 of 128x128");

@@ -15,6 +15,7 @@
 #include "process.hpp"
 #include "result_files.hpp"
 #include "solver/io/checkpoint.hpp"
+#include "solver/particles/ensemble.hpp"
 #include "solver/run/run.hpp"
 #include "solver/spec/spec_reader.hpp"
 #include "test_support.hpp"

@@ -5,7 +5,7 @@
 #include "meshes/error.hpp"
 #include "solver/model/box.hpp"
 #include "solver/model/wells.hpp"
-#include "solver/stationary/stationary_error.hpp"
+#include "solver/stationary/grid_study.hpp"
 #include "test_support.hpp"
 #include "validation/exact_answers.hpp"
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <map>
 #include <regex>
@@ -153,7 +154,7 @@ TEST(Structure, EveryRoomHasFilesAndAReadme) {
 TEST(Structure, APlantedBackEdgeIsFound) {
   auto includes = all_includes();
   ASSERT_TRUE(violations(includes).empty());
-  for (const Include& planted : {Include{"solver/io/csv.cpp", "solver/run/report.hpp", true},
+  for (const Include& planted : {Include{"solver/io/csv.cpp", "solver/run/summary.hpp", true},
                                  Include{"solver/stationary/spectrum.cpp", "solver/particles/ensemble.hpp", true},
                                  Include{"meshes/axis.hpp", "kernels/tables/remap.hpp", true}}) {
     includes.push_back(planted);
@@ -196,7 +197,7 @@ TEST(Structure, AWrongTableIsFound) {
 
 // --- cycles -----------------------------------------------------------------------------------------
 
-/// A header and its source are one: "solver/box" of solver/model/box.hpp and solver/model/box.cpp.
+/// A header and its source are one: "solver/model/box" of solver/model/box.hpp and solver/model/box.cpp.
 std::string module_of(const std::string& path) {
   return path.substr(0, path.find('.'));
 }
@@ -306,6 +307,208 @@ TEST(Structure, CommentsKeepTheirLines) {
     }
   }
   EXPECT_GT(lines, 10'000);
+}
+
+// --- sizes ------------------------------------------------------------------------------------------
+
+constexpr std::size_t longest_file = 450;
+constexpr std::size_t longest_function = 60;
+/// What the comment of a function that is longer says, before it gives the reason.
+const std::string reason_for_length = "Long because";
+
+/// Files that may be longer, and why. One that no longer is comes off the list.
+const std::map<std::string, std::string> long_files{
+    {"solver/spec/spec_reader.cpp", "one short function for each table of the spec, all of one class"},
+};
+
+std::vector<std::string> lines_of(std::istream& stream) {
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+/// C++ with comments, directives and the inside of literals blanked out, so that its braces are what they seem.
+std::string code_of(const std::vector<std::string>& lines) {
+  std::string text;
+  bool continues = false;  // a directive
+  for (const std::string& line : lines) {
+    const auto first = line.find_first_not_of(' ');
+    const bool is_directive = continues || (first != std::string::npos && line[first] == '#');
+    continues = is_directive && line.back() == '\\';
+    text += (is_directive ? "" : line) + "\n";
+  }
+  const auto blank = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t k = begin; k < std::min(end, text.size()); ++k) text[k] = text[k] == '\n' ? '\n' : ' ';
+  };
+  for (std::size_t k = 0; k < text.size(); ++k) {
+    const char before = k > 0 ? text[k - 1] : ' ';
+    if (text.compare(k, 2, "//") == 0) {
+      blank(k, text.find('\n', k));
+    } else if (text.compare(k, 2, "/*") == 0) {
+      blank(k, text.find("*/", k) + 2);
+    } else if (text.compare(k, 3, "R\"(") == 0) {
+      blank(k, text.find(")\"", k) + 2);
+    } else if (text[k] == '"' || (text[k] == '\'' && std::isalnum(static_cast<unsigned char>(before)) == 0)) {
+      std::size_t end = k + 1;
+      while (end < text.size() && text[end] != text[k]) end += text[end] == '\\' ? 2 : 1;
+      blank(k, end + 1);
+    }
+  }
+  return text;
+}
+
+struct FunctionExtent {
+  std::size_t first = 0;  ///< lines from 0: of its name and arguments
+  std::size_t last = 0;   ///< of the brace that closes it
+
+  std::size_t lines() const { return last - first + 1; }
+};
+
+/// Functions with bodies. Braces that hold other declarations are opened; what stands in any other is one piece, and a
+/// piece goes on behind a brace that a comma or another brace follows (a list of initialisers before a body).
+class Functions {
+ public:
+  explicit Functions(const std::string& code) {
+    for (std::size_t k = 0; k < code.size(); ++k) {
+      if (code[k] == '\n') ++line_;
+      if (code[k] == '{') {
+        open();
+      } else if (code[k] == '}') {
+        close(k, code);
+      } else if (code[k] == ';' && depth_ == 0 && parentheses_ == 0) {
+        head_.clear();
+      } else if (depth_ == 0) {
+        take(code[k]);
+      }
+    }
+    is_balanced_ = is_balanced_ && depth_ == 0 && scopes_ == 0;
+  }
+  const std::vector<FunctionExtent>& found() const { return found_; }
+  bool is_balanced() const { return is_balanced_; }
+
+ private:
+  void take(char c) {
+    if (c == '(') ++parentheses_;
+    if (c == ')') --parentheses_;
+    if (head_.empty()) {
+      if (std::isspace(static_cast<unsigned char>(c)) != 0) return;
+      first_ = line_;
+    }
+    head_ += c;
+    static const std::regex access("(public|private|protected):");
+    if (c == ':' && std::regex_match(head_, access)) head_.clear();
+  }
+  void open() {
+    static const std::regex scope("^(template <.*> *)?(inline )?(namespace|class|struct|union|enum|extern)\\b[^(=]*$");
+    if (depth_ > 0 || parentheses_ > 0 || !std::regex_search(flat(head_), scope)) {
+      ++depth_;
+      return;
+    }
+    ++scopes_;
+    head_.clear();
+  }
+  void close(std::size_t k, const std::string& code) {
+    if (depth_ == 0) {
+      is_balanced_ = is_balanced_ && scopes_ > 0;
+      --scopes_;
+      head_.clear();
+      return;
+    }
+    if (--depth_ > 0 || parentheses_ > 0) return;
+    const std::size_t next = code.find_first_not_of(" \n", k + 1);
+    if (next != std::string::npos && (code[next] == ',' || code[next] == '{')) return;
+    if (head_.find('(') != std::string::npos) found_.push_back({first_, line_});
+    head_.clear();
+  }
+  static std::string flat(std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+  }
+
+  std::size_t line_ = 0;
+  std::size_t first_ = 0;
+  std::string head_;     ///< of the declaration at hand, up to its brace
+  int depth_ = 0;        ///< of braces within it
+  int parentheses_ = 0;  ///< of its head
+  int scopes_ = 0;
+  bool is_balanced_ = true;
+  std::vector<FunctionExtent> found_;
+};
+
+/// Does the comment right above a line give the reason?
+bool gives_reason(const std::vector<std::string>& lines, std::size_t line) {
+  static const std::regex comment("^\\s*//");
+  while (line-- > 0 && std::regex_search(lines[line], comment)) {
+    if (lines[line].find(reason_for_length) != std::string::npos) return true;
+  }
+  return false;
+}
+
+/// What is too long in a file.
+std::vector<std::string> oversizes(const std::string& name, const std::vector<std::string>& lines) {
+  std::vector<std::string> problems;
+  const bool is_listed = long_files.count(name) > 0;
+  if (is_listed != (lines.size() > longest_file))
+    problems.push_back(name + (is_listed ? " needs no exception any more" : " is too long"));
+  const Functions functions(code_of(lines));
+  if (!functions.is_balanced()) problems.push_back(name + ": its braces do not match");
+  for (const FunctionExtent& function : functions.found()) {
+    if (function.lines() > longest_function && !gives_reason(lines, function.first))
+      problems.push_back(name + ":" + std::to_string(function.first + 1) + " has " + std::to_string(function.lines()) +
+                         " lines: " + lines[function.first]);
+  }
+  return problems;
+}
+
+TEST(Structure, FilesAndFunctionsFitOnAScreen) {
+  std::size_t files = 0;
+  std::size_t functions = 0;
+  for (const char* folder : {"meshes", "kernels", "solver", "validation", "app"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      if (!is_source(entry.path()) || entry.path().extension() == ".in") continue;
+      std::ifstream stream(entry.path());
+      const auto lines = lines_of(stream);
+      for (const std::string& problem : oversizes(fs::relative(entry.path(), root).string(), lines))
+        ADD_FAILURE() << problem;
+      ++files;
+      functions += Functions(code_of(lines)).found().size();
+    }
+  }
+  EXPECT_GT(files, 200U);
+  EXPECT_GT(functions, 2000U);
+}
+
+/// A function after `head`, whose body has so many lines.
+std::string function_text(const std::string& head, std::size_t body) {
+  std::string text = head + " {\n";
+  for (std::size_t k = 0; k < body; ++k) text += k % 2 == 0 ? "  if (a) {  // }\n" : "  }\n";
+  return text + "}\n";
+}
+
+TEST(Structure, LongFilesAndFunctionsAreFound) {
+  const auto count = [](const std::string& text, const std::string& name = "solver/planted.cpp") {
+    std::istringstream stream(text);
+    return oversizes(name, lines_of(stream)).size();
+  };
+  const std::size_t fits = longest_function - 2;
+  EXPECT_EQ(count(function_text("int f(int a)", fits)), 0U);
+  EXPECT_EQ(count(function_text("int f(int a)", fits + 2)), 1U);
+  EXPECT_EQ(count(function_text("/// Long because it is planted.\nint f(int a)", fits + 2)), 0U);
+  EXPECT_EQ(count(function_text("/// Long.\nint f(int a)", fits + 2)), 1U);
+  EXPECT_EQ(count(function_text("int f(int a,\n      int b)", fits)), 1U);
+  EXPECT_EQ(count("class A {\n public:\n" + function_text("  A()\n  : a_{1},\n  b_(2)", fits) + "};\n"), 1U);
+  EXPECT_EQ(count("class A {\n public:\n" + function_text("  A() : a_{1}", fits) + "};\n"), 0U);
+  EXPECT_EQ(count("namespace a {\n" + function_text("template <class T>\nT f(T a)", fits) + "}\n"), 1U);
+  EXPECT_EQ(count(function_text("int f(int a)", fits) + function_text("int g(int a)", fits)), 0U);
+  EXPECT_EQ(count("int f(int a) {\n" + function_text("  const auto g = [&](int b)", fits) + ";\n}\n"), 1U);
+  EXPECT_EQ(count("const char* a = \"{\";\nconst char b = '{';\nint c = 1'000;\n"), 0U);
+  EXPECT_EQ(count("int f() {\n"), 1U);
+  std::string many;
+  for (std::size_t k = 0; k < longest_file; ++k) many += "int a;\n";
+  EXPECT_EQ(count(many), 0U);
+  EXPECT_EQ(count(many + "int b;\n"), 1U);
+  EXPECT_EQ(count(many + "int b;\n", "solver/spec/spec_reader.cpp"), 0U);
+  EXPECT_EQ(count(many, "solver/spec/spec_reader.cpp"), 1U);
 }
 
 TEST(FieldsNear, FailsForWhatItCannotCompare) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <utility>
 #include <vector>
 
 /// Rows of the table of `underdamp verify` (docs/validation.md).
@@ -46,6 +47,33 @@ Check judged_p_value(const std::string& plane, const std::string& quantity, doub
 /// A row that is not judged; its error is relative to a reference other than 0.
 Check reported(const std::string& plane, const std::string& quantity, double computed, double reference,
                const std::string& note);
+
+/// The rows of a table, one after the other.
+class CheckList {
+ public:
+  void add(Check check) { checks_.push_back(std::move(check)); }
+  /// judged(), judged_by_estimate(), judged_p_value() and reported() with the same arguments.
+  void judge(const std::string& plane, const std::string& quantity, double computed, double reference, double error,
+             double tolerance, const std::string& note = "") {
+    add(judged(plane, quantity, computed, reference, error, tolerance, note));
+  }
+  void judge_by_estimate(const std::string& plane, const std::string& quantity, double computed, double reference,
+                         double error, double tolerance, const std::string& note = "") {
+    add(judged_by_estimate(plane, quantity, computed, reference, error, tolerance, note));
+  }
+  void judge_p_value(const std::string& plane, const std::string& quantity, double computed, double reference,
+                     double p_value, double least, const std::string& note) {
+    add(judged_p_value(plane, quantity, computed, reference, p_value, least, note));
+  }
+  void report(const std::string& plane, const std::string& quantity, double computed, double reference,
+              const std::string& note) {
+    add(reported(plane, quantity, computed, reference, note));
+  }
+  std::vector<Check> take() { return std::move(checks_); }
+
+ private:
+  std::vector<Check> checks_;
+};
 
 /// The larger of two errors; not a number if one of them is none.
 double larger_error(double a, double b);

@@ -5,6 +5,8 @@
 
 #include <Eigen/Dense>
 
+#include "solver/model/initial_state.hpp"
+
 namespace underdamp {
 namespace {
 
@@ -110,7 +112,7 @@ LinearStart linear_start(const Displacement& displacement, int l) {
   LinearStart start;
   start.kind = displacement.spec().displacement->start;
   if (start.kind != DisplacementStart::initial) return start;
-  const InitialMoments moments = initial_moments(displacement.spec(), displacement.model(), l);
+  const Moments moments = initial_moments(displacement.spec(), displacement.model(), l);
   start.gaussian = {moments.mean, moments.covariance};
   return start;
 }

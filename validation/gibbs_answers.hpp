@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "meshes/phase_mesh.hpp"
-#include "solver/model/initial_state.hpp"
+#include "solver/model/gaussian.hpp"
 #include "solver/model/model.hpp"
 
 namespace underdamp {

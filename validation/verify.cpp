@@ -43,25 +43,12 @@ class Verifier {
     verify_stationary_states();
     report_sgd();
     report_minibatch();
-    return std::move(checks_);
+    return checks_.take();
   }
 
  private:
   // --- rows -----------------------------------------------------------------------------------------------------
 
-  void judge(const std::string& plane, const std::string& quantity, double computed, double reference, double error,
-             double tolerance, const std::string& note = "") {
-    checks_.push_back(judged(plane, quantity, computed, reference, error, tolerance, note));
-  }
-  /// Errors and tolerances relative to the scale of the quantity.
-  void judge_by_estimate(const std::string& plane, const std::string& quantity, double computed, double reference,
-                         double error, double tolerance, const std::string& note = "") {
-    checks_.push_back(judged_by_estimate(plane, quantity, computed, reference, error, tolerance, note));
-  }
-  void report(const std::string& plane, const std::string& quantity, double computed, double reference,
-              const std::string& note) {
-    checks_.push_back(reported(plane, quantity, computed, reference, note));
-  }
   std::function<void(double)> tell(const std::string& what) const {
     return [this, what](double share) { options_.poll(what, share); };
   }
@@ -105,12 +92,12 @@ class Verifier {
       const Observables& o = frame.observables[index];
       const std::string& name = model.plane(p).name;
       leak_ = std::max(leak_, o.departed.total());
-      judge(name, "mass and leak", o.mass + o.departed.total(), 1.0, std::abs(o.mass + o.departed.total() - 1.0),
-            1e-12);
-      if (spec_.evolve->limit_positivity) judge(name, "smallest density", o.minimum, 0.0, -o.minimum, 0.0);
+      checks_.judge(name, "mass and leak", o.mass + o.departed.total(), 1.0,
+                    std::abs(o.mass + o.departed.total() - 1.0), 1e-12);
+      if (spec_.evolve->limit_positivity) checks_.judge(name, "smallest density", o.minimum, 0.0, -o.minimum, 0.0);
       const double reported = reported_error(o, errors[index]);
-      judge_by_estimate(name, "reported errors together (L1)", reported, 0.0, reported, reported,
-                        "twice step, grid, rounding and leak");
+      checks_.judge_by_estimate(name, "reported errors together (L1)", reported, 0.0, reported, reported,
+                                "twice step, grid, rounding and leak");
       if (is_linear(spec_) && starts_gaussian(spec_)) verify_gaussian(p, o, errors[index]);
     }
   }
@@ -124,24 +111,24 @@ class Verifier {
   void verify_gaussian(int p, const Observables& o, const ErrorEstimate& error) {
     const Model& model = simulation_->model();
     const std::string& name = model.plane(p).name;
-    const InitialMoments moments = initial_moments(spec_, model, p);
+    const Moments moments = initial_moments(spec_, model, p);
     const GaussianState start{moments.mean, moments.covariance};
     const bool map = spec_.dynamics == Dynamics::sgd;
     const GaussianState exact = map ? linear_sgd(model, p).evolve(start, *spec_.evolve->steps)
                                     : linear_langevin(model, p).evolve(start, spec_.evolve->until);
     const double allowed = reported_error(o, error);
     const double l1 = l1_error(simulation_->mesh().plane(p), simulation_->density(p), exact);
-    judge_by_estimate(name, map ? "SGD density, exact Gaussian (L1)" : "density, exact Gaussian (L1)", l1, 0.0, l1,
-                      allowed);
+    checks_.judge_by_estimate(name, map ? "SGD density, exact Gaussian (L1)" : "density, exact Gaussian (L1)", l1, 0.0,
+                              l1, allowed);
     const double covariance = covariance_error(o.covariance, exact.covariance);
-    judge_by_estimate(name, map ? "SGD covariance, exact recursion" : "covariance, exact", o.covariance[0][0],
-                      exact.covariance[0][0], covariance, covariance_factor * allowed,
-                      "computed, reference: Var θ; error: largest relative of the three");
+    checks_.judge_by_estimate(name, map ? "SGD covariance, exact recursion" : "covariance, exact", o.covariance[0][0],
+                              exact.covariance[0][0], covariance, covariance_factor * allowed,
+                              "computed, reference: Var θ; error: largest relative of the three");
     const Derived d = model.derived(p);
     const double offset =
         larger_error(std::abs(o.mean[0] - exact.mean[0]) / d.std_theta, std::abs(o.mean[1] - exact.mean[1]) / d.std_v);
-    judge_by_estimate(name, map ? "SGD mean, exact recursion" : "mean, exact", o.mean[0], exact.mean[0], offset,
-                      mean_factor * allowed, "computed, reference: E θ; error in stationary deviations");
+    checks_.judge_by_estimate(name, map ? "SGD mean, exact recursion" : "mean, exact", o.mean[0], exact.mean[0], offset,
+                              mean_factor * allowed, "computed, reference: E θ; error in stationary deviations");
   }
 
   /// Strang splitting is of second order in its step: three fixed steps over a short time.
@@ -171,7 +158,7 @@ class Verifier {
     const double fine = l1_error(plane, density[1], density[2]);
     if (coarse <= 1e-9) return;  // nothing to measure: the start is stationary
     const double order = std::log2(coarse / fine);
-    judge(simulation_->model().plane(0).name, "order of the step", order, 2.0, std::abs(order - 2.0), 0.2);
+    checks_.judge(simulation_->model().plane(0).name, "order of the step", order, 2.0, std::abs(order - 2.0), 0.2);
   }
 
   /// The reported error of the step is not below half the true one, which a run with a hundredth of the tolerance
@@ -191,9 +178,9 @@ class Verifier {
       // Runs of other steps differ by a share of the grid's error, too.
       const ErrorEstimate& error = errors[static_cast<std::size_t>(p)];
       const double estimate = error.time + error.space + error.rounding;
-      judge(fine.model().plane(p).name, "reported error of the step", estimate, difference,
-            difference == 0.0 ? 0.0 : 0.5 * difference / estimate, 1.0,
-            "error: half the true one over the reported one");
+      checks_.judge(fine.model().plane(p).name, "reported error of the step", estimate, difference,
+                    difference == 0.0 ? 0.0 : 0.5 * difference / estimate, 1.0,
+                    "error: half the true one over the reported one");
     }
   }
 
@@ -218,10 +205,10 @@ class Verifier {
                        options, times, tell("particles"));
       const SampleComparison c = compare(simulation_->mesh().plane(p), simulation_->mesh().walls(),
                                          early_density_[static_cast<std::size_t>(p)], sample.front());
-      checks_.push_back(judged_p_value(
+      checks_.judge_p_value(
           model.plane(p).name, "density against particles", c.l1.value, c.l1.expected, c.p_value, options_.false_alarm,
           fmt::format("{} particles at t = {:.4g}; computed, reference: L1 and its expectation; error: p-value",
-                      options.particles, early_)));
+                      options.particles, early_));
     }
   }
 
@@ -244,7 +231,7 @@ class Verifier {
       for (Check& check : verify_stationary(simulation, p, state)) {
         const bool is_unknown = !state.converged || check.verdict == Verdict::unresolved;
         if (!spec_.stationary && spec_.evolve && is_unknown) check.verdict = Verdict::reported;  // nobody asked for it
-        checks_.push_back(std::move(check));
+        checks_.add(std::move(check));
       }
     }
   }
@@ -269,13 +256,14 @@ class Verifier {
       const double ratio = sample.front().moments.covariance[0] / density.covariance[0][0];
       double predicted = std::nan("");
       if (is_linear(spec_) && starts_gaussian(spec_)) {
-        const InitialMoments moments = initial_moments(spec_, model, p);
+        const Moments moments = initial_moments(spec_, model, p);
         const GaussianState start{moments.mean, moments.covariance};
         predicted = linear_sgd(model, p).evolve(start, steps).covariance[0][0] /
                     linear_langevin(model, p).evolve(start, times[0]).covariance[0][0];
       }
-      report(model.plane(p).name, "Var θ of SGD over Langevin", ratio, predicted,
-             fmt::format("at t = {:.4g}, {} steps; reference: exact recursion over exact Langevin", times[0], steps));
+      checks_.report(
+          model.plane(p).name, "Var θ of SGD over Langevin", ratio, predicted,
+          fmt::format("at t = {:.4g}, {} steps; reference: exact recursion over exact Langevin", times[0], steps));
     }
   }
 
@@ -290,13 +278,14 @@ class Verifier {
       for (std::size_t p = 0; p < result.modes.size(); ++p) {
         const ModeVariance& mode = result.modes[p];
         const bool replacement = sampling == BatchSampling::replacement;
-        report(model.plane(static_cast<int>(p)).name,
-               replacement ? "Var θ of minibatch SGD over the model" : "the same by shuffled epochs, another process",
-               mode.measured / mode.langevin, replacement ? mode.predicted / mode.langevin : std::nan(""),
-               replacement ? fmt::format("± {:.2g}; step {:.4g}, minibatch {:.4g} of the prediction",
-                                         mode.measured_error / mode.langevin, mode.finite_rate, mode.minibatch)
-                           : fmt::format("± {:.2g}; rows without replacement: no prediction",
-                                         mode.measured_error / mode.langevin));
+        checks_.report(
+            model.plane(static_cast<int>(p)).name,
+            replacement ? "Var θ of minibatch SGD over the model" : "the same by shuffled epochs, another process",
+            mode.measured / mode.langevin, replacement ? mode.predicted / mode.langevin : std::nan(""),
+            replacement ? fmt::format("± {:.2g}; step {:.4g}, minibatch {:.4g} of the prediction",
+                                      mode.measured_error / mode.langevin, mode.finite_rate, mode.minibatch)
+                        : fmt::format("± {:.2g}; rows without replacement: no prediction",
+                                      mode.measured_error / mode.langevin));
       }
     }
   }
@@ -304,7 +293,7 @@ class Verifier {
   const Spec& spec_;
   Backend& backend_;
   VerifyOptions options_;
-  std::vector<Check> checks_;
+  CheckList checks_;
   std::unique_ptr<Simulation> simulation_;
   double early_ = 0.0;
   double leak_ = 0.0;                               ///< largest share of the mass that left a plane

@@ -65,7 +65,7 @@ class DisplacementVerifier {
     judge_particles(displacement_, spec_.dynamics == Dynamics::sgd ? "particles of the map" : "Langevin particles");
     compare_with_map();
     report_minibatch();
-    return std::move(checks_);
+    return checks_.take();
   }
 
  private:
@@ -73,11 +73,7 @@ class DisplacementVerifier {
 
   void judge(const std::string& plane, const std::string& quantity, double computed, double reference, double error,
              double tolerance, const std::string& note = "") {
-    checks_.push_back(
-        judged(plane, quantity, computed, reference, error, std::min(tolerance, largest_tolerance), note));
-  }
-  void report(const std::string& quantity, double computed, double reference, const std::string& note) {
-    checks_.push_back(reported("", quantity, computed, reference, note));
+    checks_.judge(plane, quantity, computed, reference, error, std::min(tolerance, largest_tolerance), note);
   }
 
   // --- closed forms ---------------------------------------------------------------------------------------------
@@ -144,7 +140,7 @@ class DisplacementVerifier {
         fmt::format("t from {:.4g} to {:.4g}; local exponents {:.4f} to {:.4f}, root mean square deviation {:.4f}{}",
                     fit->window.lower, fit->window.upper, fit->smallest, fit->largest, fit->uncertainty,
                     has_law ? "; reference: alpha - 1 of a spectrum without ends" : "");
-    report("fitted exponent", fit->exponent, has_law ? alpha - 1.0 : std::nan(""), note);
+    checks_.report("", "fitted exponent", fit->exponent, has_law ? alpha - 1.0 : std::nan(""), note);
   }
 
   /// E (L_λ − L_λ*) = (1 + β)/(4η) E|δ|², whatever the spectrum.
@@ -159,7 +155,7 @@ class DisplacementVerifier {
 
   void judge_p_value(const std::string& quantity, double computed, double reference, double p_value,
                      const std::string& note) {
-    checks_.push_back(judged_p_value("", quantity, computed, reference, p_value, options_.false_alarm, note));
+    checks_.judge_p_value("", quantity, computed, reference, p_value, options_.false_alarm, note);
   }
 
   /// The least of many p-values, times their number.
@@ -214,9 +210,9 @@ class DisplacementVerifier {
     }
     judge_particles(map, "the SGD recursion");
     const double end = map.times().back();
-    report("displacement of the SGD map over Langevin",
-           map.total(end).displacement / displacement_.total(end).displacement, std::nan(""),
-           fmt::format("at t = {:.4g}, {} steps", end, std::lround(end / map.model().learning_rate())));
+    checks_.report("", "displacement of the SGD map over Langevin",
+                   map.total(end).displacement / displacement_.total(end).displacement, std::nan(""),
+                   fmt::format("at t = {:.4g}, {} steps", end, std::lround(end / map.model().learning_rate())));
   }
 
   // --- minibatch SGD --------------------------------------------------------------------------------------------
@@ -240,8 +236,8 @@ class DisplacementVerifier {
         if (predicted)
           note += fmt::format("; reference: exact, {:+.1f} standard errors", (total.value - exact) / total.error);
         const char* whose = sampling == BatchSampling::replacement ? "minibatch SGD" : "shuffled epochs";
-        report(fmt::format("total of {} over the model, t = {:.3g}", whose, t), total.value / model, exact / model,
-               note);
+        checks_.report("", fmt::format("total of {} over the model, t = {:.3g}", whose, t), total.value / model,
+                       exact / model, note);
       }
     }
   }
@@ -263,7 +259,7 @@ class DisplacementVerifier {
   VerifyOptions options_;
   Displacement displacement_;
   MeasureOptions measure_;
-  std::vector<Check> checks_;
+  CheckList checks_;
 };
 
 }  // namespace

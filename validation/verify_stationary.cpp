@@ -31,11 +31,9 @@ double distance(const PhaseMesh& mesh, const std::vector<double>& a, const std::
   return sum * mesh.plane(0).cell_area();
 }
 
-/// E γ²v²/D − γ: the entropy production of any stationary state of the Langevin equation.
-/// And by how much differences of sixth order miss ∫ J_irr²/(D p), from those of eighth.
 struct EntropyProduction {
-  double by_moments = 0.0;
-  double missed = 0.0;
+  double by_moments = 0.0;  ///< E γ²v²/D − γ, of any stationary state of the Langevin equation
+  double missed = 0.0;      ///< by how much differences of sixth order miss ∫ J_irr²/(D p), from those of eighth
 };
 EntropyProduction entropy_production(const Model& model, int p, const PhaseMesh& mesh,
                                      const std::vector<double>& density) {
@@ -101,7 +99,7 @@ class StationaryVerifier {
       verify_balance();
       verify_entropy_production();
     }
-    return std::move(checks_);
+    return checks_.take();
   }
 
  private:
@@ -111,7 +109,7 @@ class StationaryVerifier {
 
   void judge(const std::string& quantity, double computed, double reference, double error, double tolerance,
              const std::string& note = "") {
-    checks_.push_back(judged_by_estimate(name_, quantity, computed, reference, error, tolerance, note));
+    checks_.judge_by_estimate(name_, quantity, computed, reference, error, tolerance, note);
   }
 
   // --- errors that the state reports, relative to the scale of what they are of -----------------------------------
@@ -272,9 +270,8 @@ class StationaryVerifier {
       ++judged_lines;
     }
     if (is_map() || judged_lines == 0) return;  // of the map frequencies are known up to turns per step
-    checks_.push_back(judged(name_, "eigenvalues, exact", judged_lines, static_cast<double>(state_.spectrum.size()),
-                             worst, 1.0,
-                             "computed: number judged, of how many; error: largest over twice the reported one"));
+    checks_.judge(name_, "eigenvalues, exact", judged_lines, static_cast<double>(state_.spectrum.size()), worst, 1.0,
+                  "computed: number judged, of how many; error: largest over twice the reported one");
   }
 
   // --- what every stationary state fulfils -------------------------------------------------------------------------
@@ -391,7 +388,7 @@ class StationaryVerifier {
   const StationaryState& state_;
   Observables o_;
   std::string name_;
-  std::vector<Check> checks_;
+  CheckList checks_;
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
 #pragma once
 #include "kernels/bodies/pack.hpp"
+#include "kernels/bodies/velocity_view.hpp"
 #include "kernels/tables/coarse_grid.hpp"
 #include "kernels/tables/remap.hpp"
-#include "kernels/tables/velocity_table.hpp"
 #include "meshes/field_view.hpp"
 
 /// Velocity sweep V: v ← e v + c_i + s_i ξ, line by line (docs/method.md, eqs. 7-9, 12-19).
@@ -15,43 +15,6 @@
 /// (c/e) or after the deposit (c); the rest is the mean of g. One read and one write of the field, 16 bytes per cell (8
 /// in float32); everything between stays in the scratch of the bundle.
 namespace underdamp {
-
-template <class Real>
-struct ContractionView {
-  const int* base;
-  const Real* fraction;
-  const Real* weights;  ///< null where Bundle::computes_weights
-  const WholeCells* whole_cells;
-  int whole_cells_count;
-};
-
-struct DepositView {
-  const int* row_begin;
-  const int* source;
-  const double* weights;
-  int first_target;
-  int last_target;
-};
-
-template <class Real>
-struct VelocityView {
-  int bundles_per_plane;
-  const int* contraction_of_plane;
-  const ContractionView<Real>* contractions;
-  const DepositView* deposits;
-  const int* shift;
-  const BundleEntry* bundles;
-  const LevelEntry* levels;
-  const Real* weights;
-  int margin;
-};
-
-/// Mass (in cells, lane by lane) that crossed the two velocity walls.
-template <class P>
-struct WallPair {
-  P lower;
-  P upper;
-};
 
 template <class Real, bool limited, bool deposits>
 struct VelocitySweep {

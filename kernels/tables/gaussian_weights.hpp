@@ -4,6 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "kernels/contract/sweep_accuracy.hpp"
+
 /// Convolution weights for the law of one velocity kick (docs/method.md, eqs. 13-18).
 ///
 /// In cell units the kick is a random variable X of mean f (|f| ≤ 1/2 after the whole cells were split off), variance
@@ -38,14 +40,7 @@ struct KickLaw {
 /// [0, 1].
 KickLaw box_compensation(double contraction);
 
-inline constexpr int moment_half_width = 6;          ///< the moment stencil has 13 nodes
-inline constexpr double sampled_from = 1.15;         ///< s from which the sampled kernel is the more accurate one
-inline constexpr double cascade_from = 3.2;          ///< s from which two levels cost less than one
-inline constexpr double fine_level_deviation = 1.5;  ///< of the first of two
-inline constexpr double restrict_from = 7.0;        ///< s from which a grid of half as many cells takes the convolution
-inline constexpr double sampled_reach = 7.0;        ///< half-width of a sampled kernel in units of s: 3e-12 of the mass
-inline constexpr double sampling_felt_below = 1.4;  ///< s below which sampling changes moments by more than 1e-14
-inline constexpr double sampled_reach_of_narrow = 8.5;  ///< then all six moments are set right, and need their tails
+inline constexpr int moment_half_width = 6;  ///< the moment stencil has 13 nodes
 
 /// E[ℓ_m(X)] for the 13 nodes. Exact for polynomials of degree 12 whatever the sign of the variance.
 std::array<double, 2 * moment_half_width + 1> moment_stencil(const KickLaw& law);

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "kernels/tables/coarse_grid.hpp"
+#include "meshes/barycentric.hpp"
 
 namespace underdamp {
 namespace {
@@ -39,21 +40,16 @@ KernelFamily::KernelFamily(const KickLaw& law, bool cascade) {
 }
 
 std::vector<double> KernelFamily::shares(double f) const {
-  std::vector<double> share(points_.size(), 0.0);
-  double sum = 0.0;
-  for (std::size_t q = 0; q < points_.size(); ++q) {
+  // Chebyshev points of the first kind.
+  const auto weight = [&](std::size_t q) {
     const double angle = (static_cast<double>(q) + 0.5) * std::numbers::pi / static_cast<double>(points_.size());
-    const double distance = f - points_[q];
-    if (std::abs(distance) < 1e-15) {
-      std::fill(share.begin(), share.end(), 0.0);
-      share[q] = 1.0;
-      return share;
-    }
-    share[q] = (q % 2 == 0 ? std::sin(angle) : -std::sin(angle)) / distance;
-    sum += share[q];
-  }
-  for (double& value : share) value /= sum;
-  return share;
+    return q % 2 == 0 ? std::sin(angle) : -std::sin(angle);
+  };
+  const auto distance = [&](std::size_t q) {
+    const double away = f - points_[q];
+    return std::abs(away) < 1e-15 ? 0.0 : away;
+  };
+  return barycentric_shares(points_.size(), distance, weight);
 }
 
 void KernelStore::add_bundle(const std::vector<KickLaw>& laws) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "kernels/contract/sweep_accuracy.hpp"
 #include "kernels/tables/gaussian_weights.hpp"
 #include "kernels/tables/kernel_store.hpp"
 #include "kernels/tables/remap.hpp"
@@ -15,8 +16,6 @@
 
 namespace underdamp {
 namespace {
-
-constexpr double deposit_below = 1.0 / 3.0;
 
 ContractionTable flux_contraction(const Axis& axis, double contraction) {
   const int n = axis.cells;

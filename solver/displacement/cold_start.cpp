@@ -8,8 +8,11 @@
 #include <fmt/format.h>
 
 #include "meshes/error.hpp"
+#include "solver/displacement/flow_window.hpp"
 #include "solver/displacement/moment_sums.hpp"
 #include "solver/displacement/slow_flow.hpp"
+#include "solver/model/gaussian.hpp"
+#include "solver/model/linear_covariance.hpp"
 #include "solver/model/resampling.hpp"
 #include "solver/step/propagator.hpp"
 #include "solver/step/short_waves.hpp"
@@ -32,33 +35,11 @@ constexpr double stationary_change = 1e-10;
 /// Windows are at most as long as a mode takes for this angle; variances turn twice as fast.
 constexpr double longest_angle = 0.5;
 constexpr long windows_before_generator = 16;
-constexpr double slow_change = 0.06;
-constexpr double many_windows = 150.0;
 
 /// Mean and covariance of (x, y).
 struct Gaussian {
   Vector2 mean{};
-  std::array<double, 3> covariance{};  ///< xx, xy, yy
-};
-
-/// Linearised dynamics around a point: dx = y dt, dy = (F − γy) dt + noise.
-struct Linear {
-  double slope;  ///< F'
-  double friction;
-  double diffusion;
-
-  std::array<double, 3> change(const std::array<double, 3>& c) const {
-    return {2.0 * c[1], c[2] + slope * c[0] - friction * c[1],
-            2.0 * slope * c[1] - 2.0 * friction * c[2] + 2.0 * diffusion};
-  }
-  /// One step of Runge and Kutta of second order: boxes need no more.
-  void advance(std::array<double, 3>& c, double dt) const {
-    const auto first = change(c);
-    std::array<double, 3> middle{};
-    for (std::size_t a = 0; a < 3; ++a) middle[a] = c[a] + 0.5 * dt * first[a];
-    const auto second = change(middle);
-    for (std::size_t a = 0; a < 3; ++a) c[a] += dt * second[a];
-  }
+  Covariances covariance{};
 };
 
 /// One of the growing boxes, and until when it serves.
@@ -124,17 +105,15 @@ class ColdStart {
   void begin_map() {
     step_ = model_.learning_rate() * model_.derived(p_).omega;
     const double minimum = model_.plane(p_).minimum;
-    const double beta = model_.momentum();
-    const double pull = model_.curvature(p_, minimum) * length_ / speed_;  // change of y per x
-    const double noise = model_.step_variance(p_, minimum) / (speed_ * speed_);
+    // In units where θ is x and v is y: their curvature is the change of y per x.
+    const LinearizedMap map{model_.curvature(p_, minimum) * length_ / speed_, model_.momentum(), step_,
+                            model_.step_variance(p_, minimum) / (speed_ * speed_)};
     const double cells = std::min(last_box_.theta.cells, last_box_.velocity.cells) / (2.0 * deviations);
-    std::array<double, 3> c{};
+    Covariances c{};
     samples_.emplace_back();
     const double last = 20.0 * model_.derived(p_).relaxation_time * model_.derived(p_).omega;
     for (long n = 1;; ++n) {
-      const double xy = beta * c[1] - pull * c[0];
-      const double yy = beta * beta * c[2] - 2.0 * beta * pull * c[1] + pull * pull * c[0] + noise;
-      c = {c[0] + 2.0 * step_ * xy + step_ * step_ * yy, xy + step_ * yy, yy};
+      map.advance(c);
       time_ = static_cast<double>(n) * step_;
       CurveSample sample;
       sample.time = time_;
@@ -155,7 +134,7 @@ class ColdStart {
 
   /// The box for what the linearised process makes of the density until it has grown by `growth`.
   Stage next_stage() const {
-    Linear linear = local_;
+    LinearizedLangevin linear = local_;
     if (!values_.empty()) linear = linear_at_mean();
     const auto start = density_.covariance;
     auto c = start;
@@ -193,7 +172,7 @@ class ColdStart {
     return {std::max(last.lower, mean - deviations * deviation), std::min(last.upper, mean + deviations * deviation),
             last.cells};
   }
-  Linear linear_at_mean() const {
+  LinearizedLangevin linear_at_mean() const {
     const Axis& axis = box_.theta;
     const int i = std::clamp(static_cast<int>((density_.mean[0] - axis.lower) / axis.width()), 0, axis.cells - 1);
     const ScaledPlane s = plane_in(box_);
@@ -327,7 +306,7 @@ class ColdStart {
     for (auto sample = samples.end() - windows_before_generator; sample != samples.end(); ++sample)
       own = std::max(own, work.unit * std::abs(sample->displacement[2] / sample->displacement[1]));
     const double rate = stage.is_last ? own : std::max(own, 2.0 / rest);
-    if (!(rate * longest_window(work.plane, longest_angle) <= slow_change) ||
+    if (!(rate * longest_flow_window(work.plane, longest_angle) <= slow_change) ||
         !(std::min(rest, 20.0 / rate) >= many_windows) || !SlowFlow::fits(work.plane, backend_.describe()))
       return false;
     const SlowTimes times = slow_times(rest, work.plane.tables.friction[0]);
@@ -383,7 +362,7 @@ class ColdStart {
   double length_ = 1.0;  ///< of x, in θ
   double speed_ = 1.0;   ///< of y, in v
   PhasePlane last_box_;
-  Linear local_{};
+  LinearizedLangevin local_{};
   std::optional<LinearSpread> early_;
   double step_ = 0.0;  ///< of the map
   double time_ = 0.0;

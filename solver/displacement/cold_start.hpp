@@ -1,6 +1,6 @@
 #pragma once
 #include "solver/displacement/correlation_flow.hpp"
-#include "solver/model/initial_state.hpp"
+#include "solver/model/gaussian.hpp"
 
 /// Displacement from a start at rest in the minimum: a point that no grid resolves (docs/method.md, section 15). The
 /// density is followed through boxes that grow with it, from when it is a ten-thousandth of its final width on.

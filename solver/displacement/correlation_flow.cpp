@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include <fmt/format.h>
 
 #include "meshes/error.hpp"
+#include "solver/displacement/flow_samples.hpp"
+#include "solver/displacement/flow_window.hpp"
 #include "solver/displacement/moment_sums.hpp"
 #include "solver/displacement/slow_flow.hpp"
 #include "solver/step/propagator.hpp"
@@ -22,116 +23,6 @@ constexpr double gone = 1e-9;
 constexpr double longest_angle = 1.0;
 /// Windows between two looks at how the fields have changed.
 constexpr long look_every = 16;
-/// A field that changes by less than this in the longest window is slow, and the generator takes over if much is left
-/// to do.
-constexpr double slow_change = 0.06;
-constexpr double many_windows = 150.0;
-/// Above this share of its final size a displacement is read off directly; below, the integral of its rate has more
-/// digits.
-constexpr double direct_share = 0.2;
-
-/// ∫ u over an interval h from u and three derivatives at both ends, error h⁹ u⁽⁸⁾/25 401 600; or one of them, for
-/// slow ones.
-double two_point_integral(const std::array<double, 5>& a, const std::array<double, 5>& b, double h, bool is_slow) {
-  if (is_slow) return h * (0.5 * (a[1] + b[1]) + h / 12.0 * (a[2] - b[2]));
-  return h * (0.5 * (a[1] + b[1]) +
-              h * (3.0 / 28.0 * (a[2] - b[2]) + h * ((a[3] + b[3]) / 84.0 + h * (a[4] - b[4]) / 1680.0)));
-}
-
-/// Fields of one plane at the start: p, (x − c) p and (y − ȳ) p.
-struct StartFields {
-  std::vector<double> density;
-  std::vector<double> position;
-  std::vector<double> velocity;
-  double center = 0.0;
-};
-
-StartFields start_fields(const ScaledPlane& s, const std::vector<double>& density) {
-  const auto columns = static_cast<std::size_t>(s.plane.velocity.cells);
-  const auto x = [&](std::size_t k) { return s.plane.theta.center(static_cast<int>(k / columns)); };
-  const auto y = [&](std::size_t k) { return s.plane.velocity.center(static_cast<int>(k % columns)); };
-  double mass = 0.0, mean_x = 0.0, mean_y = 0.0;
-  for (std::size_t k = 0; k < density.size(); ++k) {
-    mass += density[k];
-    mean_x += density[k] * x(k);
-    mean_y += density[k] * y(k);
-  }
-  StartFields fields{density, density, density, mean_x / mass};
-  mean_y /= mass;
-  for (std::size_t k = 0; k < density.size(); ++k) {
-    fields.density[k] /= mass * s.plane.cell_area();
-    fields.position[k] = fields.density[k] * (x(k) - fields.center);
-    fields.velocity[k] = fields.density[k] * (y(k) - mean_y);
-  }
-  return fields;
-}
-
-/// Sums over the fields of one plane at one time; of p and (y − ȳ) p only if they are propagated.
-struct FieldSums {
-  MomentSums position;
-  MomentSums density;
-  MomentSums velocity;
-};
-
-/// Turns sums into samples: from units in which a window is 1 into those of the plane.
-class Sampler {
- public:
-  Sampler(bool is_stationary, bool is_map, double unit, const FieldSums& start)
-      : is_stationary_(is_stationary), is_map_(is_map), unit_(unit), start_(start) {
-    last_ = rates(0.0, start);
-    last_.displacement[0] = last_.displacement[1] = 0.0;
-  }
-
-  const CurveSample& first() const { return last_; }
-
-  /// The sample at `time` (in windows), later than the last.
-  CurveSample next(double time, const FieldSums& sums, bool is_slow) {
-    CurveSample sample = rates(time, sums);
-    sample.is_slow = is_slow;
-    sample.displacement[0] =
-        last_.displacement[0] +
-        (is_map_ ? map_increment(sums)
-                 : two_point_integral(last_.displacement, sample.displacement, sample.time - last_.time, is_slow));
-    const double direct = direct_displacement(sums);
-    if (direct > direct_share * size(sums)) sample.displacement[0] = direct;
-    last_ = sample;
-    return sample;
-  }
-
- private:
-  double size(const FieldSums& sums) const {
-    return is_stationary_ ? 2.0 * start_.position.position[0] : sums.density.square + start_.density.square;
-  }
-  double direct_displacement(const FieldSums& sums) const {
-    if (is_stationary_) return 2.0 * (start_.position.position[0] - sums.position.position[0]);
-    return sums.density.square - 2.0 * sums.position.position[0] + start_.density.square;
-  }
-  /// E|x_n − x_0|² − E|x_{n−1} − x_0|², with x_n = x_{n−1} + y_n in these units.
-  double map_increment(const FieldSums& sums) const {
-    if (is_stationary_) return -2.0 * sums.position.position[1];
-    return 2.0 * (sums.density.spread[0] - sums.position.position[1]) - sums.density.velocity_square;
-  }
-  CurveSample rates(double time, const FieldSums& sums) const {
-    CurveSample sample;
-    sample.time = time * unit_;
-    double scale = 1.0;
-    for (std::size_t n = 0; n < 5; ++n, scale /= unit_) {
-      sample.correlation[n] = sums.position.position[n] * scale;
-      if (n == 0) continue;
-      const double spread = is_stationary_ ? 0.0 : sums.density.spread[n - 1];
-      sample.displacement[n] = 2.0 * (spread - sums.position.position[n]) * scale;
-      if (!is_stationary_) sample.velocity[n - 1] = sums.velocity.position[n] * scale / unit_;
-    }
-    return sample;
-  }
-
-  bool is_stationary_;
-  bool is_map_;
-  double unit_;
-  FieldSums start_;
-  CurveSample last_;
-};
-
 class CorrelationFlow {
  public:
   CorrelationFlow(Backend& backend, const std::vector<ScaledPlane>& planes, const std::vector<FlowStart>& starts,
@@ -355,7 +246,7 @@ class CorrelationFlow {
         continue;
       }
       const double rate = change[p] / norm[p];
-      const double longest = longest_window(planes_[p], longest_angle);  // windows may have to be shorter
+      const double longest = longest_flow_window(planes_[p], longest_angle);  // windows may have to be shorter
       const double left = std::min((end(p) - last.time) / unit_[p], std::log(norm[p] / (gone * lane.norm)) / rate);
       if (is_map_ || !(rate * longest <= slow_change) || !(left >= many_windows) || n < lane.next_attempt) continue;
       if (!finish_slowly(p, n, rate)) lane.next_attempt = 2 * n;
@@ -450,48 +341,6 @@ class CorrelationFlow {
 };
 
 }  // namespace
-
-namespace {
-
-/// Fastest rate within the standard deviations where the density is.
-double typical_rate(const ScaledPlane& plane) {
-  constexpr double typical = 4.0;
-  double rate = 0.5 * plane.tables.friction[0];
-  for (std::size_t i = 0; i < plane.slope.size(); ++i) {
-    const double x = plane.plane.theta.center(static_cast<int>(i)) / plane.tables.std_theta[0];
-    if (std::abs(x) < typical) rate = std::max(rate, std::sqrt(std::abs(plane.slope[i])));
-  }
-  return rate;
-}
-
-}  // namespace
-
-double longest_window(const ScaledPlane& plane, double longest_angle) {
-  return std::min(1.0 / plane.tables.friction[0], longest_angle / typical_rate(plane));
-}
-
-WindowChoice choose_window(const ScaledPlane& plane, double tolerance, double longest_angle) {
-  // Error constants of the harmonic oscillator (solver/step/integrator.cpp): c_K (ωH)^{2K+1} for a window of K levels.
-  constexpr std::array<double, most_levels + 1> constant{0.0, 0.0, 0.0, 1e-4, 1e-6, 1.5e-8, 1e-10};
-  const double rate = typical_rate(plane);
-  const double longest = longest_window(plane, longest_angle);
-  WindowChoice best{longest, most_levels};
-  double least_cost = std::numeric_limits<double>::infinity();
-  for (int k = fewest_levels; k <= most_levels; ++k) {
-    const double error_at_rate = constant[static_cast<std::size_t>(k)] * marching_time(plane) * rate;
-    const double length = std::min(longest, std::pow(tolerance / error_at_rate, 0.5 / k) / rate);
-    const double cost = (0.5 * k * (k + 1) + 2.0) / length;
-    if (cost >= least_cost) continue;
-    least_cost = cost;
-    best = {length, k};
-  }
-  return best;
-}
-
-double marching_time(const ScaledPlane& plane) {
-  constexpr double windows = 200.0;  // of strong friction, which bounds them by 1/γ
-  return std::min(plane.tables.relaxation_time[0], windows / plane.tables.friction[0]);
-}
 
 std::vector<FlowResult> propagate_correlations(Backend& backend, const std::vector<ScaledPlane>& planes,
                                                const std::vector<FlowStart>& starts, const FlowOptions& options) {

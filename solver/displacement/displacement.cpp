@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "meshes/barycentric.hpp"
 #include "meshes/error.hpp"
 #include "solver/displacement/cold_start.hpp"
 
@@ -49,21 +50,13 @@ std::vector<double> chebyshev_keys(double smallest, double largest, int interval
 
 /// Weights of the barycentric interpolation at Chebyshev points of the second kind, normalised; at a node only its own.
 std::vector<double> interpolation_weights(const std::vector<double>& keys, double key) {
-  std::vector<double> weights(keys.size(), 0.0);
   const double s = std::log(key);
-  double sum = 0.0;
-  for (std::size_t j = 0; j < keys.size(); ++j) {
-    if (close(keys[j], key)) {
-      std::fill(weights.begin(), weights.end(), 0.0);
-      weights[j] = 1.0;
-      return weights;
-    }
+  const auto weight = [&](std::size_t j) {
     const double end = j == 0 || j + 1 == keys.size() ? 0.5 : 1.0;
-    weights[j] = (j % 2 == 0 ? end : -end) / (s - std::log(keys[j]));
-    sum += weights[j];
-  }
-  for (double& weight : weights) weight /= sum;
-  return weights;
+    return j % 2 == 0 ? end : -end;
+  };
+  const auto distance = [&](std::size_t j) { return close(keys[j], key) ? 0.0 : s - std::log(keys[j]); };
+  return barycentric_shares(keys.size(), distance, weight);
 }
 
 /// What the last three coefficients of the Chebyshev series through values at the points of the second kind amount to:
@@ -131,11 +124,10 @@ void Displacement::require_cells_at_rest() const {
   }
   const int cells = std::min(spec_.grid.cells[0], spec_.grid.cells[1]);
   if (cells >= needed) return;
-  const std::string& name = model_->plane(narrowest).name;
   refuse(spec_, "grid.cells",
          fmt::format("the SGD map correlates theta and v{} so strongly that its density from rest is a line of less "
                      "than {} cells in width on a grid of {}",
-                     name.empty() ? "" : " in " + name, fewest_cells_across, cells),
+                     model_->plane(narrowest).named(" in "), fewest_cells_across, cells),
          fmt::format("use at least {} cells along both axes, or a smaller learning rate", needed));
 }
 

@@ -63,12 +63,12 @@ void add_total(MeasuredDisplacement& measured, const Model& model) {
 }
 
 /// Where particles of plane p begin, and how many steps they settle.
-struct Beginning {
+struct TravelStart {
   ParticleStart start;
   long settle = 0;
 };
 
-Beginning beginning_of(const Spec& spec, Backend& backend, const Model& model, const PhaseMesh& mesh, int p) {
+TravelStart travel_start(const Spec& spec, Backend& backend, const Model& model, const PhaseMesh& mesh, int p) {
   const Vector2 rest{model.plane(p).minimum, 0.0};
   switch (spec.displacement->start) {
     case DisplacementStart::cold:
@@ -141,7 +141,7 @@ MeasuredDisplacement measure_particles(const Displacement& displacement, Backend
     const int l = measured.modes[m];
     const EnsembleOptions ensemble = options_for(spec, model, mesh, l, measured.modes.size());
     measured.samples = ensemble.particles;
-    const Beginning begin = beginning_of(spec, backend, model, mesh, l);
+    const TravelStart begin = travel_start(spec, backend, model, mesh, l);
     const auto samples =
         run_travel(backend, model, mesh, l, begin.start, ensemble, begin.settle, measured.times, [&](double share) {
           options.poll(map ? "particles of SGD" : "particles", (static_cast<double>(m) + share) / count);

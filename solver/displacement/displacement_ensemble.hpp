@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "solver/displacement/displacement.hpp"
-#include "solver/particles/ensemble.hpp"
+#include "solver/particles/travel.hpp"
 
 namespace underdamp {
 

@@ -121,10 +121,9 @@ std::vector<double> stationary_density(Backend& backend, const Spec& spec, const
   const StationaryState state =
       solve_stationary({backend, model, p, mesh.only(p), tabulate_plane(spec, model, mesh, p), options, poll});
   if (state.converged) return state.density;
-  const std::string& name = model.plane(p).name;
   throw Error(ExitCode::numerical,
               fmt::format("the stationary state{} that the displacement starts from did not converge: {}",
-                          name.empty() ? "" : " of " + name, state.failure),
+                          model.plane(p).named(" of "), state.failure),
               spec.place("displacement"), "use more cells");
 }
 

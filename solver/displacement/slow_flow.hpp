@@ -10,6 +10,11 @@
 /// Krylov space of (σ − L_h)⁻¹, which holds the slow modes of f after a few solutions with one LU factorisation.
 namespace underdamp {
 
+/// A field that changes by less than this in the longest window is slow, and the generator takes over if so many
+/// windows are left to do.
+inline constexpr double slow_change = 0.06;
+inline constexpr double many_windows = 150.0;
+
 /// Times at which a slow end is sampled: every window as long as something fast may be left, then at a constant ratio.
 struct SlowTimes {
   std::vector<double> time;

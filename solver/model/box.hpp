@@ -16,12 +16,6 @@ struct PlaneBox {
   std::string reason;  ///< how it was chosen, for `check` and summary.json
 };
 
-/// Everything that the run will meet stays inside ±`box_deviations` standard deviations, start included: the same share
-/// of a Gaussian, 1.3e-12, lies beyond each wall.
-inline constexpr double box_deviations = 7.0;
-/// A well with less of the Gibbs weight than this is left out of the box of a stationary state.
-inline constexpr double least_well_weight = 1e-9;
-
 /// The box of plane p. Axes that the spec fixes are taken from it. Throws Error (bad_input) if the box must leave the
 /// range where loss and noise are known, or if nothing confines the parameter.
 PlaneBox choose_box(const Spec& spec, const Model& model, int p);

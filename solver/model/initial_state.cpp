@@ -50,7 +50,7 @@ bool same_lattice(const std::vector<double>& lattice, const Axis& axis) {
          std::abs(lattice.back() - axis.center(axis.cells - 1)) < 1e-6 * axis.width();
 }
 
-InitialMoments moments_of(const GridDensity& grid) {
+Moments moments_of(const GridDensity& grid) {
   double mass = 0.0;
   Vector2 first{};
   Matrix2 second{};
@@ -65,7 +65,7 @@ InitialMoments moments_of(const GridDensity& grid) {
       }
     }
   }
-  InitialMoments moments;
+  Moments moments;
   for (std::size_t a = 0; a < 2; ++a) moments.mean[a] = first[a] / mass;
   for (std::size_t a = 0; a < 2; ++a) {
     for (std::size_t b = 0; b < 2; ++b)
@@ -74,7 +74,7 @@ InitialMoments moments_of(const GridDensity& grid) {
   return moments;
 }
 
-InitialMoments stationary_moments(const Model& model, int p) {
+Moments stationary_moments(const Model& model, int p) {
   return {{model.plane(p).minimum, 0.0}, model.stationary_covariance(p)};
 }
 
@@ -100,7 +100,7 @@ PhaseRange uniform_range(const Spec& spec, const Model& model, int p) {
 }
 
 /// On a circle the start wraps: shifts of θ that bring its images to where it is, out to eight standard deviations.
-std::vector<double> turns_of(const PhaseMesh& mesh, int p, const InitialMoments& start) {
+std::vector<double> turns_of(const PhaseMesh& mesh, int p, const Moments& start) {
   if (!mesh.walls().is_periodic()) return {0.0};
   const Axis& circle = mesh.plane(p).theta;
   const double reach = 8.0 * std::sqrt(start.covariance[0][0]);
@@ -152,7 +152,7 @@ std::string start_key(const Spec& spec) {
 }
 
 [[noreturn]] void refuse_start(const Spec& spec, const Model& model, const PhasePlane& plane, int p, double share) {
-  const InitialMoments start = initial_moments(spec, model, p);
+  const Moments start = initial_moments(spec, model, p);
   const double deviation_theta = std::sqrt(start.covariance[0][0]);
   const double deviation_v = std::sqrt(start.covariance[1][1]);
   const bool is_inside = start.mean[0] > plane.theta.lower && start.mean[0] < plane.theta.upper &&
@@ -175,17 +175,7 @@ std::string start_key(const Spec& spec) {
 
 }  // namespace
 
-double gaussian_density(const Vector2& mean, const Matrix2& covariance, double theta, double v) {
-  constexpr double two_pi = 6.283185307179586476925;
-  const double determinant = covariance[0][0] * covariance[1][1] - covariance[0][1] * covariance[1][0];
-  const double x = theta - mean[0];
-  const double y = v - mean[1];
-  const double form =
-      (covariance[1][1] * x * x - 2.0 * covariance[0][1] * x * y + covariance[0][0] * y * y) / determinant;
-  return std::exp(-0.5 * form) / (two_pi * std::sqrt(determinant));
-}
-
-InitialMoments initial_moments(const Spec& spec, const Model& model, int p) {
+Moments initial_moments(const Spec& spec, const Model& model, int p) {
   const InitialSpec& initial = spec.initial;
   switch (initial.kind) {
     case InitialKind::gaussian:
@@ -212,7 +202,7 @@ double start_share_outside(const Spec& spec, const Model& model, const PhaseMesh
     const PhaseRange range = uniform_range(spec, model, p);
     return share_outside(plane.theta, range.theta) + share_outside(plane.velocity, range.velocity);
   }
-  const InitialMoments start = initial_moments(spec, model, p);
+  const Moments start = initial_moments(spec, model, p);
   return (wraps ? 0.0 : share_outside(plane.theta, start.mean[0], start.covariance[0][0])) +
          share_outside(plane.velocity, start.mean[1], start.covariance[1][1]);
 }
@@ -243,7 +233,7 @@ std::vector<double> initial_density(const Spec& spec, const Model& model, const 
                  : 0.0;
     });
   } else {
-    const InitialMoments moments = initial_moments(spec, model, p);
+    const Moments moments = initial_moments(spec, model, p);
     const auto turns = turns_of(mesh, p, moments);
     fill([&](double x, double y) {
       double sum = 0.0;

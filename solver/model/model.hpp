@@ -5,6 +5,7 @@
 
 #include "solver/landscape/dataset.hpp"
 #include "solver/landscape/function.hpp"
+#include "solver/model/gaussian.hpp"
 #include "solver/spec/spec.hpp"
 
 /// The stochastic process of a spec (docs/method.md, section 1): dθ = v dt, dv = −k L'_λ dt − γ v dt + √(2 D) dW.
@@ -25,6 +26,9 @@ struct PlaneModel {
   bool is_thermal = false;
   /// On a circle: what L_λ gains in one turn over the length of the circle. The mean force is −k times that.
   double tilt = 0.0;
+
+  /// `before` + name + `after` for a text; empty for the only plane, which has no name.
+  std::string named(const std::string& before, const std::string& after = "") const;
 };
 
 /// Quantities of the linearised process around the minimum of one plane.
@@ -89,7 +93,7 @@ class Model {
   Escape escape(int p, const Interval& theta, const ThetaWalls& walls) const;
 
   /// Covariance of (θ, v) in the stationary state of the linearised process; for "sgd" that of the discrete map.
-  std::array<std::array<double, 2>, 2> stationary_covariance(int p) const;
+  Matrix2 stationary_covariance(int p) const;
 
  private:
   void add_single_plane(const Spec& spec);
@@ -97,8 +101,6 @@ class Model {
   void add_spectrum_planes(const Spec& spec);
   std::shared_ptr<const Function> make_noise(const Spec& spec, double hessian,
                                              std::optional<double> eigenvalue = std::nullopt) const;
-  void locate_minimum(const Spec& spec, PlaneModel& plane) const;
-  void locate_on_circle(const Spec& spec, PlaneModel& plane) const;
   void choose_curvature(const Spec& spec, int p);
   std::optional<double> thermal_curvature(int p, const GridSpec& grid) const;
   void require_common_range(const Spec& spec, const PlaneModel& plane) const;

@@ -39,6 +39,9 @@ struct Well {
 /// Wells that are separated by barriers of at least `least`, in units of T, by increasing θ.
 std::vector<Well> wells_of(const QuasiPotential& potential, double least);
 
+/// A well with less of the Gibbs weight than this is left out of the box of a stationary state.
+inline constexpr double least_well_weight = 1e-9;
+
 /// A well that lies outside a stretch of θ.
 struct DistantWell {
   double bottom = 0.0;

@@ -6,7 +6,7 @@
 #include <Eigen/Dense>
 
 #include "solver/model/model.hpp"
-#include "solver/particles/ensemble.hpp"
+#include "solver/particles/statistics.hpp"
 #include "solver/spec/spec.hpp"
 
 /// SGD itself on a dataset loss, next to what the model says of it (docs/method.md, section 13). Host only.

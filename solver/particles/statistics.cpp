@@ -246,10 +246,10 @@ ParticleMoments particle_moments(std::span<const ParticleSums> sums, double cent
   return m;
 }
 
-InitialMoments density_moments(const PhasePlane& plane, std::span<const double> density) {
+Moments density_moments(const PhasePlane& plane, std::span<const double> density) {
   const auto columns = static_cast<std::size_t>(plane.velocity.cells);
   double mass = 0.0;
-  InitialMoments m;
+  Moments m;
   for (std::size_t c = 0; c < density.size(); ++c) {
     const Vector2 z{plane.theta.center(static_cast<int>(c / columns)),
                     plane.velocity.center(static_cast<int>(c % columns))};
@@ -291,7 +291,7 @@ SampleComparison compare(const PhasePlane& plane, const ThetaWalls& walls, std::
   const double missing = 1.0 - total(probability);
   const double expected_outside = sample.moments.count * (missing > negligible_outside ? missing : negligible_outside);
   result.outside = outside_p_value(static_cast<double>(sample.counts.back()), expected_outside);
-  const InitialMoments expected = density_moments(plane, density);
+  const Moments expected = density_moments(plane, density);
   const ParticleMoments& m = sample.moments;
   result.z = {(m.mean[0] - expected.mean[0]) / m.mean_error[0], (m.mean[1] - expected.mean[1]) / m.mean_error[1],
               (m.covariance[0] - expected.covariance[0][0]) / m.covariance_error[0],

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "kernels/contract/backend.hpp"
-#include "solver/model/initial_state.hpp"
+#include "solver/model/gaussian.hpp"
 
 /// Does a sample of particles come from a density? (docs/method.md, section 12). Every test gives a p-value: the
 /// probability of a deviation at least this large if it does. Verdicts are `p >= threshold`, which a NaN fails.
@@ -13,6 +13,12 @@ namespace underdamp {
 
 /// Probability with which a comparison of a right density may be rejected.
 inline constexpr double default_false_alarm = 1e-6;
+
+/// A mean over particles or runs and its standard error.
+struct Estimate {
+  double value = 0.0;
+  double error = 0.0;
+};
 
 /// Probability of every cell from the density at the cell centres: averages over the cells, eq. 58, of
 /// sixth order in h. For a density that jumps between neighbouring cells they mean nothing.
@@ -81,7 +87,7 @@ ParticleMoments particle_moments(std::span<const ParticleSums> sums, double cent
                                  double count);
 
 /// Mean and covariance of a density by the midpoint rule.
-InitialMoments density_moments(const PhasePlane& plane, std::span<const double> density);
+Moments density_moments(const PhasePlane& plane, std::span<const double> density);
 
 /// Particles of one plane at one time, as far as comparisons need them.
 struct ParticleSample {

@@ -5,23 +5,16 @@
 
 #include "generated/version.hpp"
 #include "meshes/error.hpp"
+#include "meshes/seconds_since.hpp"
 #include "solver/displacement/displacement_ensemble.hpp"
 #include "solver/io/files.hpp"
 #include "solver/io/progress.hpp"
 #include "solver/run/displacement_output.hpp"
+#include "solver/run/dropped_noise.hpp"
+#include "solver/run/interrupted.hpp"
 #include "solver/run/output.hpp"
 
 namespace underdamp {
-namespace {
-
-struct Interrupted {};
-
-double seconds_since(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-}  // namespace
-
 Json carry_out_displacement(Displacement& displacement, Backend& backend, const std::filesystem::path& folder,
                             bool quiet, const std::function<void()>& pulse) {
   const auto begin = std::chrono::steady_clock::now();

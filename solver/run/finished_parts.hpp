@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "solver/io/state.hpp"
-#include "solver/run/report.hpp"
+#include "solver/run/summary.hpp"
 
 namespace underdamp {
 

@@ -9,8 +9,8 @@
 #include "solver/io/files.hpp"
 #include "solver/io/state.hpp"
 #include "solver/run/cell_fields.hpp"
-#include "solver/run/report.hpp"
 #include "solver/run/simulation.hpp"
+#include "solver/run/summary.hpp"
 
 namespace underdamp {
 

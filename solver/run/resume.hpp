@@ -4,8 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "kernels/contract/backend.hpp"
 #include "solver/io/state.hpp"
-#include "solver/run/report.hpp"
+#include "solver/run/resolved_spec.hpp"
 
 /// May a run begin in a folder, and where? (docs/reliability.md)
 namespace underdamp {

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "meshes/error.hpp"
+#include "meshes/seconds_since.hpp"
 #include "solver/io/checkpoint.hpp"
 #include "solver/io/progress.hpp"
 #include "solver/io/vtk_file.hpp"
@@ -17,6 +18,7 @@
 #include "solver/run/displacement_run.hpp"
 #include "solver/run/finished_parts.hpp"
 #include "solver/run/health.hpp"
+#include "solver/run/interrupted.hpp"
 #include "solver/run/output.hpp"
 #include "solver/run/simulation.hpp"
 
@@ -24,12 +26,6 @@ namespace underdamp {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-struct Interrupted {};
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 /// "2026-11-20T14:03:07Z"
 std::string now_text() {
@@ -102,7 +98,7 @@ class Run {
       if (error.code() != ExitCode::numerical) throw;
       fail(error);
     }
-    if (simulation_.spec().evolve) check_accuracy();
+    if (simulation_.spec().evolve) add_warnings(accuracy_warnings(simulation_, last_));
     if (!result.was_interrupted) result.was_interrupted = !extract();
     output_->flush();
     std::string state = result.was_interrupted ? "interrupted" : "finished";
@@ -184,8 +180,7 @@ class Run {
     const auto number = static_cast<std::size_t>(p);
     const bool is_kept = number < kept_.stationary.size();
     StationaryResult result = is_kept ? std::move(kept_.stationary[number]) : solve_stationary(p);
-    const std::string& name = simulation_.model().plane(p).name;
-    const std::string prefix = name.empty() ? "" : name + ": ";
+    const std::string prefix = simulation_.model().plane(p).named("", ": ");
     const StationaryState& state = result.state;
     for (const auto& text : state.warnings) add_warnings({prefix + text});
     if (!state.converged && unconverged_.empty()) {
@@ -198,16 +193,15 @@ class Run {
   }
 
   StationaryResult solve_stationary(int p) {
-    const std::string& name = simulation_.model().plane(p).name;
-    Progress progress((name.empty() ? "" : name + ": ") + "stationary state", 0.0, options_.quiet);
+    const std::string prefix = simulation_.model().plane(p).named("", ": ");
+    Progress progress(prefix + "stationary state", 0.0, options_.quiet);
     StationaryState state = simulation_.solve_stationary(p, [&] {
       pulse();
       progress.update(0.0);
     });
     if (state.density.empty()) {
       throw Error(ExitCode::numerical,
-                  fmt::format("{}no stationary state was found: {} (method {})", name.empty() ? "" : name + ": ",
-                              state.failure, state.method),
+                  fmt::format("{}no stationary state was found: {} (method {})", prefix, state.failure, state.method),
                   simulation_.spec().place("stationary"), "use more cells, or another stationary.method");
     }
     output_->write_stationary(p, state);
@@ -243,10 +237,9 @@ class Run {
   EnsembleResult run_particles(int p) {
     const Model& model = simulation_.model();
     const PhaseMesh& mesh = simulation_.mesh();
-    const std::string& name = model.plane(p).name;
     const EnsembleOptions options = ensemble_options(simulation_.spec(), model, mesh, p);
     const double share = static_cast<double>(particles_.particles) / static_cast<double>(options.particles);
-    Progress progress(name.empty() ? "particles" : name + ": particles", 1.0, options_.quiet, share);
+    Progress progress(model.plane(p).named("", ": ") + "particles", 1.0, options_.quiet, share);
     const auto begin = Clock::now();
     const std::vector<double> times{simulation_.spec().evolve->until};
     const auto samples = run_ensemble(
@@ -386,29 +379,6 @@ class Run {
       return fmt::format("; the state could not be saved: {}", error.what());
     }
     return "; the state was saved in " + path.string();
-  }
-
-  /// With which the error of the grid falls.
-  const char* power_of_cells(int p) const {
-    if (simulation_.tables().kinks[static_cast<std::size_t>(p)] > 0.0) return "second (the force jumps)";
-    return simulation_.mesh().walls().any_pressed() ? "fifth (a force acts at a reflecting wall)" : "eleventh";
-  }
-
-  void check_accuracy() {
-    const auto errors = simulation_.errors();
-    for (std::size_t p = 0; p < last_.observables.size(); ++p) {
-      add_warnings(leak_warnings(simulation_.model(), simulation_.mesh(), static_cast<int>(p),
-                                 last_.observables[p].departed, errors[p].step));
-    }
-    for (std::size_t p = 0; p < errors.size(); ++p) {
-      if (!(errors[p].space > simulation_.spec().evolve->tolerance)) continue;
-      const std::string& name = simulation_.model().plane(static_cast<int>(p)).name;
-      add_warnings({fmt::format(
-          "{}the grid limits the accuracy, not the step: its error is about {:.1e}, more than the tolerance {:.1e}; "
-          "it falls with the {} power of the number of cells",
-          name.empty() ? "" : name + ": ", errors[p].space, simulation_.spec().evolve->tolerance,
-          power_of_cells(static_cast<int>(p)))});
-    }
   }
 
   Json summary(const std::string& state) const {

@@ -2,7 +2,7 @@
 #include <atomic>
 #include <filesystem>
 
-#include "solver/run/report.hpp"
+#include "solver/run/resolved_spec.hpp"
 #include "solver/run/resume.hpp"
 
 namespace underdamp {

@@ -8,19 +8,12 @@
 #include <fmt/format.h>
 
 #include "meshes/error.hpp"
+#include "meshes/seconds_since.hpp"
 #include "solver/model/wells.hpp"
 #include "solver/step/memory.hpp"
 
 namespace underdamp {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-std::string plane_prefix(const Model& model, int p) {
-  return model.plane(p).name.empty() ? "" : model.plane(p).name + ": ";
-}
 
 /// θ_min, θ_max, v_min, v_max of every plane.
 std::vector<double> boxes_of(const PhaseMesh& mesh) {
@@ -186,8 +179,11 @@ double Simulation::time_of(int p) const {
 
 Frame Simulation::observe(int index) {
   Frame frame{index, time(), {}};
-  for (const auto& group : groups_) {
-    const auto part = underdamp::observe(backend_, group->mesh(), group->tables(), group->density());
+  observers_.resize(groups_.size());
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const Integrator& group = *groups_[g];
+    if (!observers_[g]) observers_[g] = std::make_unique<Observer>(backend_, group.mesh(), group.tables());
+    const auto part = observers_[g]->observe(group.density());
     frame.observables.insert(frame.observables.end(), part.begin(), part.end());
   }
   return frame;
@@ -290,13 +286,13 @@ void append_wells_outside(const Model& model, const PhaseMesh& mesh, int p, std:
         warnings.push_back(fmt::format(
             "{}beyond the box the loss falls without end, at theta = {:.4g} still: there is no stationary state, and "
             "what is called one is so only between these walls",
-            plane_prefix(model, p), well.bottom));
+            model.plane(p).named("", ": "), well.bottom));
         continue;
       }
       warnings.push_back(fmt::format(
           "{}the box leaves out a well at theta = {:.4g}, whose Gibbs weight is {:.1e} of that inside: what is called "
           "stationary is so only between these walls; widen grid.theta to hold it",
-          plane_prefix(model, p), well.bottom, well.weight));
+          model.plane(p).named("", ": "), well.bottom, well.weight));
     }
   };
   check(mesh.walls().lower, -1.0);
@@ -311,7 +307,7 @@ std::vector<std::string> resolution_warnings(const Spec& spec, const Model& mode
       if (cells >= fewest_cells_per_deviation) return;
       warnings.push_back(fmt::format(
           "{}{} has {:.2g} cells per standard deviation of {}, fewer than {:.0f}: use about {:.0f} {} cells",
-          plane_prefix(model, p), which, cells, name, fewest_cells_per_deviation,
+          model.plane(p).named("", ": "), which, cells, name, fewest_cells_per_deviation,
           std::ceil(present * 1.5 * fewest_cells_per_deviation / cells), name));
     };
     axis("theta", r.theta, mesh.theta_cells());
@@ -322,8 +318,9 @@ std::vector<std::string> resolution_warnings(const Spec& spec, const Model& mode
         "{}{} has {:.2g} cells per standard deviation across its narrow direction (theta and v are correlated by "
         "{:.3f}), fewer "
         "than {:.0f}: use about {:.0f} x {:.0f} cells",
-        plane_prefix(model, p), which, r.narrowest, covariance[0][1] / std::sqrt(covariance[0][0] * covariance[1][1]),
-        fewest_cells_per_deviation, std::ceil(mesh.theta_cells() * more), std::ceil(mesh.velocity_cells() * more)));
+        model.plane(p).named("", ": "), which, r.narrowest,
+        covariance[0][1] / std::sqrt(covariance[0][0] * covariance[1][1]), fewest_cells_per_deviation,
+        std::ceil(mesh.theta_cells() * more), std::ceil(mesh.velocity_cells() * more)));
   };
   check("the stationary state", model.stationary_covariance(p));
   if (spec.stationary) append_wells_outside(model, mesh, p, warnings);
@@ -331,7 +328,7 @@ std::vector<std::string> resolution_warnings(const Spec& spec, const Model& mode
     const double outside = start_share_outside(spec, model, mesh, p);
     if (outside > leak_warning) {
       warnings.push_back(fmt::format("{}{:.1e} of the start lies outside the box and is cut off: widen the box",
-                                     plane_prefix(model, p), outside));
+                                     model.plane(p).named("", ": "), outside));
     }
   }
   if (spec.evolve && spec.initial.kind != InitialKind::stationary)
@@ -351,7 +348,7 @@ std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh
     if (&axis == &mesh.plane(p).theta && (upper ? escape.upper : escape.lower)) {
       warnings.push_back(
           fmt::format("{}{:.4g} of the probability has left for good through {} = {:.4g}, where the loss holds nothing",
-                      plane_prefix(model, p), lost, wall, upper ? axis.upper : axis.lower));
+                      model.plane(p).named("", ": "), lost, wall, upper ? axis.upper : axis.lower));
       return;
     }
     const double bound = upper ? axis.upper : axis.lower;
@@ -360,13 +357,42 @@ std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh
     const bool ends_with_table =
         table && &axis == &mesh.plane(p).theta && bound == (upper ? table->upper : table->lower);
     warnings.push_back(fmt::format("{}{:.2e} of the probability left the box through {} = {:.4g}: {} to about {:.4g}",
-                                   plane_prefix(model, p), lost, wall, bound,
+                                   model.plane(p).named("", ": "), lost, wall, bound,
                                    ends_with_table ? "the table ends there, extend it" : "widen it", wider));
   };
   check("theta_min", departed.theta_min, mesh.plane(p).theta, false);
   check("theta_max", departed.theta_max, mesh.plane(p).theta, true);
   check("v_min", departed.velocity_min, mesh.plane(p).velocity, false);
   check("v_max", departed.velocity_max, mesh.plane(p).velocity, true);
+  return warnings;
+}
+
+namespace {
+
+/// With which the error of the grid falls.
+const char* power_of_cells(const Simulation& simulation, std::size_t p) {
+  if (simulation.tables().kinks[p] > 0.0) return "second (the force jumps)";
+  return simulation.mesh().walls().any_pressed() ? "fifth (a force acts at a reflecting wall)" : "eleventh";
+}
+
+}  // namespace
+
+std::vector<std::string> accuracy_warnings(const Simulation& simulation, const Frame& frame) {
+  const auto errors = simulation.errors();
+  std::vector<std::string> warnings;
+  for (std::size_t p = 0; p < frame.observables.size(); ++p) {
+    const auto leaks = leak_warnings(simulation.model(), simulation.mesh(), static_cast<int>(p),
+                                     frame.observables[p].departed, errors[p].step);
+    warnings.insert(warnings.end(), leaks.begin(), leaks.end());
+  }
+  for (std::size_t p = 0; p < errors.size(); ++p) {
+    if (!(errors[p].space > simulation.spec().evolve->tolerance)) continue;
+    warnings.push_back(fmt::format(
+        "{}the grid limits the accuracy, not the step: its error is about {:.1e}, more than the tolerance {:.1e}; "
+        "it falls with the {} power of the number of cells",
+        simulation.model().plane(static_cast<int>(p)).named("", ": "), errors[p].space,
+        simulation.spec().evolve->tolerance, power_of_cells(simulation, p)));
+  }
   return warnings;
 }
 

@@ -108,6 +108,7 @@ class Simulation {
   std::unique_ptr<Tables> tables_;
   std::vector<std::string> box_reasons_;
   std::vector<std::unique_ptr<Integrator>> groups_;
+  std::vector<std::unique_ptr<Observer>> observers_;        ///< [group]; made when first asked for
   std::vector<std::unique_ptr<GeneratorPlan>> generators_;  ///< [group], for currents; made when first asked for
   double solver_seconds_ = 0.0;
 };
@@ -130,5 +131,8 @@ std::vector<std::string> resolution_warnings(const Spec& spec, const Model& mode
 /// about the box.
 std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh, int p, const Departed& departed,
                                        double step_error);
+
+/// What a frame shows about walls that leak and grids that are too coarse for the tolerance, of all planes.
+std::vector<std::string> accuracy_warnings(const Simulation& simulation, const Frame& frame);
 
 }  // namespace underdamp

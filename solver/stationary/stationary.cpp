@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "meshes/error.hpp"
+#include "meshes/seconds_since.hpp"
 #include "solver/stationary/direct_stationary.hpp"
 #include "solver/stationary/evolved_stationary.hpp"
 #include "solver/stationary/stationary_error.hpp"
@@ -14,10 +15,6 @@
 
 namespace underdamp {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
 
 /// Why iteration on the propagator would take long, or has nothing over the generator; empty if neither.
 std::string what_is_hard(const StationaryProblem& problem) {

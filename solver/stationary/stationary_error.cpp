@@ -1,16 +1,15 @@
 #include "solver/stationary/stationary_error.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <complex>
 #include <limits>
-#include <memory>
 
 #include <fmt/format.h>
 
-#include "meshes/error.hpp"
-#include "solver/model/resampling.hpp"
-#include "solver/stationary/stationary_methods.hpp"
+#include "solver/stationary/box_error.hpp"
+#include "solver/stationary/grid_study.hpp"
+#include "solver/stationary/stationary_moments.hpp"
 
 namespace underdamp {
 namespace {
@@ -20,164 +19,6 @@ using Complex = std::complex<double>;
 constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 /// A state, or a line of the spectrum, that is more wrong than this is not one.
 constexpr double largest_error = 0.05;
-
-struct Moments {
-  Vector2 mean{};
-  Matrix2 covariance{};
-};
-Moments moments_of(const PhaseMesh& mesh, const std::vector<double>& density) {
-  const PhasePlane& plane = mesh.plane(0);
-  const auto weights = theta_weights(mesh);
-  double mass = 0.0;
-  Vector2 first{};
-  Matrix2 second{};
-  std::size_t k = 0;
-  const double reference = 0.5 * (plane.theta.lower + plane.theta.upper);
-  for (int i = 0; i < plane.theta.cells; ++i) {
-    for (int j = 0; j < plane.velocity.cells; ++j, ++k) {
-      const Vector2 z{plane.theta.center(i) - reference, plane.velocity.center(j)};
-      const double p = weights[static_cast<std::size_t>(i)] * density[k];
-      mass += p;
-      for (std::size_t a = 0; a < 2; ++a) {
-        first[a] += p * z[a];
-        for (std::size_t b = 0; b < 2; ++b) second[a][b] += p * z[a] * z[b];
-      }
-    }
-  }
-  Moments m;
-  for (std::size_t a = 0; a < 2; ++a) m.mean[a] = first[a] / mass;
-  for (std::size_t a = 0; a < 2; ++a) {
-    for (std::size_t b = 0; b < 2; ++b) m.covariance[a][b] = second[a][b] / mass - m.mean[a] * m.mean[b];
-  }
-  m.mean[0] += reference;
-  return m;
-}
-
-/// The same state on two or three grids of one box, by one method: the one that is judged among them.
-class GridStudy {
- public:
-  GridStudy(const StationaryProblem& problem, const StationaryState& state) : problem_(problem), state_(state) {
-    grids_.push_back({1.0, problem.mesh, &state});
-  }
-
-  /// False if no other grid could be solved.
-  bool run() {
-    constexpr int few = 64;  // cells: then a finer grid costs little, and says more
-    const auto& shape = problem_.mesh.shape();
-    if (shape.theta_cells * shape.velocity_cells <= few * few) {
-      if (add(1.5)) {
-        add(2.0 / 3.0);
-      } else {
-        add(0.75) && add(0.5);
-      }
-    } else if (!(add(0.75) && add(0.5))) {
-      add(1.5);
-    }
-    std::sort(grids_.begin(), grids_.end(), [](const Grid& a, const Grid& b) { return a.spacing < b.spacing; });
-    return grids_.size() > 1;
-  }
-
-  std::size_t grids() const { return grids_.size(); }
-  const PhaseMesh& mesh(std::size_t k) const { return grids_[k].mesh; }
-  const StationaryState& state(std::size_t k) const { return *grids_[k].state; }
-
-  double density() const {
-    constexpr double safety = 1.5;
-    return error(safety, [&](std::size_t k) { return distance(grids_[k], grids_[k + 1]); });
-  }
-
-  /// Error of what differs by difference(k) between grids k and k + 1, from fine to coarse.
-  template <class Difference>
-  double error(double safety, const Difference& difference) const {
-    std::vector<double> spacing;
-    std::vector<double> differences;
-    for (std::size_t k = 0; k < grids_.size(); ++k) {
-      spacing.push_back(grids_[k].spacing);
-      if (k + 1 < grids_.size()) differences.push_back(difference(k));
-    }
-    // Where the force jumps a grid that happens to meet the jump says little of another one.
-    const double most_order = problem_.tables.kinks[0] > 0.0 ? 2.0 : 12.0;
-    return safety * extrapolated_error(differences, spacing, most_order);
-  }
-
- private:
-  struct Grid {
-    double spacing;  ///< of cells, relative to those of the state that is judged
-    PhaseMesh mesh;
-    const StationaryState* state;
-  };
-
-  /// The state on so many times the cells; false if it could not be found.
-  bool add(double factor) {
-    const int theta = scaled(problem_.mesh.theta_cells(), factor);
-    const int velocity = scaled(problem_.mesh.velocity_cells(), factor);
-    const StationaryProblem other = problem_.on_cells(theta, velocity);
-    if (other.mesh.shape() == problem_.mesh.shape()) return false;
-    const NearbyState nearby{state_, on(other.mesh, problem_.mesh, state_.density), modes_on(other.mesh)};
-    try {
-      auto state = std::make_unique<StationaryState>(solve_by(method(), other, &nearby));
-      if (!state->converged) return false;
-      const double ratio =
-          static_cast<double>(problem_.mesh.theta_cells()) / theta * problem_.mesh.velocity_cells() / velocity;
-      grids_.push_back({std::sqrt(ratio), other.mesh, state.get()});
-      others_.push_back(std::move(state));
-      return true;
-    } catch (const Error& error) {
-      if (error.code() != ExitCode::numerical) throw;
-      return false;
-    }
-  }
-
-  /// Even or odd as before: what lies on a face, or in the middle of a cell, stays there.
-  static int scaled(int cells, double factor) {
-    const int half = static_cast<int>(std::lround(0.5 * (cells * factor - cells % 2)));
-    return std::max(2 * half + cells % 2, PhaseMesh::minimum_cells + cells % 2);
-  }
-
-  StationaryMethod method() const {
-    if (state_.method == "direct") return StationaryMethod::direct;
-    return state_.method == "evolve" ? StationaryMethod::evolve : StationaryMethod::arnoldi;
-  }
-
-  static std::vector<double> on(const PhaseMesh& to, const PhaseMesh& from, const std::vector<double>& values) {
-    return resampled(values, from.plane(0), to.plane(0), from.walls().is_periodic() ? Beyond::around : Beyond::smoothly,
-                     Beyond::smoothly);
-  }
-
-  std::vector<Eigen::VectorXcd> modes_on(const PhaseMesh& mesh) const {
-    std::vector<Eigen::VectorXcd> modes;
-    for (const Mode& mode : state_.modes) {
-      const Eigen::VectorXd re = mode.vector.real();
-      const Eigen::VectorXd im = mode.vector.imag();
-      const auto part = [&](const Eigen::VectorXd& values) {
-        return on(mesh, problem_.mesh, {values.begin(), values.end()});
-      };
-      const auto resampled_re = part(re);
-      const auto resampled_im = part(im);
-      Eigen::VectorXcd vector(static_cast<Eigen::Index>(resampled_re.size()));
-      for (std::size_t k = 0; k < resampled_re.size(); ++k)
-        vector[static_cast<Eigen::Index>(k)] = {resampled_re[k], resampled_im[k]};
-      modes.push_back(std::move(vector));
-    }
-    return modes;
-  }
-
-  /// L1, on the cells of the coarser one.
-  static double distance(const Grid& fine, const Grid& coarse) {
-    const auto values = on(coarse.mesh, fine.mesh, fine.state->density);
-    const auto weights = theta_weights(coarse.mesh);
-    const auto columns = static_cast<std::size_t>(coarse.mesh.velocity_cells());
-    double sum = 0.0;
-    for (std::size_t k = 0; k < values.size(); ++k)
-      sum += weights[k / columns] * std::abs(values[k] - coarse.state->density[k]);
-    return sum * coarse.mesh.plane(0).cell_area();
-  }
-
-  const StationaryProblem& problem_;
-  const StationaryState& state_;
-  std::vector<std::unique_ptr<StationaryState>> others_;
-  std::vector<Grid> grids_;
-};
 
 /// The line of another spectrum that each line of one corresponds to: the nearest that is left; of conjugate pairs, the
 /// conjugate.
@@ -203,32 +44,6 @@ std::vector<Complex> matched(const std::vector<SpectralLine>& lines, const std::
     if (best < others.size()) taken[best] = true;
   }
   return result;
-}
-
-/// Moments of exp(−(v²/2 + k L_λ)/T) in the range of θ, by Gauss' rule on parts of the cells, in which a kink matters
-/// less than in the sums over them.
-Moments gibbs_moments(const StationaryProblem& problem) {
-  const Axis& theta = problem.plane().theta;
-  const Model& model = problem.model;
-  const double temperature = model.derived(problem.p).temperature;
-  const double reference = model.k() * model.loss(problem.p, model.plane(problem.p).minimum);
-  const double middle = 0.5 * (theta.lower + theta.upper);
-  constexpr int parts = 32;
-  const double width = theta.width() / parts;
-  const double node = 0.5 * width / std::sqrt(3.0);
-  std::array<double, 3> sums{};  // of 1, θ and θ²
-  for (int k = 0; k < parts * theta.cells; ++k) {
-    for (const double offset : {-node, node}) {
-      const double at = theta.lower + (k + 0.5) * width + offset;
-      const double weight = std::exp((reference - model.k() * model.loss(problem.p, at)) / temperature);
-      for (std::size_t power = 0; power < 3; ++power) sums[power] += weight * std::pow(at - middle, power);
-    }
-  }
-  Moments m;
-  const double mean = sums[1] / sums[0];
-  m.mean = {middle + mean, 0.0};
-  m.covariance = {{{sums[2] / sums[0] - mean * mean, 0.0}, {0.0, temperature}}};
-  return m;
 }
 
 /// Where exp(−(v²/2 + k L_λ)/T) is stationary the error of the density is known.
@@ -306,103 +121,6 @@ void add_grid_errors(const StationaryProblem& problem, StationaryState& state) {
   for (SpectralLine& line : state.spectrum) line.error = unknown;
 }
 
-/// What passes each wall that the process has not, per time.
-class WallFlux {
- public:
-  WallFlux(const PhaseMesh& mesh, double friction) : mesh_(mesh), plane_(mesh.plane(0)), friction_(friction) {}
-
-  /// Calls visit(cell, speed · width, θ or v of the wall, axis) for each cell at such a wall.
-  template <class Visit>
-  void each(const Visit& visit) const {
-    const int rows = mesh_.theta_cells();
-    const int columns = mesh_.velocity_cells();
-    for (int j = 0; j < columns; ++j) {
-      const double speed = std::abs(plane_.velocity.center(j)) * plane_.velocity.width();
-      if (mesh_.walls().lower == ThetaBoundary::open)
-        visit(0, j, speed, plane_.theta.lower, 0, plane_.velocity.center(j) < 0.0);
-      if (mesh_.walls().upper == ThetaBoundary::open)
-        visit(rows - 1, j, speed, plane_.theta.upper, 0, plane_.velocity.center(j) > 0.0);
-    }
-    for (int i = 0; i < rows; ++i) {
-      visit(i, 0, friction_ * std::abs(plane_.velocity.lower) * plane_.theta.width(), plane_.velocity.lower, 1, true);
-      visit(i, columns - 1, friction_ * std::abs(plane_.velocity.upper) * plane_.theta.width(), plane_.velocity.upper,
-            1, true);
-    }
-  }
-
-  std::size_t cell(int i, int j) const {
-    return static_cast<std::size_t>(i) * static_cast<std::size_t>(mesh_.velocity_cells()) + static_cast<std::size_t>(j);
-  }
-
- private:
-  const PhaseMesh& mesh_;
-  const PhasePlane& plane_;
-  double friction_;
-};
-
-/// What walls cut off, to first order: twice what passes them while a disturbance relaxes.
-void add_box_errors(const StationaryProblem& problem, StationaryState& state) {
-  const double rate = slowest_rate(state.spectrum, problem.relaxation_time(), problem.known_crossings());
-  const Moments m = moments_of(problem.mesh, state.density);
-  const WallFlux walls(problem.mesh, problem.model.gamma());
-  double sum = 0.0;
-  double passing = 0.0;
-  // Velocities are replaced as fast as friction makes them.
-  const double fast = std::max(rate, problem.model.gamma());
-  const auto add = [&](double flow, const Vector2& z) {
-    const Vector2 lost{flow / rate, flow / fast};
-    for (std::size_t a = 0; a < 2; ++a) {
-      state.mean_error[a] += lost[a] * std::abs(z[a]);
-      for (std::size_t b = 0; b < 2; ++b)
-        state.covariance_error[a][b] += std::min(lost[a], lost[b]) * std::abs(z[a] * z[b]);
-    }
-  };
-  walls.each([&](int i, int j, double speed, double wall, std::size_t axis, bool leaves) {
-    const double flux = leaves ? speed * std::max(0.0, state.density[walls.cell(i, j)]) : 0.0;
-    passing += flux;
-    sum += flux / (axis == 0 ? rate : fast);
-    add(flux, {axis == 0 ? wall - m.mean[0] : problem.plane().theta.center(i) - m.mean[0],
-               axis == 1 ? wall - m.mean[1] : problem.plane().velocity.center(j) - m.mean[1]});
-  });
-  constexpr double rounding = 1e-14;  // of the mass, per relaxation time
-  const double leak = state.leak - passing;
-  if (leak * problem.relaxation_time() > rounding) {
-    const PhasePlane& plane = problem.plane();
-    add(leak, {std::max(plane.theta.upper - m.mean[0], m.mean[0] - plane.theta.lower),
-               std::max(plane.velocity.upper - m.mean[1], m.mean[1] - plane.velocity.lower)});
-    sum += leak / rate;
-  }
-  state.box_error_estimate = 2.0 * sum;
-}
-
-/// The same for an eigenvalue: of a process that is reversible but for v → −v, with p as the weight of its modes.
-double box_error(const StationaryProblem& problem, const std::vector<double>& density, const Mode& mode) {
-  const PhaseMesh& mesh = problem.mesh;
-  const double peak = *std::max_element(density.begin(), density.end());
-  const int columns = mesh.velocity_cells();
-  const auto product = [&](std::size_t cell) {
-    const std::size_t j = cell % static_cast<std::size_t>(columns);
-    const std::size_t reversed = cell - j + static_cast<std::size_t>(columns) - 1 - j;
-    constexpr double least = 1e-40;
-    if (!(density[cell] > least * peak)) return Complex(0.0, 0.0);
-    return mode.vector[static_cast<Eigen::Index>(cell)] * mode.vector[static_cast<Eigen::Index>(reversed)] /
-           density[cell];
-  };
-  Complex overlap = 0.0;
-  double size = 0.0;
-  for (std::size_t cell = 0; cell < density.size(); ++cell) {
-    overlap += product(cell);
-    size += std::abs(product(cell));
-  }
-  const WallFlux walls(mesh, problem.model.gamma());
-  double flux = 0.0;
-  walls.each([&](int i, int j, double speed, double, std::size_t, bool) {
-    flux += speed * std::abs(product(walls.cell(i, j)));
-  });
-  constexpr double least_overlap = 0.03;  // less is the cancellation of a nearly defective mode
-  return flux / (std::max(std::abs(overlap), least_overlap * size) * mesh.plane(0).cell_area());
-}
-
 void drop_what_is_unknown(StationaryState& state) {
   std::vector<SpectralLine> lines;
   std::vector<Mode> modes;
@@ -469,25 +187,6 @@ void add_step_errors(const StationaryProblem& problem, StationaryState& state) {
 }
 
 }  // namespace
-
-double extrapolated_error(const std::vector<double>& differences, const std::vector<double>& spacing,
-                          double most_order) {
-  const auto step = [&](std::size_t k, double order) {
-    return std::pow(spacing[k + 1], order) - std::pow(spacing[k], order);
-  };
-  for (const double difference : differences) {
-    if (!(difference >= 0.0)) return unknown;
-  }
-  if (differences.size() == 1) return differences[0] / step(0, 1.0);
-  double low = 0.5;
-  double high = most_order;
-  for (int turn = 0; turn < 60; ++turn) {
-    const double order = 0.5 * (low + high);
-    (differences[1] * step(0, order) > differences[0] * step(1, order) ? low : high) = order;
-  }
-  // A difference that happens to vanish says nothing.
-  return std::max(differences[0] / step(0, low), differences[1] / step(1, 1.5 * most_order));
-}
 
 void estimate_errors(const StationaryProblem& problem, StationaryState& state) {
   if (state.converged) {

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "solver/model/initial_state.hpp"
+#include "solver/model/gaussian.hpp"
 #include "solver/model/wells.hpp"
 #include "solver/stationary/spectrum.hpp"
 #include "solver/stationary/stationary_problem.hpp"

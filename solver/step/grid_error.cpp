@@ -3,165 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "solver/step/matrix2.hpp"
+#include "solver/step/sweep_constants.hpp"
+
 namespace underdamp {
-namespace {
-
-using Matrix = std::array<std::array<double, 2>, 2>;
-
-Matrix product(const Matrix& a, const Matrix& b) {
-  Matrix c{};
-  for (std::size_t i = 0; i < 2; ++i)
-    for (std::size_t j = 0; j < 2; ++j) c[i][j] = a[i][0] * b[0][j] + a[i][1] * b[1][j];
-  return c;
-}
-
-Matrix inverse(const Matrix& a) {
-  const double determinant = a[0][0] * a[1][1] - a[0][1] * a[1][0];
-  return {{{a[1][1] / determinant, -a[0][1] / determinant}, {-a[1][0] / determinant, a[0][0] / determinant}}};
-}
-
-constexpr double factorial(int n) {
-  double product = 1.0;
-  for (int k = 2; k <= n; ++k) product *= k;
-  return product;
-}
-
-template <int n>
-constexpr std::array<double, n + 1> binomials() {
-  std::array<double, n + 1> b{1.0};
-  for (std::size_t k = 1; k < b.size(); ++k)
-    b[k] = b[k - 1] * static_cast<double>(b.size() - k) / static_cast<double>(k);
-  return b;
-}
-
-/// L1 norm over root of mean square of the derivatives of a Gaussian: 0.43 (order 12) and 0.48 (order 8) along one
-/// direction, 0.47 where all directions are alike.
-constexpr double l1_per_root_mean_square = 0.46;
-
-/// C(a) = Π_{k=−5}^{6} (a − k)/12! of (10): a shift by the fraction a leaves −C Δ¹²p.
-double remap_constant(double shift) {
-  const double a = shift - std::floor(shift);
-  const double x = a * (1.0 - a);
-  return x * (x + 2.0) * (x + 6.0) * (x + 12.0) * (x + 20.0) * (x + 30.0) / factorial(12);
-}
-
-constexpr double over_all_fractions = 3.534e-5;
-
-/// Mean of C over shifts that are normally distributed.
-double mean_remap_constant(double mean_shift, double deviation) {
-  if (deviation > 0.5) return over_all_fractions;
-  double sum = 0.0;
-  double weight = 0.0;
-  for (int k = -6; k <= 6; ++k) {
-    const double z = 0.45 * k;
-    const double w = std::exp(-0.5 * z * z);
-    sum += w * remap_constant(mean_shift + z * deviation);
-    weight += w;
-  }
-  return sum / weight;
-}
-
-// The kernels of kernels/tables/gaussian_weights.hpp, by their variance in cells².
-constexpr double sampled_from = 1.15 * 1.15;
-constexpr double cascade_from = 3.2 * 3.2;
-constexpr double restricted_from = 7.0 * 7.0;
-constexpr double fine_level = 1.5 * 1.5;
-
-/// What a sampled kernel of deviation s cells (times `stride`) leaves of ∂⁸ on data that end up `width` cells wide: its
-/// fourth moment lacks what lies beyond the cut at z, 2 He₃(z) φ(z); where kernel and data are alike, making the second
-/// one right is the smaller part. Below s = 1.4 six moments are right and sampling adds to the eighth.
-double sampled_constant(double s, double stride, double width) {
-  const double scale = std::pow(s * stride, 8);
-  const double share = s * stride / width;
-  const auto as_eighth = [&](int order, double missing) {
-    return missing / factorial(order) * std::sqrt(factorial(order) / factorial(8)) * std::pow(share, order - 8);
-  };
-  if (s < 1.4) {
-    const double frequency = 6.283185307179586 * s;
-    return 2.0 * std::exp(-0.5 * frequency * frequency) * std::pow(frequency, 8) / factorial(8) * scale;
-  }
-  const double z = (std::ceil(7.0 * s) + 0.5) / s;
-  const double density = std::exp(-0.5 * z * z) / 2.5066282746310002;
-  const double second = 2.0 * density * z;
-  const double fourth = second * (z * z - 3.0);
-  return std::min(as_eighth(2, second), as_eighth(4, fourth)) * scale;
-}
-
-/// The same for all that a convolution consists of: one kernel, two of a cascade (18), or one on a grid restricted
-/// `grids` times, whose half-band filters leave 2·24310 (k/2)¹⁸ on the last but one grid. A `deposit` has no cascade.
-double kernel_constant(double variance, double width, bool deposit) {
-  double stride = 1.0;
-  double filters = 0.0;
-  while (variance >= restricted_from) {
-    filters =
-        2.0 * 24310.0 * std::pow(0.5 * stride, 18) * std::sqrt(factorial(18) / factorial(8)) * std::pow(width, -10);
-    variance /= 4.0;
-    stride *= 2.0;
-  }
-  if (variance < sampled_from) return 0.0;
-  if (deposit || stride > 1.0 || variance <= cascade_from) {
-    return filters + sampled_constant(std::sqrt(variance), stride, width);
-  }
-  return sampled_constant(std::sqrt(fine_level), 1.0, width) +
-         sampled_constant(std::sqrt((variance - fine_level) / 4.0), 2.0, width);
-}
-
-}  // namespace
-
-// --- forms ---------------------------------------------------------------------------------------
-
-template <int n>
-void DerivativeForm<n>::add(double constant, const std::array<double, 2>& u) {
-  constexpr auto binomial = binomials<n>();
-  std::array<double, n + 1> power{1.0};
-  for (std::size_t k = 1; k < power.size(); ++k) power[k] = power[k - 1] * u[1];
-  double first = 1.0;
-  for (std::size_t k = power.size(); k-- > 0;) {
-    c[k] += constant * binomial[k] * first * power[k];
-    first *= u[0];
-  }
-}
-
-template <int n>
-void DerivativeForm<n>::carry(const Matrix& m) {
-  // ∂_θ becomes the derivative along M's first column, ∂_v along its second; Horner's scheme in both.
-  std::array<double, n + 1> result{c[0]};
-  std::array<double, n + 1> power{1.0};
-  const auto times = [](std::array<double, n + 1>& f, std::size_t degree, double a, double b) {
-    for (std::size_t k = degree; k > 0; --k) f[k] = f[k] * a + f[k - 1] * b;
-    f[0] *= a;
-  };
-  for (std::size_t k = 1; k < c.size(); ++k) {
-    times(result, k, m[0][0], m[1][0]);
-    times(power, k, m[0][1], m[1][1]);
-    for (std::size_t i = 0; i <= k; ++i) result[i] += c[k] * power[i];
-  }
-  c = result;
-}
-
-template <int n>
-double DerivativeForm<n>::norm(const Matrix& covariance) const {
-  constexpr auto binomial = binomials<n>();
-  // In coordinates where the Gaussian is N(0, 1): form p/p is a sum of products of Hermite polynomials, of mean square
-  // (n−k)! k!.
-  const double l00 = std::sqrt(covariance[0][0]);
-  const double l10 = covariance[0][1] / l00;
-  const double l11 = std::sqrt(covariance[1][1] - l10 * l10);
-  DerivativeForm white = *this;
-  white.carry({{{1.0 / l00, 0.0}, {-l10 / (l00 * l11), 1.0 / l11}}});
-  double square = 0.0;
-  for (std::size_t k = 0; k < binomial.size(); ++k) square += white.c[k] * white.c[k] / binomial[k];
-  return l1_per_root_mean_square * std::sqrt(square * factorial(n));
-}
-
-template struct DerivativeForm<12>;
-template struct DerivativeForm<8>;
-
-// --- sweeps --------------------------------------------------------------------------------------
 
 /// A velocity sweep of the linearised flow and what it leaves: of ∂¹² before it, of ∂¹² and ∂⁸ after it.
 struct GridError::Sweep {
-  Matrix matrix;
+  Matrix2 matrix;
   double variance = 0.0;  ///< of its noise
   double remap = 0.0;
   double deposit = 0.0;
@@ -170,25 +19,25 @@ struct GridError::Sweep {
 
 /// Sums of squares of errors that live for a few sweeps only.
 struct GridError::Fleeting {
-  Matrix now{};  ///< covariance that the level at hand gives the density of now
-  Matrix now_inverse{};
+  Matrix2 now{};  ///< covariance that the level at hand gives the density of now
+  Matrix2 now_inverse{};
   double excess = 1.0;   ///< roughness over that of a Gaussian
   double largest = 0.0;  ///< ‖Δ¹²p‖₁ of the densities about: an error does not grow in L1
   double modulated = 0.0;
   double images = 0.0;
 
-  void set_now(const Matrix& covariance) {
+  void set_now(const Matrix2& covariance) {
     now = covariance;
     now_inverse = inverse(covariance);
   }
 
   /// What is left of a source amplitude·cos(q·z)(u·∇)¹²p of a density of covariance `then`, M later. Its spectrum
   /// |u·(Mᵀk − q)|¹² exp(−½(Mᵀk − q)ᵀC(Mᵀk − q) − ½kᵀQk) over t = u·(Mᵀk − q) is t¹² exp(−½V − ½(t − t₀)²/σ²).
-  void add(double amplitude, double q, const std::array<double, 2>& u, const Matrix& then, const Matrix& m) {
+  void add(double amplitude, double q, const std::array<double, 2>& u, const Matrix2& then, const Matrix2& m) {
     const auto dot = [](const std::array<double, 2>& x, const std::array<double, 2>& y) {
       return x[0] * y[0] + x[1] * y[1];
     };
-    const auto times = [](const Matrix& a, const std::array<double, 2>& x) {
+    const auto times = [](const Matrix2& a, const std::array<double, 2>& x) {
       return std::array<double, 2>{a[0][0] * x[0] + a[0][1] * x[1], a[1][0] * x[0] + a[1][1] * x[1]};
     };
     const std::array<double, 2> wave{0.0, q};
@@ -212,21 +61,21 @@ struct GridError::Fleeting {
   /// What is left of the images of a kernel of this variance, M later. Its first level repeats its symbol at κ = 2π,
   /// the second of a cascade at κ = π: there level m of variance S lets pass exp(−½ S (κ − k_v)²) of what the density
   /// has.
-  void add_images(double amplitude, double variance, const Matrix& m) {
-    if (variance < sampled_from || variance >= restricted_from) return;
-    if (variance <= cascade_from) {
+  void add_images(double amplitude, double variance, const Matrix2& m) {
+    if (variance < sampled_variance || variance >= restricted_variance) return;
+    if (variance <= cascade_variance) {
       add_image(amplitude, variance, 0.0, 6.283185307179586, m);
     } else {
-      add_image(amplitude, fine_level, variance - fine_level, 6.283185307179586, m);
-      add_image(amplitude, variance - fine_level, 0.0, 3.141592653589793, m);
+      add_image(amplitude, fine_level_variance, variance - fine_level_variance, 6.283185307179586, m);
+      add_image(amplitude, variance - fine_level_variance, 0.0, 3.141592653589793, m);
     }
   }
 
  private:
   /// Maximum over k, with B the covariance of now less what the levels after this one add, `rest`.
-  void add_image(double amplitude, double kernel, double rest, double wave, const Matrix& m) {
+  void add_image(double amplitude, double kernel, double rest, double wave, const Matrix2& m) {
     const std::array<double, 2> axis{m[0][1], m[1][1]};
-    Matrix b = now;
+    Matrix2 b = now;
     for (std::size_t i = 0; i < 2; ++i)
       for (std::size_t j = 0; j < 2; ++j) b[i][j] -= rest * axis[i] * axis[j];
     const double determinant = b[0][0] * b[1][1] - b[0][1] * b[1][0];
@@ -250,12 +99,7 @@ double wave_number(double slope, int harmonic) {
   return 2.0 * 3.141592653589793 * (x - std::round(x));
 }
 
-Matrix moved(const Matrix& m, const Matrix& c) {
-  const Matrix half = product(m, c);
-  return product(half, {{{m[0][0], m[1][0]}, {m[0][1], m[1][1]}}});
-}
-
-double conditional_variance(const Matrix& c) {
+double conditional_variance(const Matrix2& c) {
   return std::max(c[1][1] - c[0][1] * c[0][1] / c[0][0], 1e-6);
 }
 
@@ -268,14 +112,7 @@ constexpr double safety = 2.0;
 
 }  // namespace
 
-double gaussian_roughness(const Matrix& c) {
-  const double determinant = c[0][0] * c[1][1] - c[0][1] * c[0][1];
-  if (!(determinant > 0.0)) return 4096.0;
-  return std::min(4096.0, l1_per_root_mean_square * std::sqrt(factorial(12)) *
-                              (std::pow(c[1][1] / determinant, 6) + std::pow(c[0][0] / determinant, 6)));
-}
-
-Matrix GridError::drift_matrix(double duration) const {
+Matrix2 GridError::drift_matrix(double duration) const {
   return {{{1.0, duration * width_ratio_}, {0.0, 1.0}}};
 }
 
@@ -291,7 +128,7 @@ GridError::Sweep GridError::velocity_sweep(const Crossing& from, double duration
   sweep.variance = from.diffusion * (map ? 1.0 : (1.0 - e * e) / friction_);
   const double data = e * e * conditional_variance(from.covariance);
   const double width = std::sqrt(data + sweep.variance);
-  if (e < 1.0 / 3.0) {
+  if (e < deposit_below) {
     // Lagrange interpolation of degree 12: ∂¹³ of a sign that changes from image to image, ∂¹⁴ otherwise; here as ∂¹².
     sweep.deposit =
         2.75e-5 * std::sqrt(13.0) / width * std::exp(-2.0 * data) + 5e-6 * std::sqrt(13.0 * 14.0) / (width * width);
@@ -306,7 +143,7 @@ GridError::Sweep GridError::velocity_sweep(const Crossing& from, double duration
 }
 
 /// `rest`: the flow from the end of the sweep to where the form is wanted.
-void GridError::add_velocity(Sources& to, double weight, const Sweep& sweep, const Matrix& rest) {
+void GridError::add_velocity(Sources& to, double weight, const Sweep& sweep, const Matrix2& rest) {
   const std::array<double, 2> after{rest[0][1], rest[1][1]};
   const double e = sweep.matrix[1][1];
   to.remap.add(-weight * sweep.remap, {after[0] * e, after[1] * e});
@@ -330,7 +167,7 @@ double kernel_excess(const DensityShape& shape) {
 
 }  // namespace
 
-void GridError::repeat(const Matrix& step, const Sources& sources, const DensityShape& shape, long count) {
+void GridError::repeat(const Matrix2& step, const Sources& sources, const DensityShape& shape, long count) {
   const auto& c = shape.covariance;
   if (c[0][0] > 0.0 && c[0][0] * c[1][1] > c[0][1] * c[0][1])
     undamped_kernel_ += static_cast<double>(count) * kernel_excess(shape) * sources.kernel.norm(c);
@@ -355,13 +192,13 @@ void GridError::cross_window(const DensityShape& shape, double length, const dou
   Crossing crossing{shape.covariance, shape.velocity, shape.stiffness, shape.diffusion, length, -1.0, {}, levels};
   std::copy(weights, weights + levels, crossing.weights.begin());
   Sources sources;
-  Matrix rest{};
+  Matrix2 rest{};
   for (int level = 1; level <= levels; ++level) {
     const double weight = weights[level - 1];
     const double step = length / level;
     const Sweep half = velocity_sweep(crossing, 0.5 * step);
     const Sweep full = velocity_sweep(crossing, step);
-    const Matrix drift = drift_matrix(step);
+    const Matrix2 drift = drift_matrix(step);
     const double constant = drift_constant(crossing, step);
     rest = {{{1.0, 0.0}, {0.0, 1.0}}};
     for (int s = 0; s <= level; ++s) {  // from the end of the window to its beginning
@@ -381,7 +218,7 @@ void GridError::cross_window(const DensityShape& shape, double length, const dou
 void GridError::take_steps(const DensityShape& shape, double step, long count) {
   Crossing crossing{shape.covariance, shape.velocity, shape.stiffness, shape.diffusion, step, -1.0, {1.0}, 1};
   const Sweep sweep = velocity_sweep(crossing, step);
-  const Matrix drift = drift_matrix(step);
+  const Matrix2 drift = drift_matrix(step);
   Sources sources;
   add_velocity(sources, 1.0, sweep, drift);
   sources.remap.add(-drift_constant(crossing, step), {1.0, 0.0});
@@ -394,31 +231,45 @@ void GridError::take_sgd_step(DensityShape& shape, double learning_rate, double 
   Crossing crossing{shape.covariance, shape.velocity, shape.stiffness, shape.diffusion,
                     learning_rate,    momentum,       {1.0},           1};
   const Sweep sweep = velocity_sweep(crossing, learning_rate);
-  const Matrix drift = drift_matrix(learning_rate);
+  const Matrix2 drift = drift_matrix(learning_rate);
   Sources sources;
   add_velocity(sources, 1.0, sweep, drift);
   sources.remap.add(-drift_constant(crossing, learning_rate), {1.0, 0.0});
   crossing.matrix = product(drift, sweep.matrix);
   repeat(crossing.matrix, sources, shape, 1);
   remember(crossing, shape, 2.0);
-  Matrix after = moved(sweep.matrix, shape.covariance);
+  Matrix2 after = moved(sweep.matrix, shape.covariance);
   after[1][1] += sweep.variance;
   shape.covariance = moved(drift, after);
 }
 
+/// Covariance that the sweeps of one level make of that at the beginning of a crossing.
+Matrix2 GridError::end_of_level(const Crossing& from, const Sweep& half, const Sweep& full, const Matrix2& drift,
+                                int sweeps) {
+  const bool map = from.momentum >= 0.0;
+  Matrix2 covariance = from.covariance;
+  for (int s = 0; s < sweeps; ++s) {
+    const Sweep& sweep = s == 0 || s == sweeps - 1 ? half : full;
+    covariance = moved(sweep.matrix, covariance);
+    covariance[1][1] += sweep.variance;
+    if (map || s < sweeps - 1) covariance = moved(drift, covariance);
+  }
+  return covariance;
+}
+
 /// Follows one level of a crossing forwards. `end`: covariance of the density at the end of the crossing, `later`: the
 /// flow from there to now, when it is `now`.
-void GridError::follow(const Crossing& from, double weight, double step, int steps, const Matrix& end,
-                       const Matrix& later, const Matrix& now, Fleeting& into) const {
+void GridError::follow(const Crossing& from, double weight, double step, int steps, const Matrix2& end,
+                       const Matrix2& later, const Matrix2& now, Fleeting& into) const {
   const bool map = from.momentum >= 0.0;
-  const Matrix drift = drift_matrix(step);
+  const Matrix2 drift = drift_matrix(step);
   const Sweep half = velocity_sweep(from, map ? step : 0.5 * step);
   const Sweep full = velocity_sweep(from, step);
   const int sweeps = map ? 1 : steps + 1;
   // The flow from the beginning of each sweep to now, from the last to the first.
-  std::array<Matrix, 7> from_velocity{};
-  std::array<Matrix, 7> from_drift{};
-  Matrix rest = later;
+  std::array<Matrix2, 7> from_velocity{};
+  std::array<Matrix2, 7> from_drift{};
+  Matrix2 rest = later;
   for (int s = sweeps - 1; s >= 0; --s) {
     if (map || s < sweeps - 1) {
       rest = product(rest, drift);
@@ -428,13 +279,7 @@ void GridError::follow(const Crossing& from, double weight, double step, int ste
     from_velocity[static_cast<std::size_t>(s)] = rest;
   }
   // A coarse level ends elsewhere than the density did; what it leaves is seen against its own end.
-  Matrix covariance = from.covariance;
-  for (int s = 0; s < sweeps; ++s) {
-    const Sweep& sweep = s == 0 || s == sweeps - 1 ? half : full;
-    covariance = moved(sweep.matrix, covariance);
-    covariance[1][1] += sweep.variance;
-    if (map || s < sweeps - 1) covariance = moved(drift, covariance);
-  }
+  Matrix2 covariance = end_of_level(from, half, full, drift, sweeps);
   for (std::size_t i = 0; i < 2; ++i)
     for (std::size_t j = 0; j < 2; ++j) covariance[i][j] -= end[i][j];
   covariance = moved(later, covariance);
@@ -449,10 +294,10 @@ void GridError::follow(const Crossing& from, double weight, double step, int ste
     const double e = sweep.matrix[1][1];
     if (sweep.remap > 0.0) {
       // The kick comes before the contraction.
-      const Matrix kick{{{1.0, 0.0}, {sweep.matrix[1][0] / e, 1.0}}};
-      const Matrix back{{{1.0, 0.0}, {-sweep.matrix[1][0] / e, 1.0}}};
-      const Matrix kicked = moved(kick, covariance);
-      const Matrix m = product(from_velocity[static_cast<std::size_t>(s)], back);
+      const Matrix2 kick{{{1.0, 0.0}, {sweep.matrix[1][0] / e, 1.0}}};
+      const Matrix2 back{{{1.0, 0.0}, {-sweep.matrix[1][0] / e, 1.0}}};
+      const Matrix2 kicked = moved(kick, covariance);
+      const Matrix2 m = product(from_velocity[static_cast<std::size_t>(s)], back);
       const double share = std::min(1.0, sweep.remap / over_all_fractions);
       for (int n = 1; n <= 2; ++n)
         into.add(weight * share * harmonics[static_cast<std::size_t>(n) - 1], wave_number(1.0 / e - 1.0, n), {0.0, 1.0},
@@ -460,7 +305,7 @@ void GridError::follow(const Crossing& from, double weight, double step, int ste
     }
     covariance = moved(sweep.matrix, covariance);
     covariance[1][1] += sweep.variance;
-    if (e >= 1.0 / 3.0) {
+    if (e >= deposit_below) {
       into.add_images(weight, sweep.variance, map || s + 1 < sweeps ? from_drift[static_cast<std::size_t>(s)] : later);
     }
     if (!map && s == sweeps - 1) break;
@@ -507,8 +352,8 @@ double GridError::norm(const DensityShape& shape) const {
   Fleeting fleeting;
   fleeting.excess = std::min(excess, 4.0);
   double roughness = std::max(shape.roughness, gaussian_roughness(c));
-  Matrix later{{{1.0, 0.0}, {0.0, 1.0}}};
-  Matrix end = c;
+  Matrix2 later{{{1.0, 0.0}, {0.0, 1.0}}};
+  Matrix2 end = c;
   for (auto crossing = recent_.rbegin(); crossing != recent_.rend(); ++crossing) {
     fleeting.largest = std::max(roughness, crossing->roughness);
     roughness = crossing->roughness;

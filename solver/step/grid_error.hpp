@@ -3,6 +3,8 @@
 #include <deque>
 
 #include "solver/io/state.hpp"
+#include "solver/model/gaussian.hpp"
+#include "solver/step/derivative_form.hpp"
 
 /// Error that the grid has left in the density of one plane (docs/method.md, section 5, eqs. 29-29c).
 ///
@@ -19,28 +21,12 @@ namespace underdamp {
 
 /// Where the density of one plane lies and how rough it is, in cells.
 struct DensityShape {
-  std::array<std::array<double, 2>, 2> covariance{{{1.0, 0.0}, {0.0, 1.0}}};
+  Matrix2 covariance{{{1.0, 0.0}, {0.0, 1.0}}};
   double velocity = 0.0;   ///< mean distance of v from 0
   double stiffness = 0.0;  ///< mean of −∂force/∂θ; cells of v per cell of θ and time (SGD: per step)
   double diffusion = 0.0;  ///< mean of D, cells² per time (SGD: of Σ/S, cells²)
   double roughness = 0.0;  ///< (Σ|Δ¹²_θ p| + Σ|Δ¹²_v p|)/Σp
 };
-
-/// Σ_k c_k ∂_θ^{n−k} ∂_v^k.
-template <int n>
-struct DerivativeForm {
-  std::array<double, n + 1> c{};
-
-  /// += constant · (u·∇)ⁿ
-  void add(double constant, const std::array<double, 2>& u);
-  /// The form after the flow z → M z.
-  void carry(const std::array<std::array<double, 2>, 2>& m);
-  /// ‖form p‖₁ of a Gaussian, from the root of the mean square of form p/p.
-  double norm(const std::array<std::array<double, 2>, 2>& covariance) const;
-};
-
-/// (‖Δ¹²_θ p‖₁ + ‖Δ¹²_v p‖₁)/‖p‖₁ of a resolved Gaussian of that covariance, in cells.
-double gaussian_roughness(const std::array<std::array<double, 2>, 2>& covariance);
 
 class GridError {
  public:
@@ -61,7 +47,6 @@ class GridError {
   void exchange(StateList& list);
 
  private:
-  using Matrix = std::array<std::array<double, 2>, 2>;
   struct Sources {
     DerivativeForm<12> remap;
     DerivativeForm<8> kernel;
@@ -70,7 +55,7 @@ class GridError {
   /// One crossing of a window, or one step of the map, from a density of this covariance; remembered for what does not
   /// add up to a form: modulated errors and images live for a few sweeps only.
   struct Crossing {
-    Matrix covariance;
+    Matrix2 covariance;
     double velocity;
     double stiffness;
     double diffusion;
@@ -78,19 +63,21 @@ class GridError {
     double momentum;                  ///< SGD: β, else negative
     std::array<double, 6> weights{};  ///< of the levels
     int levels;
-    Matrix matrix{};  ///< of the whole crossing
+    Matrix2 matrix{};  ///< of the whole crossing
     double roughness = 0.0;
   };
   struct Fleeting;
 
-  Matrix drift_matrix(double duration) const;
+  Matrix2 drift_matrix(double duration) const;
   Sweep velocity_sweep(const Crossing& from, double duration) const;
   double drift_constant(const Crossing& from, double duration) const;
-  static void add_velocity(Sources& to, double weight, const Sweep& sweep, const Matrix& rest);
-  void repeat(const Matrix& step, const Sources& sources, const DensityShape& shape, long count);
+  static void add_velocity(Sources& to, double weight, const Sweep& sweep, const Matrix2& rest);
+  void repeat(const Matrix2& step, const Sources& sources, const DensityShape& shape, long count);
   void remember(Crossing crossing, const DensityShape& shape, double sweeps);
-  void follow(const Crossing& from, double weight, double step, int steps, const Matrix& end, const Matrix& later,
-              const Matrix& now, Fleeting& into) const;
+  static Matrix2 end_of_level(const Crossing& from, const Sweep& half, const Sweep& full, const Matrix2& drift,
+                              int sweeps);
+  void follow(const Crossing& from, double weight, double step, int steps, const Matrix2& end, const Matrix2& later,
+              const Matrix2& now, Fleeting& into) const;
 
   double friction_;
   double width_ratio_;

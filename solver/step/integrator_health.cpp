@@ -8,7 +8,8 @@
 
 #include "meshes/error.hpp"
 
-// What a density is like on its way: its shape and what grid and rounding leave in it, its mass, and whether it is finite.
+// What a density is like on its way: its shape and what grid and rounding leave in it, its mass, and whether it is
+// finite.
 
 namespace underdamp {
 namespace {

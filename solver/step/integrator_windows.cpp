@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "meshes/error.hpp"
+#include "solver/step/window_choice.hpp"
 
 // Windows of several levels, extrapolated in τ² (docs/method.md, section 4): how one is crossed and judged, and which
 // comes next.
@@ -16,11 +17,6 @@ namespace underdamp {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-/// Work of a window in Strang steps: its sweeps, the norms, the combination, and the step of the error field.
-double window_cost(int levels) {
-  return 0.5 * levels * (levels + 1) + 0.6 * levels + 2.0;
-}
 
 /// Sweeps whose rounding errors add up to that of a combination of levels: Σ 2l a_l².
 double sweeps_of(const LevelWeights& weights) {
@@ -183,7 +179,6 @@ void Integrator::advance_extrapolated(double time, const std::function<void(doub
 /// Before anything was computed: the error of a window of a harmonic oscillator of rate ω, c_K (ωH)^{2K+1}, measured on
 /// quadratic cases with densities as wide as the stationary one, times how far and how narrow the start is.
 Integrator::Outlook Integrator::first_outlook() const {
-  constexpr std::array<double, most_levels + 1> constant{0.0, 0.0, 0.0, 1e-4, 1e-6, 1.5e-8, 1e-10};
   Outlook outlook{infinity, std::vector<double>(most_levels + 1, infinity)};
   for (const double rate : tables_.rate) outlook.length = std::min(outlook.length, 1.0 / rate);
   for (int k = fewest_levels; k <= most_levels; ++k) {
@@ -191,8 +186,8 @@ Integrator::Outlook Integrator::first_outlook() const {
     for (std::size_t p = 0; p < tables_.rate.size(); ++p) {
       const double angle = tables_.rate[p] * outlook.length;
       const double allowed = options_.tolerance * outlook.length / tables_.relaxation_time[p];
-      worst =
-          std::max(worst, spread_[p] * constant[static_cast<std::size_t>(k)] * std::pow(angle, 2 * k + 1) / allowed);
+      worst = std::max(worst, spread_[p] * oscillator_error_constant[static_cast<std::size_t>(k)] *
+                                  std::pow(angle, 2 * k + 1) / allowed);
     }
     outlook.ratio[static_cast<std::size_t>(k)] = worst;
   }
@@ -214,7 +209,7 @@ Integrator::FirstWindow Integrator::best_window(double remaining, const Outlook&
     const double count = std::ceil(remaining / std::min(outlook.length * growth, longest) - 1e-6);
     const double length = remaining / count;
     const bool rebuild = std::abs(length - current) > 1e-9 * length;
-    const double cost = count * window_cost(k) + (rebuild ? plan_cost : 0.0);
+    const double cost = count * window_work_with_errors(k) + (rebuild ? plan_cost : 0.0);
     if (cost < best_cost) {
       best_cost = cost;
       best = {length, k};
@@ -224,8 +219,8 @@ Integrator::FirstWindow Integrator::best_window(double remaining, const Outlook&
     if (present < 1.0 || std::abs(remaining - present * current) > 1e-9 * remaining || current > longest * (1.0 + 1e-9))
       continue;
     const double predicted = ratio * std::pow(current / outlook.length, 2 * k);
-    if (predicted < 0.7 && largest_growth > 1.0 && present * window_cost(k) < best_cost) {
-      best_cost = present * window_cost(k);
+    if (predicted < 0.7 && largest_growth > 1.0 && present * window_work_with_errors(k) < best_cost) {
+      best_cost = present * window_work_with_errors(k);
       best = {current, k};
     }
   }

@@ -1,34 +1,23 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "solver/particles/ensemble.hpp"
+#include "solver/run/resolved_spec.hpp"
 #include "solver/run/simulation.hpp"
 #include "solver/stationary/driven_state.hpp"
 
-/// Texts and JSON about a run: docs/user-guide.md lists every key.
+/// What the run prints at its end and summary.json holds: docs/user-guide.md lists every key.
 namespace underdamp {
 
-using Json = nlohmann::ordered_json;
-
-/// The spec with all defaults filled in, under the key names of the spec file.
-Json resolved_spec(const Spec& spec);
-
-/// What planes leave out of the gradient noise of a dataset, and the line that says so; null if nothing is left out.
-Json dropped_noise(const Model& model);
-std::string dropped_noise_text(const Json& dropped);
-
-/// Everything that `check` prints: derived quantities, box and why, resolution, first step, memory, time.
-std::string describe_plan(const Simulation& simulation);
-
-/// What the run prints at its end and summary.json holds.
+/// The stationary state of one plane.
 struct StationaryResult {
   StationaryState state;
   Observables observables;
   std::optional<DrivenState> driven;  ///< on a circle around which a mean force drives
 };
+
 /// Particles of one plane at the end of the evolution, next to the density.
 struct EnsembleResult {
   EnsembleOptions options;
@@ -36,6 +25,7 @@ struct EnsembleResult {
   ParticleSample sample;
   SampleComparison comparison;
 };
+
 struct RunSummary {
   double wall_seconds = 0.0;
   std::vector<std::string> warnings;
@@ -46,6 +36,7 @@ struct RunSummary {
   std::string spec_hash;
   Json timing = Json::object();  ///< when it ran; with `keys` added, the names of all that a clock has measured
 };
+
 /// `per_plane` names the entries that are lists with one value for each plane of a batch.
 Json summary(const Simulation& simulation, const Frame& last, const RunSummary& run);
 
