@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "meshes/cell_index.hpp"
+#include "meshes/field_view.hpp"
 #include "solver/stationary/driven_state.hpp"
 #include "validation/circle_solution.hpp"
 #include "validation/exact_answers.hpp"
@@ -48,7 +49,7 @@ EntropyProduction entropy_production(const Model& model, int p, const PhaseMesh&
   double by_eighth = 0.0;
   double mass = 0.0;
   for (int i = 0; i < plane.theta.cells; ++i) {
-    const double* row = density.data() + static_cast<std::ptrdiff_t>(i) * columns;
+    const double* row = density.data() + CellIndex(plane)(i, 0);
     const double d = model.diffusion(p, plane.theta.center(i));
     const double weight = weights[static_cast<std::size_t>(i)];
     for (int j = 0; j < columns; ++j) {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/bodies/column_source.hpp"
 #include "kernels/bodies/extrapolation.hpp"
 #include "kernels/bodies/reflected_rows.hpp"
 #include "kernels/operations/operations.hpp"

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "meshes/error.hpp"
+#include "meshes/field_view.hpp"
 #include "solver/displacement/flow_window.hpp"
 #include "solver/displacement/moment_sums.hpp"
 #include "solver/displacement/slow_flow.hpp"
@@ -328,11 +329,12 @@ class ColdStart {
     constexpr int depth = 4;
     const int rows = plane.plane.theta.cells;
     const int columns = plane.plane.velocity.cells;
+    const CellIndex cell(plane.plane);
     double sum = 0.0;
     for (int i = 0; i < rows; ++i) {
       for (int j = 0; j < columns; ++j) {
         const bool near = i < depth || j < depth || i >= rows - depth || j >= columns - depth;
-        if (near) sum += std::abs(values[static_cast<std::size_t>(i * columns + j)]);
+        if (near) sum += std::abs(values[cell(i, j)]);
       }
     }
     return sum * plane.plane.cell_area();

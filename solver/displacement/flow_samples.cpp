@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "meshes/field_view.hpp"
+
 namespace underdamp {
 namespace {
 
@@ -20,9 +22,9 @@ double two_point_integral(const std::array<double, 5>& a, const std::array<doubl
 }  // namespace
 
 StartFields start_fields(const ScaledPlane& s, const std::vector<double>& density) {
-  const auto columns = static_cast<std::size_t>(s.plane.velocity.cells);
-  const auto x = [&](std::size_t k) { return s.plane.theta.center(static_cast<int>(k / columns)); };
-  const auto y = [&](std::size_t k) { return s.plane.velocity.center(static_cast<int>(k % columns)); };
+  const CellIndex cell(s.plane);
+  const auto x = [&](std::size_t k) { return s.plane.theta.center(static_cast<int>(cell.row(k))); };
+  const auto y = [&](std::size_t k) { return s.plane.velocity.center(static_cast<int>(cell.column(k))); };
   double mass = 0.0, mean_x = 0.0, mean_y = 0.0;
   for (std::size_t k = 0; k < density.size(); ++k) {
     mass += density[k];

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "kernels/contract/backend.hpp"
+#include "meshes/field_view.hpp"
 #include "solver/io/diagnostics.hpp"
 #include "solver/io/vtk_file.hpp"
 #include "solver/landscape/function.hpp"
@@ -21,24 +22,25 @@ std::vector<double> interpolated(const GridDensity& grid, const PhasePlane& plan
     const double half = 0.5 * (lattice[1] - lattice[0]);
     return x >= lattice.front() - half && x <= lattice.back() + half;
   };
-  const auto n = static_cast<std::size_t>(plane.velocity.cells);
+  const CellIndex cell(plane);
+  const std::size_t n = cell.columns();
   std::vector<double> along_velocity(rows * n, 0.0);
   for (std::size_t i = 0; i < rows; ++i) {
     const auto first = grid.values.begin() + static_cast<std::ptrdiff_t>(i * columns);
     const auto spline = make_spline(grid.velocity, {first, first + static_cast<std::ptrdiff_t>(columns)}, "row");
     for (std::size_t j = 0; j < n; ++j) {
       const double v = plane.velocity.center(static_cast<int>(j));
-      if (inside(grid.velocity, v)) along_velocity[i * n + j] = spline->value(v);
+      if (inside(grid.velocity, v)) along_velocity[cell(i, j)] = spline->value(v);
     }
   }
-  std::vector<double> density(static_cast<std::size_t>(plane.theta.cells) * n, 0.0);
+  std::vector<double> density(cell.cells(), 0.0);
   std::vector<double> column(rows);
   for (std::size_t j = 0; j < n; ++j) {
-    for (std::size_t i = 0; i < rows; ++i) column[i] = along_velocity[i * n + j];
+    for (std::size_t i = 0; i < rows; ++i) column[i] = along_velocity[cell(i, j)];
     const auto spline = make_spline(grid.theta, column, "column");
     for (int i = 0; i < plane.theta.cells; ++i) {
       const double theta = plane.theta.center(i);
-      if (inside(grid.theta, theta)) density[static_cast<std::size_t>(i) * n + j] = std::max(0.0, spline->value(theta));
+      if (inside(grid.theta, theta)) density[cell(i, j)] = std::max(0.0, spline->value(theta));
     }
   }
   return density;
@@ -209,13 +211,12 @@ double start_share_outside(const Spec& spec, const Model& model, const PhaseMesh
 
 std::vector<double> initial_density(const Spec& spec, const Model& model, const PhaseMesh& mesh, int p) {
   const PhasePlane& plane = mesh.plane(p);
-  const auto n = static_cast<std::size_t>(mesh.velocity_cells());
-  std::vector<double> density(static_cast<std::size_t>(mesh.theta_cells()) * n, 0.0);
+  const CellIndex cell(plane);
+  std::vector<double> density(cell.cells(), 0.0);
   const auto fill = [&](const auto& value) {
     for (int i = 0; i < mesh.theta_cells(); ++i) {
       for (int j = 0; j < mesh.velocity_cells(); ++j) {
-        density[static_cast<std::size_t>(i) * n + static_cast<std::size_t>(j)] =
-            value(plane.theta.center(i), plane.velocity.center(j));
+        density[cell(i, j)] = value(plane.theta.center(i), plane.velocity.center(j));
       }
     }
   };
@@ -243,7 +244,7 @@ std::vector<double> initial_density(const Spec& spec, const Model& model, const 
   }
   const auto weights = theta_weights(mesh);
   double mass = 0.0;
-  for (std::size_t k = 0; k < density.size(); ++k) mass += weights[k / n] * density[k] * plane.cell_area();
+  for (std::size_t k = 0; k < density.size(); ++k) mass += weights[cell.row(k)] * density[k] * plane.cell_area();
   const double least = initial.kind == InitialKind::gaussian || initial.kind == InitialKind::stationary ? 0.5 : 0.0;
   if (!std::isfinite(mass) || !(mass > least)) refuse_start(spec, model, plane, p, mass);
   for (double& value : density) value /= mass;

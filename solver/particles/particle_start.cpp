@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "meshes/error.hpp"
+#include "meshes/field_view.hpp"
 #include "solver/model/initial_state.hpp"
 #include "solver/particles/statistics.hpp"
 
@@ -40,8 +41,9 @@ ParticleStart particle_start(const PhasePlane& plane, const ThetaWalls& walls, s
   GridStart start = cells_only(probability);
   const int rows = plane.theta.cells;
   const int columns = plane.velocity.cells;
+  const CellIndex cell(plane);
   const auto at = [&](int i, int j) {
-    return i >= 0 && i < rows && j >= 0 && j < columns ? probability[static_cast<std::size_t>(i * columns + j)] : 0.0;
+    return i >= 0 && i < rows && j >= 0 && j < columns ? probability[cell(i, j)] : 0.0;
   };
   // At a closed wall there is no cell beyond: the slope is left flat there.
   const auto beyond = [&](int i) {
@@ -49,7 +51,7 @@ ParticleStart particle_start(const PhasePlane& plane, const ThetaWalls& walls, s
   };
   for (int i = 0; i < rows; ++i) {
     for (int j = 0; j < columns; ++j) {
-      const auto c = static_cast<std::size_t>(i * columns + j);
+      const auto c = cell(i, j);
       start.slope_theta[c] = beyond(i) ? 0.0 : relative_slope(at(i - 1, j), at(i, j), at(i + 1, j));
       start.slope_velocity[c] = relative_slope(at(i, j - 1), at(i, j), at(i, j + 1));
     }

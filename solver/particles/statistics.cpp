@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "meshes/error.hpp"
+#include "meshes/field_view.hpp"
 
 namespace underdamp {
 namespace {
@@ -71,17 +72,16 @@ std::vector<double> cell_probabilities(const PhasePlane& plane, const ThetaWalls
                                        std::span<const double> density) {
   const int rows = plane.theta.cells;
   const int columns = plane.velocity.cells;
+  const CellIndex cell(plane);
   const auto along_velocity = [&](int i, int j) {
-    const auto at = [&](int k) {
-      return k >= 0 && k < columns ? density[static_cast<std::size_t>(i * columns + k)] : 0.0;
-    };
+    const auto at = [&](int k) { return k >= 0 && k < columns ? density[cell(i, k)] : 0.0; };
     return cell_average(at(j - 2), at(j - 1), at(j), at(j + 1), at(j + 2));
   };
   std::vector<double> averaged;
   for (int i = 0; i < rows; ++i) {
     for (int j = 0; j < columns; ++j) averaged.push_back(along_velocity(i, j));
   }
-  const auto inside = [&](int i, int j) { return averaged[static_cast<std::size_t>(i * columns + j)]; };
+  const auto inside = [&](int i, int j) { return averaged[cell(i, j)]; };
   // Beyond a wall: nothing, the other side, or the mirror image with reversed velocity; where the mirror image has a
   // kink the polynomial through the five cells next to the wall.
   const auto at = [&](int i, int j) {
@@ -111,23 +111,24 @@ std::vector<double> cell_probabilities(const PhasePlane& plane, const ThetaWalls
 
 Bins make_bins(const PhasePlane& plane, std::span<const double> probability, double particles, double least) {
   const int strips = std::clamp(static_cast<int>(std::sqrt(particles / least)), 1, most_strips);
-  const auto rows = static_cast<std::size_t>(plane.theta.cells);
-  const auto columns = static_cast<std::size_t>(plane.velocity.cells);
+  const CellIndex cell(plane);
+  const std::size_t rows = cell.rows();
+  const std::size_t columns = cell.columns();
   std::vector<double> row_sum(rows, 0.0);
-  for (std::size_t c = 0; c < rows * columns; ++c) row_sum[c / columns] += probability[c];
+  for (std::size_t c = 0; c < cell.cells(); ++c) row_sum[cell.row(c)] += probability[c];
   const auto strip_of = cut(row_sum, strips);
   Bins bins;
-  bins.of_cell.resize(rows * columns + 1);
+  bins.of_cell.resize(cell.cells() + 1);
   std::vector<double> raw(static_cast<std::size_t>(strips * strips) + 1, 0.0);
   for (std::size_t first = 0; first < rows;) {
     std::size_t end = first;
     std::vector<double> column_sum(columns, 0.0);
     for (; end < rows && strip_of[end] == strip_of[first]; ++end) {
-      for (std::size_t j = 0; j < columns; ++j) column_sum[j] += probability[end * columns + j];
+      for (std::size_t j = 0; j < columns; ++j) column_sum[j] += probability[cell(end, j)];
     }
     const auto part_of = cut(column_sum, strips);
-    for (std::size_t c = first * columns; c < end * columns; ++c) {
-      bins.of_cell[c] = strip_of[first] * strips + part_of[c % columns];
+    for (std::size_t c = cell(first, 0); c < cell(end, 0); ++c) {
+      bins.of_cell[c] = strip_of[first] * strips + part_of[cell.column(c)];
       raw[static_cast<std::size_t>(bins.of_cell[c])] += probability[c];
     }
     first = end;
@@ -247,19 +248,19 @@ ParticleMoments particle_moments(std::span<const ParticleSums> sums, double cent
 }
 
 Moments density_moments(const PhasePlane& plane, std::span<const double> density) {
-  const auto columns = static_cast<std::size_t>(plane.velocity.cells);
+  const CellIndex cell(plane);
   double mass = 0.0;
   Moments m;
   for (std::size_t c = 0; c < density.size(); ++c) {
-    const Vector2 z{plane.theta.center(static_cast<int>(c / columns)),
-                    plane.velocity.center(static_cast<int>(c % columns))};
+    const Vector2 z{plane.theta.center(static_cast<int>(cell.row(c))),
+                    plane.velocity.center(static_cast<int>(cell.column(c)))};
     mass += density[c];
     for (std::size_t a = 0; a < 2; ++a) m.mean[a] += density[c] * z[a];
   }
   for (double& value : m.mean) value /= mass;
   for (std::size_t c = 0; c < density.size(); ++c) {
-    const Vector2 z{plane.theta.center(static_cast<int>(c / columns)) - m.mean[0],
-                    plane.velocity.center(static_cast<int>(c % columns)) - m.mean[1]};
+    const Vector2 z{plane.theta.center(static_cast<int>(cell.row(c))) - m.mean[0],
+                    plane.velocity.center(static_cast<int>(cell.column(c))) - m.mean[1]};
     for (std::size_t a = 0; a < 2; ++a) {
       for (std::size_t b = 0; b < 2; ++b) m.covariance[a][b] += density[c] * z[a] * z[b] / mass;
     }
@@ -269,9 +270,10 @@ Moments density_moments(const PhasePlane& plane, std::span<const double> density
 
 SampleComparison compare(const PhasePlane& plane, const ThetaWalls& walls, std::span<const double> density,
                          const ParticleSample& sample) {
-  const auto rows = static_cast<std::size_t>(plane.theta.cells);
-  const auto columns = static_cast<std::size_t>(plane.velocity.cells);
-  if (density.size() != rows * columns || sample.counts.size() != density.size() + 1)
+  const CellIndex cell(plane);
+  const std::size_t rows = cell.rows();
+  const std::size_t columns = cell.columns();
+  if (density.size() != cell.cells() || sample.counts.size() != density.size() + 1)
     throw Error(ExitCode::bad_input, "the sample was counted on another grid than that of the density");
   const auto probability = cell_probabilities(plane, walls, density);
   SampleComparison result;
@@ -281,10 +283,10 @@ SampleComparison compare(const PhasePlane& plane, const ThetaWalls& walls, std::
   result.l1 = l1_distance(observed, bins.probability);
   std::vector<double> theta(rows, 0.0), velocity(columns, 0.0), theta_seen(rows, 0.0), velocity_seen(columns, 0.0);
   for (std::size_t c = 0; c < density.size(); ++c) {
-    theta[c / columns] += probability[c];
-    velocity[c % columns] += probability[c];
-    theta_seen[c / columns] += static_cast<double>(sample.counts[c]);
-    velocity_seen[c % columns] += static_cast<double>(sample.counts[c]);
+    theta[cell.row(c)] += probability[c];
+    velocity[cell.column(c)] += probability[c];
+    theta_seen[cell.row(c)] += static_cast<double>(sample.counts[c]);
+    velocity_seen[cell.column(c)] += static_cast<double>(sample.counts[c]);
   }
   result.theta = kolmogorov_smirnov(theta_seen, theta);
   result.velocity = kolmogorov_smirnov(velocity_seen, velocity);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "meshes/field_view.hpp"
 #include "solver/io/files.hpp"
 #include "solver/io/vtk_file.hpp"
 #include "solver/particles/statistics.hpp"
@@ -109,14 +110,15 @@ std::vector<OutputField> stationary_fields(const Spec& spec) {
 
 /// Marginal densities of θ and v, and the marginal modified losses −κ⁻¹ ln of them.
 std::string stationary_marginals(const PhasePlane& plane, const std::vector<double>& density, double kappa) {
-  const auto rows = static_cast<std::size_t>(plane.theta.cells);
-  const auto columns = static_cast<std::size_t>(plane.velocity.cells);
+  const CellIndex cell(plane);
+  const std::size_t rows = cell.rows();
+  const std::size_t columns = cell.columns();
   std::vector<double> theta(rows, 0.0);
   std::vector<double> velocity(columns, 0.0);
   for (std::size_t i = 0; i < rows; ++i) {
     for (std::size_t j = 0; j < columns; ++j) {
-      theta[i] += density[i * columns + j] * plane.velocity.width();
-      velocity[j] += density[i * columns + j] * plane.theta.width();
+      theta[i] += density[cell(i, j)] * plane.velocity.width();
+      velocity[j] += density[cell(i, j)] * plane.theta.width();
     }
   }
   std::string text = "coordinate,position,density,modified_loss\n";
@@ -138,7 +140,7 @@ std::string ensemble_marginals(const PhasePlane& plane, const ThetaWalls& walls,
                                const ParticleSample& sample) {
   const auto probability = cell_probabilities(plane, walls, density);
   const double particles = sample.moments.count;
-  const auto columns = static_cast<std::size_t>(plane.velocity.cells);
+  const CellIndex index(plane);
   std::string text = "coordinate,position,density,particles,standard_error\n";
   const auto add = [&](const char* name, const Axis& axis, std::size_t cells, std::size_t across, auto&& cell) {
     for (std::size_t a = 0; a < cells; ++a) {
@@ -154,9 +156,10 @@ std::string ensemble_marginals(const PhasePlane& plane, const ThetaWalls& walls,
                           std::sqrt(share * (1.0 - share) / particles) / axis.width());
     }
   };
-  const auto rows = static_cast<std::size_t>(plane.theta.cells);
-  add("theta", plane.theta, rows, columns, [&](std::size_t i, std::size_t j) { return i * columns + j; });
-  add("v", plane.velocity, columns, rows, [&](std::size_t j, std::size_t i) { return i * columns + j; });
+  const std::size_t rows = index.rows();
+  const std::size_t columns = index.columns();
+  add("theta", plane.theta, rows, columns, [&](std::size_t i, std::size_t j) { return index(i, j); });
+  add("v", plane.velocity, columns, rows, [&](std::size_t j, std::size_t i) { return index(i, j); });
   return text;
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "meshes/error.hpp"
+#include "meshes/field_view.hpp"
 #include "solver/model/resampling.hpp"
 #include "solver/stationary/stationary_methods.hpp"
 
@@ -105,10 +106,10 @@ std::vector<Eigen::VectorXcd> GridStudy::modes_on(const PhaseMesh& mesh) const {
 double GridStudy::distance(const Grid& fine, const Grid& coarse) {
   const auto values = on(coarse.mesh, fine.mesh, fine.state->density);
   const auto weights = theta_weights(coarse.mesh);
-  const auto columns = static_cast<std::size_t>(coarse.mesh.velocity_cells());
+  const CellIndex cell(coarse.mesh);
   double sum = 0.0;
   for (std::size_t k = 0; k < values.size(); ++k)
-    sum += weights[k / columns] * std::abs(values[k] - coarse.state->density[k]);
+    sum += weights[cell.row(k)] * std::abs(values[k] - coarse.state->density[k]);
   return sum * coarse.mesh.plane(0).cell_area();
 }
 

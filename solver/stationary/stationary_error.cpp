@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "meshes/field_view.hpp"
 #include "solver/stationary/box_error.hpp"
 #include "solver/stationary/grid_study.hpp"
 #include "solver/stationary/stationary_moments.hpp"
@@ -51,10 +52,10 @@ void add_distance_from_gibbs(const StationaryProblem& problem, StationaryState& 
   const PhasePlane& plane = problem.plane();
   const auto gibbs = gibbs_density(problem.model, problem.p, problem.mesh);
   const auto weights = theta_weights(problem.mesh);
-  const auto columns = static_cast<std::size_t>(plane.velocity.cells);
+  const CellIndex cell(plane);
   double distance = 0.0;
   for (std::size_t k = 0; k < gibbs.size(); ++k)
-    distance += weights[k / columns] * std::abs(state.density[k] - gibbs[k]) * plane.cell_area();
+    distance += weights[cell.row(k)] * std::abs(state.density[k] - gibbs[k]) * plane.cell_area();
   state.space_error_estimate = distance;
   const Moments found = moments_of(problem.mesh, state.density);
   const Moments exact = gibbs_moments(problem);
