@@ -49,7 +49,7 @@ class Tour {
     const std::vector<double> coefficients(lines, 0.5);
     const auto generator = backend_->generators().plan_generator(mesh, {one, coefficients, coefficients});
     backend_->generators().apply_generator(*generator, *field, *other);
-    static_cast<void>(backend_->generators().cell_currents(*generator, *field, 0, {true, true, true, true}, 1.0));
+    static_cast<void>(backend_->generators().cell_currents(*generator, *field, 0, {true, true, true, true}, 0.5));
   }
 
   void follow_particles() {

@@ -285,6 +285,127 @@ TEST(Structure, CyclesAreFound) {
   EXPECT_EQ(two[1], (std::set<std::string>{"b", "c"}));
 }
 
+// --- documentation ----------------------------------------------------------------------------------
+
+/// Folders at the root: a path that begins with one of them is a path of ours.
+bool begins_at_the_root(const std::string& path) {
+  static const std::set<std::string> folders{"app",    "benchmarks", "cmake",   "docs",   "examples", "kernels",
+                                             "meshes", "paraview",   "scripts", "solver", "tests",    "validation"};
+  return folders.count(path.substr(0, path.find('/'))) > 0;
+}
+
+/// Names of all files of the tree, without their folders.
+const std::set<std::string>& file_names() {
+  static const std::set<std::string> names = [] {
+    std::set<std::string> found;
+    for (const char* folder : {"app", "cmake", "kernels", "meshes", "solver", "tests", "validation"}) {
+      for (const auto& entry : fs::recursive_directory_iterator(root / folder))
+        found.insert(entry.path().filename().string());
+    }
+    return found;
+  }();
+  return names;
+}
+
+/// What a text names that is not there: paths from the root and names of sources in backquotes, and the targets of
+/// links, which are relative to the folder of the text. NAME stands for any.
+std::vector<std::string> missing_files(const std::string& text, const fs::path& folder) {
+  static const std::regex file("`([A-Za-z0-9_./-]+\\.(hpp|cpp|cu|cuh))`");
+  static const std::regex path("`([a-z]+/[A-Za-z0-9_./-]+)`");
+  static const std::regex link("\\]\\(([A-Za-z0-9_./-]+)(#[^)]*)?\\)");
+  std::vector<std::string> missing;
+  const auto each = [&text](const std::regex& pattern, const auto& look) {
+    for (std::sregex_iterator match(text.begin(), text.end(), pattern), end; match != end; ++match) look((*match)[1]);
+  };
+  each(file, [&](const std::string& name) {
+    if (name.find('/') == std::string::npos && file_names().count(name) == 0) missing.push_back(name);
+  });
+  each(path, [&](const std::string& name) {
+    const bool is_ours = begins_at_the_root(name) && name.find("NAME") == std::string::npos;
+    if (is_ours && !fs::exists(root / name)) missing.push_back(name);
+  });
+  each(link, [&](const std::string& name) {
+    if (!fs::exists(root / folder / name)) missing.push_back(name);
+  });
+  return missing;
+}
+
+std::string text_of_file(const fs::path& path) {
+  std::ifstream stream(path);
+  std::stringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+TEST(Structure, DocsNameFilesThatExist) {
+  std::vector<fs::path> files{"README.md"};
+  for (const char* folder : {"app", "benchmarks", "docs", "kernels", "meshes", "solver", "tests", "validation"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      const fs::path file = fs::relative(entry.path(), root);  // results are history
+      if (file.extension() == ".md" && !starts(file.string(), "benchmarks/results/")) files.push_back(file);
+    }
+  }
+  ASSERT_GT(files.size(), 30U);
+  for (const fs::path& file : files) {
+    for (const std::string& name : missing_files(text_of_file(root / file), file.parent_path()))
+      ADD_FAILURE() << file.string() << " names " << name << ", which is not there";
+  }
+  // Nor would a wrong one go unseen.
+  EXPECT_EQ(missing_files("`solver/vtk_writer.cpp`, `backend_ops.hpp`, [x](y.md#z)", "docs").size(), 3U);
+  EXPECT_TRUE(missing_files("`solver/step/window.hpp`, `window.hpp`, `solver/run`, [x](method.md#z)", "docs").empty());
+}
+
+/// Words of the tree but for its documentation.
+std::set<std::string> words_of_the_tree() {
+  static const std::regex word("[A-Za-z_][A-Za-z0-9_]*");
+  std::set<std::string> words;
+  for (const char* folder :
+       {"app", "cmake", "examples", "kernels", "meshes", "scripts", "solver", "tests", "validation"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      if (!entry.is_regular_file() || entry.path().extension() == ".md" ||
+          entry.path().string().find("corpus") != std::string::npos)
+        continue;
+      const std::string text = text_of_file(entry.path());
+      for (std::sregex_iterator match(text.begin(), text.end(), word), end; match != end; ++match)
+        words.insert(match->str());
+    }
+  }
+  return words;
+}
+
+/// Names in backquotes that are no words of the tree: of `Model::derived`, `begin_apart`, `LineSums`; not plain words,
+/// unless a class stands before them. Sketches of code, which invent theirs, stand between fences.
+std::vector<std::string> unknown_names(const std::string& text, const std::set<std::string>& words) {
+  static const std::regex fenced("```[^`]*```");
+  static const std::regex quoted("`([A-Za-z][^`\\n]*)`");
+  static const std::regex name("(::)?([A-Za-z_][A-Za-z0-9_]*)");
+  static const std::regex file(".*(/|\\.[a-z]+$).*");
+  static const std::regex plain("[A-Z]?[a-z0-9]*");
+  std::vector<std::string> unknown;
+  const std::string prose = std::regex_replace(text, fenced, "");
+  for (std::sregex_iterator quote(prose.begin(), prose.end(), quoted), end; quote != end; ++quote) {
+    const std::string inside = (*quote)[1];
+    if (std::regex_match(inside, file)) continue;
+    for (std::sregex_iterator match(inside.begin(), inside.end(), name); match != end; ++match) {
+      const std::string word = (*match)[2];
+      const bool counts = (*match)[1].matched || !std::regex_match(word, plain);
+      if (counts && words.count(word) == 0) unknown.push_back(word);
+    }
+  }
+  return unknown;
+}
+
+TEST(Structure, TheDeveloperGuideNamesWhatThereIs) {
+  const auto words = words_of_the_tree();
+  const std::string guide = text_of_file(root / "docs" / "developer.md");
+  ASSERT_GT(guide.size(), 10'000U);
+  for (const std::string& name : unknown_names(guide, words)) ADD_FAILURE() << "docs/developer.md names " << name;
+  const std::string old = std::string("Backend") + "Ops";
+  const std::string plain = std::string("der") + "ives";
+  EXPECT_EQ(unknown_names("`Model::derived`, `" + old + "<Launcher>`, `a plain word`, `Model::" + plain + "`", words),
+            (std::vector<std::string>{old, plain}));
+}
+
 /// Characters of a line of UTF-8 text.
 std::size_t columns_of(const std::string& line) {
   return static_cast<std::size_t>(std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xC0) != 0x80; }));

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "meshes/cell_index.hpp"
-#include "meshes/field_view.hpp"
 #include "solver/stationary/driven_state.hpp"
 #include "validation/circle_solution.hpp"
 #include "validation/exact_answers.hpp"

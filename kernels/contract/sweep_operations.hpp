@@ -23,7 +23,7 @@ class VelocityPlan : public DeviceObject {
  protected:
   using DeviceObject::DeviceObject;
 };
-/// Sweeps that are queued together; see Backend::replay.
+/// Sweeps that are queued together; see SweepOperations::replay.
 class Sequence : public DeviceObject {
   using DeviceObject::DeviceObject;
 };

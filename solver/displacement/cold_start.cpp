@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "meshes/cell_index.hpp"
 #include "meshes/error.hpp"
-#include "meshes/field_view.hpp"
 #include "solver/displacement/flow_window.hpp"
 #include "solver/displacement/moment_sums.hpp"
 #include "solver/displacement/slow_flow.hpp"

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "meshes/field_view.hpp"
+#include "meshes/cell_index.hpp"
 
 namespace underdamp {
 namespace {

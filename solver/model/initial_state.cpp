@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "kernels/contract/backend.hpp"
-#include "meshes/field_view.hpp"
+#include "meshes/cell_index.hpp"
 #include "solver/io/diagnostics.hpp"
 #include "solver/io/vtk_file.hpp"
 #include "solver/landscape/function.hpp"

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "meshes/cell_index.hpp"
 #include "meshes/error.hpp"
-#include "meshes/field_view.hpp"
 #include "solver/model/initial_state.hpp"
 #include "solver/particles/statistics.hpp"
 

@@ -6,8 +6,8 @@
 #include <limits>
 #include <numeric>
 
+#include "meshes/cell_index.hpp"
 #include "meshes/error.hpp"
-#include "meshes/field_view.hpp"
 
 namespace underdamp {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "meshes/field_view.hpp"
+#include "meshes/cell_index.hpp"
 #include "solver/io/files.hpp"
 #include "solver/io/vtk_file.hpp"
 #include "solver/particles/statistics.hpp"

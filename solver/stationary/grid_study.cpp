@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "meshes/cell_index.hpp"
 #include "meshes/error.hpp"
-#include "meshes/field_view.hpp"
 #include "solver/model/resampling.hpp"
 #include "solver/stationary/stationary_methods.hpp"
 

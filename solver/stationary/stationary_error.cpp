@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "meshes/field_view.hpp"
+#include "meshes/cell_index.hpp"
 #include "solver/stationary/box_error.hpp"
 #include "solver/stationary/grid_study.hpp"
 #include "solver/stationary/stationary_moments.hpp"

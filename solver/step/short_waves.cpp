@@ -6,8 +6,6 @@
 
 #include <boost/math/special_functions/beta.hpp>
 
-#include "meshes/field_view.hpp"
-
 namespace underdamp {
 namespace {
 
