@@ -431,6 +431,19 @@ TEST(VelocityTable, PlanesMadeSideBySideAreThoseMadeAlone) {
   }
 }
 
+TEST(VelocityTable, EqualPlanesShareTheirKernels) {
+  constexpr int planes = 100;
+  const PhasePlane box{{-1.0, 1.0, 20}, {-2.0, 2.0, 32}};
+  const auto size_of = [&](int count) {
+    const auto lines = static_cast<std::size_t>(20 * count);
+    const PhaseMesh mesh(std::vector<PhasePlane>(static_cast<std::size_t>(count), box));
+    const VelocityLaw law{std::vector<double>(static_cast<std::size_t>(count), 0.9), std::vector<double>(lines, 0.02),
+                          std::vector<double>(lines, 0.01)};
+    return make_velocity_table(mesh, law, 8).weights.size();
+  };
+  EXPECT_EQ(size_of(planes), size_of(1));
+}
+
 TEST(DriftTable, PlanesMadeSideBySideAreThoseMadeAlone) {
   const ManyPlanes many;
   const DriftTable all = make_drift_table(PhaseMesh(many.boxes), many.duration);

@@ -141,20 +141,35 @@ VelocityTable kernels_of(const VelocityTable& all, const PhaseMesh& mesh, const 
   return table;
 }
 
-void append(const VelocityTable& part, VelocityTable& table) {
-  const auto first_level = static_cast<long>(table.levels.size());
-  const auto first_weight = static_cast<long>(table.weights.size());
-  table.shift.insert(table.shift.end(), part.shift.begin(), part.shift.end());
-  for (BundleEntry bundle : part.bundles) {
-    bundle.first_level += first_level;
-    table.bundles.push_back(bundle);
+bool same_kernels(const VelocityTable& a, const VelocityTable& b) {
+  const auto same_level = [](const LevelEntry& x, const LevelEntry& y) {
+    return x.weights == y.weights && x.half_width == y.half_width && x.log2_stride == y.log2_stride;
+  };
+  return a.weights == b.weights &&
+         std::equal(a.levels.begin(), a.levels.end(), b.levels.begin(), b.levels.end(), same_level);
+}
+
+/// Puts parts one after the other; one whose kernels are those of the part before shares them.
+void append(const std::vector<VelocityTable>& parts, VelocityTable& table) {
+  long first_level = 0;
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    const VelocityTable& part = parts[k];
+    if (k == 0 || !same_kernels(part, parts[k - 1])) {
+      first_level = static_cast<long>(table.levels.size());
+      const auto first_weight = static_cast<long>(table.weights.size());
+      for (LevelEntry level : part.levels) {
+        level.weights += first_weight;
+        table.levels.push_back(level);
+      }
+      table.weights.insert(table.weights.end(), part.weights.begin(), part.weights.end());
+    }
+    for (BundleEntry bundle : part.bundles) {
+      bundle.first_level += first_level;
+      table.bundles.push_back(bundle);
+    }
+    table.shift.insert(table.shift.end(), part.shift.begin(), part.shift.end());
+    table.margin = std::max(table.margin, part.margin);
   }
-  for (LevelEntry level : part.levels) {
-    level.weights += first_weight;
-    table.levels.push_back(level);
-  }
-  table.weights.insert(table.weights.end(), part.weights.begin(), part.weights.end());
-  table.margin = std::max(table.margin, part.margin);
 }
 
 }  // namespace
@@ -188,7 +203,7 @@ VelocityTable make_velocity_table(const PhaseMesh& mesh, const VelocityLaw& law,
         return kernels_of(table, mesh, law, first, std::min(first + planes_together, mesh.planes()));
       },
       [](double) {});
-  for (const VelocityTable& part : made) append(part, table);
+  append(made, table);
   return table;
 }
 
