@@ -41,6 +41,9 @@ logged() {
   return "$status"
 }
 
+# Does the system know of an NVIDIA GPU?
+has_gpu() { [[ -e /dev/nvidiactl || -e /dev/dxg ]]; }
+
 # How many files to compile at once: one per processor, if there are about 2 GiB of memory for each.
 job_count() {
   local available limit used

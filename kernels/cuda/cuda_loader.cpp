@@ -30,7 +30,12 @@ struct Module {
 };
 
 Module open_module() {
-  void* const handle = dlopen(module_path().c_str(), RTLD_NOW | RTLD_LOCAL);
+  const fs::path path = module_path();
+  std::error_code code;
+  if (!fs::exists(path, code))
+    return {nullptr,
+            "the CUDA module was not built, as by scripts/run on a machine without a GPU; scripts/build builds it"};
+  void* const handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     const char* const reason = dlerror();
     return {nullptr,
