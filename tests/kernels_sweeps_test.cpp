@@ -349,6 +349,22 @@ TEST_P(RecordedSequences, ADriftAloneGoesOneByOne) {
   EXPECT_EQ(launched, 0);
 }
 
+TEST_P(RecordedSequences, WhatCannotBeRecordedGoesOneByOne) {
+  if (backend_->describe().kind == DeviceKind::host) GTEST_SKIP() << "nothing is recorded there";
+  int calls = 0;
+  const auto sequence = backend_->sweeps().make_sequence([&] {
+    if (++calls == 2) throw Error(ExitCode::device, "this call is not allowed while a stream is recorded");
+    backend_->sweeps().drift_velocity(*field_, *drift_, *velocity_, Positivity::limit);
+    backend_->sweeps().velocity(*field_, *field_, *velocity_, Positivity::limit);
+  });
+  const auto steps = expected(3);
+  for (const auto& step : steps) {
+    backend_->sweeps().replay(*sequence);
+    EXPECT_FIELDS_NEAR(download(*field_, nullptr), step, 0.0);
+  }
+  EXPECT_EQ(calls, 4);  // alone, while it was to be recorded, and alone again
+}
+
 TEST_P(RecordedSequences, SumsGoOneByOne) {
   std::vector<double> norms;
   const std::array<const Field*, 1> one{field_.get()};

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "kernels/cuda/drift_target.hpp"
+#include "meshes/error.hpp"
 
 namespace underdamp {
 
@@ -39,6 +40,8 @@ class Recording {
       const Scope scope(target);
       graph_ = device.record(operations);
     } catch (const NotRecordable&) {
+      return;
+    } catch (const Error&) {  // a call that a recording does not allow; what is wrong anyway shows one by one
       return;
     }
     failed_ = !graph_;

@@ -52,12 +52,14 @@ class ReductionOperationsOf final : public ReductionOperations {
     launcher_->for_each_line("sum lines", p.shape.lines(),
                              SumLines<Real>{context_.device(field).const_view(), p.memory.at(p.velocity_origin),
                                             p.memory.at(p.velocity_width), p.dissipation(), lines});
+    p.has_line_sums = true;
     return add_rows(p, &lines->mass, sizeof(LineSums) / sizeof(double));
   }
 
   std::vector<PlaneSmallest> smallest_of_rows(const RowSumPlan& plan) override {
     const auto scope = context_.begin_apart("smallest of rows");
     const auto& p = context_.template own<DeviceRowSumPlan>(plan);
+    require(p.has_line_sums, "the smallest of rows were asked for before the rows were added up");
     context_.resize(smallest_, static_cast<std::size_t>(p.shape.planes));
     launch_plane_sums(*launcher_, SmallestOfRows{p.memory.at(p.line_sums), p.shape.theta_cells, smallest_.data()},
                       p.shape.planes);

@@ -32,6 +32,7 @@ struct DeviceRowSumPlan final : RowSumPlan {
   bool dissipates = false;
   double floor = 0.0;
   Place<LineSums> line_sums;
+  mutable bool has_line_sums = false;
 
   DissipationView dissipation() const {
     return {memory.at(friction), dissipates ? memory.at(diffusion) : nullptr, floor};
