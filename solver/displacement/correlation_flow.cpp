@@ -20,7 +20,7 @@ namespace {
 /// A field that has fallen below this share of what it was has gone.
 constexpr double gone = 1e-9;
 /// Windows are at most as long as a mode takes for this angle.
-constexpr double longest_angle = 1.0;
+constexpr double longest_flow_angle = 1.0;
 /// Windows between two looks at how the fields have changed.
 constexpr long look_every = 16;
 class CorrelationFlow {
@@ -82,7 +82,7 @@ class CorrelationFlow {
     double most = 0.0;
     int levels = fewest_levels;
     for (const ScaledPlane& s : scaled_) {
-      const WindowChoice choice = choose_window(s, options_.tolerance, longest_angle);
+      const WindowChoice choice = choose_window(s, options_.tolerance, longest_flow_angle);
       unit_.push_back(choice.length);
       if (marching_time(s) < most * choice.length) continue;
       most = marching_time(s) / choice.length;
@@ -246,7 +246,7 @@ class CorrelationFlow {
         continue;
       }
       const double rate = change[p] / norm[p];
-      const double longest = longest_flow_window(planes_[p], longest_angle);  // windows may have to be shorter
+      const double longest = longest_flow_window(planes_[p], longest_flow_angle);  // windows may have to be shorter
       const double left = std::min((end(p) - last.time) / unit_[p], std::log(norm[p] / (gone * lane.norm)) / rate);
       if (is_map_ || !(rate * longest <= slow_change) || !(left >= many_windows) || n < lane.next_attempt) continue;
       if (!finish_slowly(p, n, rate)) lane.next_attempt = 2 * n;
