@@ -100,7 +100,6 @@ class Tour {
     static_cast<void>(reductions.sum_planes(mesh, field));
     const auto plan = reductions.plan_row_sums(mesh, {{}, {{RowTerm(0)}}});
     static_cast<void>(reductions.sum_rows(field, *plan));
-    static_cast<void>(reductions.smallest_of_rows(*plan));
     static_cast<void>(reductions.sum_shapes(field, *plan));
     static_cast<void>(backend_->fields().departed(field));
   }

@@ -244,8 +244,6 @@ TEST_P(Preconditions, WhatAnotherBackendHasMade) {
   expect_refused(makers, [&] { static_cast<void>(backend_->fields().departed_parts(*foreign_)); });
   expect_refused(makers, [&] { static_cast<void>(backend_->reductions().sum_columns(mesh_, *foreign_)); });
   const auto row_sums = backend_->reductions().plan_row_sums(mesh_, {{}, {{RowTerm(0)}}});
-  expect_refused("before the rows were added up",
-                 [&] { static_cast<void>(backend_->reductions().smallest_of_rows(*row_sums)); });
   expect_refused("a row sum names no such factor", [&] {
     static_cast<void>(backend_->reductions().plan_row_sums(mesh_, {{}, {{RowTerm(0, 0)}}}));
   });

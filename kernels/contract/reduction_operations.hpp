@@ -43,6 +43,11 @@ struct PlaneSmallest {
   int column;
 };
 
+struct RowSums {
+  std::vector<double> sums;             ///< [plane · sums + sum]
+  std::vector<PlaneSmallest> smallest;  ///< [plane]
+};
+
 /// Sums over the cells of fields, in a fixed order: results repeat bit for bit. But for sum_lines(), sum_moments() and
 /// sum_columns(), whose callers want profiles, only numbers of planes come back to the host.
 class ReductionOperations {
@@ -55,10 +60,8 @@ class ReductionOperations {
 
   virtual std::unique_ptr<RowSumPlan> plan_row_sums(const PhaseMesh& mesh, const RowSumLaw& law,
                                                     const Dissipation& dissipation = {}) = 0;
-  /// Sums of LineSums: [plane · sums + sum].
-  virtual std::vector<double> sum_rows(const Field& field, const RowSumPlan& plan) = 0;
-  /// Of the LineSums of the last sum_rows() of this plan: [plane].
-  virtual std::vector<PlaneSmallest> smallest_of_rows(const RowSumPlan& plan) = 0;
+  /// Of LineSums, by one read of the field.
+  virtual RowSums sum_rows(const Field& field, const RowSumPlan& plan) = 0;
   /// Sums of LineShape: [plane · sums + sum].
   virtual std::vector<double> sum_shapes(const Field& field, const RowSumPlan& plan) = 0;
   /// Σ_cells w_i p of each plane, w those of theta_weights().

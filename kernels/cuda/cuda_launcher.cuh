@@ -1,7 +1,7 @@
 #pragma once
 #include <cuda_runtime.h>
-#include <cub/device/device_for.cuh>
 #include <nvtx3/nvToolsExt.h>
+#include <cub/device/device_for.cuh>
 
 #include <algorithm>
 #include <cstring>

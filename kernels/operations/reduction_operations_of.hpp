@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "kernels/bodies/extrapolation.hpp"
@@ -45,25 +46,15 @@ class ReductionOperationsOf final : public ReductionOperations {
     return make_row_sum_plan(context_, mesh, law, dissipation);
   }
 
-  std::vector<double> sum_rows(const Field& field, const RowSumPlan& plan) override {
+  RowSums sum_rows(const Field& field, const RowSumPlan& plan) override {
     const auto scope = context_.begin_apart("sum rows");
     const auto& p = context_.template plan_for<DeviceRowSumPlan>(plan, field.shape());
-    LineSums* const lines = p.memory.at(p.line_sums);
-    launcher_->for_each_line("sum lines", p.shape.lines(),
-                             SumLines<Real>{context_.device(field).const_view(), p.memory.at(p.velocity_origin),
-                                            p.memory.at(p.velocity_width), p.dissipation(), lines});
-    p.has_line_sums = true;
-    return add_rows(p, &lines->mass, sizeof(LineSums) / sizeof(double));
-  }
-
-  std::vector<PlaneSmallest> smallest_of_rows(const RowSumPlan& plan) override {
-    const auto scope = context_.begin_apart("smallest of rows");
-    const auto& p = context_.template own<DeviceRowSumPlan>(plan);
-    require(p.has_line_sums, "the smallest of rows were asked for before the rows were added up");
-    context_.resize(smallest_, static_cast<std::size_t>(p.shape.planes));
-    launch_plane_sums(*launcher_, SmallestOfRows{p.memory.at(p.line_sums), p.shape.theta_cells, smallest_.data()},
-                      p.shape.planes);
-    return context_.received(smallest_, static_cast<std::size_t>(p.shape.planes));
+    const LineSums* const lines = launch_line_sums(field, p);
+    const int planes = p.shape.planes;
+    context_.resize(smallest_, as_size(planes));
+    launch_plane_sums(*launcher_, SmallestOfRows{lines, p.shape.theta_cells, smallest_.data()}, planes);
+    auto sums = add_rows(p, &lines->mass, sizeof(LineSums) / sizeof(double));
+    return {std::move(sums), context_.received(smallest_, as_size(planes))};
   }
 
   std::vector<double> sum_shapes(const Field& field, const RowSumPlan& plan) override {
@@ -87,32 +78,10 @@ class ReductionOperationsOf final : public ReductionOperations {
 
   std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) override {
     const auto scope = context_.begin_apart("sum lines");
-    const DeviceField& f = context_.device(field);
-    const FieldShape& shape = f.shape();
-    const auto planes = static_cast<std::size_t>(shape.planes);
-    require_same(mesh.shape(), shape);
-    const bool dissipates = !dissipation.diffusion.empty();
-    if (dissipates) require_size(dissipation.diffusion.size(), as_size(shape.lines()));
-    if (dissipates || !dissipation.friction.empty()) require_size(dissipation.friction.size(), planes);
-    // [origin, width, friction] per plane, then D per line.
-    std::vector<double> coefficients(3 * planes, 0.0);
-    for (std::size_t p = 0; p < planes; ++p) {
-      coefficients[p] = mesh.plane(static_cast<int>(p)).velocity.center(0);
-      coefficients[planes + p] = mesh.plane(static_cast<int>(p)).velocity.width();
-      if (!dissipation.friction.empty()) coefficients[2 * planes + p] = dissipation.friction[p];
-    }
-    coefficients.insert(coefficients.end(), dissipation.diffusion.begin(), dissipation.diffusion.end());
-    context_.send(coefficients, plane_values_);
-    context_.resize(line_sums_, as_size(shape.lines()));
-    const double* base = plane_values_.data();
-    launcher_->for_each_line(
-        "sum lines", shape.lines(),
-        SumLines<Real>{f.const_view(),
-                       base,
-                       base + planes,
-                       {base + 2 * planes, dissipates ? base + 3 * planes : nullptr, dissipation.floor},
-                       line_sums_.data()});
-    return context_.received(line_sums_, as_size(shape.lines()));
+    require_same(mesh.shape(), field.shape());
+    const auto plan = make_row_sum_plan(context_, mesh, {{}, {{RowTerm(0)}}}, dissipation);
+    static_cast<void>(launch_line_sums(field, context_.template plan_for<DeviceRowSumPlan>(*plan, field.shape())));
+    return context_.received(line_sums_, as_size(field.shape().lines()));
   }
 
   std::vector<LineMoments> sum_moments(const PhaseMesh& mesh, const Field& field) override {
@@ -144,6 +113,15 @@ class ReductionOperationsOf final : public ReductionOperations {
   using DeviceField = underdamp::DeviceField<Launcher>;
   using DeviceRowSumPlan = underdamp::DeviceRowSumPlan<Launcher>;
 
+  /// Into line_sums_.
+  const LineSums* launch_line_sums(const Field& field, const DeviceRowSumPlan& plan) {
+    context_.resize(line_sums_, as_size(plan.shape.lines()));
+    launcher_->for_each_line(
+        "sum lines", plan.shape.lines(),
+        SumLines<Real>{context_.device(field).const_view(), plan.memory.at(plan.velocity_origin),
+                       plan.memory.at(plan.velocity_width), plan.dissipation(), line_sums_.data()});
+    return line_sums_.data();
+  }
   /// Into line_values_.
   void add_columns(const PhaseMesh& mesh, const Field& field) {
     const FieldShape& shape = field.shape();

@@ -31,8 +31,6 @@ struct DeviceRowSumPlan final : RowSumPlan {
   Place<double> from_middle;
   bool dissipates = false;
   double floor = 0.0;
-  Place<LineSums> line_sums;
-  mutable bool has_line_sums = false;
 
   DissipationView dissipation() const {
     return {memory.at(friction), dissipates ? memory.at(diffusion) : nullptr, floor};
@@ -95,7 +93,6 @@ std::unique_ptr<RowSumPlan> make_row_sum_plan(DeviceContext<Launcher>& context, 
   plan->friction = plan->memory.add(std::move(friction));
   plan->diffusion = plan->memory.add(std::vector<double>(dissipation.diffusion.begin(), dissipation.diffusion.end()));
   plan->from_middle = plan->memory.add(std::move(from_middle));
-  plan->line_sums = plan->memory.template reserve<LineSums>(as_size(shape.lines()));
   plan->memory.send(context);
   return plan;
 }

@@ -68,8 +68,7 @@ Observer::Observer(Backend& backend, const PhaseMesh& mesh, const Tables& tables
 }
 
 std::vector<Observables> Observer::observe(const Field& density) const {
-  const auto sums = backend_.reductions().sum_rows(density, *plan_);
-  const auto smallest = backend_.reductions().smallest_of_rows(*plan_);
+  const auto [sums, smallest] = backend_.reductions().sum_rows(density, *plan_);
   const auto departed = backend_.fields().departed(density);
   const std::array<const Field*, 1> field{&density};
   const auto magnitude = backend_.reductions().combination_norm(field, std::array{1.0});
