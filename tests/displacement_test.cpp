@@ -323,7 +323,7 @@ TEST_P(DisplacementParts, MomentSumsOfAFieldAreThoseOfItsValues) {
   const auto values = testing::bumpy_density(mesh, 7);
   backend_->fields().upload(values, *field);
   const std::vector<double> center{0.25};
-  const MomentSums device = moment_sums(*backend_, mesh, *field, {plane.scaled}, center)[0];
+  const MomentSums device = MomentReader(*backend_, mesh, {plane.scaled}, center).read(*field)[0];
   const MomentSums direct = moment_sums(plane.scaled, values, 0.25);
   const double scale = std::abs(direct.spread[3]) + std::abs(direct.position[4]) + direct.square;
   EXPECT_FIELDS_NEAR(device.position, direct.position, 1e-12 * scale);

@@ -45,7 +45,7 @@ TEST_P(Reductions, RowSumsAreThoseOfTheLinesInOrder) {
   const auto plan = backend_->reductions().plan_row_sums(mesh, law, dissipation);
   const auto sums = backend_->reductions().sum_rows(*field, *plan).sums;
   ASSERT_EQ(sums.size(), 12U);
-  const auto all = backend_->reductions().sum_lines(mesh, *field, dissipation);
+  const auto all = testing::line_sums(*backend_, mesh, *field, dissipation);
   const auto& f = law.factors;
   for (std::size_t p = 0; p < 3; ++p) {
     std::array<double, 4> expected{};
@@ -56,6 +56,36 @@ TEST_P(Reductions, RowSumsAreThoseOfTheLinesInOrder) {
       expected[3] += all[l].entropy + all[l].dissipation * f[1][l] + all[l].mass * f[2][l] * f[2][l];
     }
     for (std::size_t k = 0; k < 4; ++k) EXPECT_EQ(sums[4 * p + k], expected[k]) << p << " " << k;
+  }
+}
+
+TEST_P(Reductions, MomentsAreThoseOfTheLinesInOrder) {
+  const PhaseMesh mesh = three_planes();
+  auto values = testing::bumpy_density(mesh, 6);
+  for (std::size_t k = 0; k < values.size(); k += 3) values[k] = -values[k];
+  const auto field = filled(mesh, values);
+  const auto lines = static_cast<std::size_t>(mesh.shape().lines());
+  MomentLaw law;
+  for (const double seed : {0.1, 0.7}) {
+    const auto a = factor(lines, seed);
+    const auto b = factor(lines, seed + 0.2);
+    const auto c = factor(lines, seed + 0.4);
+    auto& sum = law.sums.emplace_back();
+    for (std::size_t l = 0; l < lines; ++l) sum.push_back({a[l], b[l], c[l]});
+  }
+  const auto plan = backend_->reductions().plan_moments(mesh, law);
+  const auto sums = backend_->reductions().sum_moments(*field, *plan);
+  ASSERT_EQ(sums.size(), 6U);
+  const auto all = backend_->reductions().line_moments(mesh, *field);
+  for (std::size_t p = 0; p < 3; ++p) {
+    for (std::size_t k = 0; k < 2; ++k) {
+      double expected = 0.0;
+      for (std::size_t l = 37 * p; l < 37 * (p + 1); ++l) {
+        const auto& [a, b, c] = law.sums[k][l];
+        expected += a * all[l].mass + b * all[l].velocity + c * all[l].velocity_squared;
+      }
+      EXPECT_EQ(sums[2 * p + k], expected) << p << " " << k;
+    }
   }
 }
 
@@ -91,7 +121,7 @@ TEST_P(Reductions, NormsAndMassesAreSumsInOrder) {
   const std::array<const Field*, 1> one{field.get()};
   const auto norm = backend_->reductions().combination_norm(one, std::array{1.0});
   const auto mass = backend_->reductions().sum_planes(mesh, *field);
-  const auto lines = backend_->reductions().sum_moments(mesh, *field);
+  const auto lines = backend_->reductions().line_moments(mesh, *field);
   const auto columns = backend_->reductions().sum_columns(mesh, *field);
   for (std::size_t p = 0; p < 3; ++p) {
     double of_lines = 0.0;

@@ -94,13 +94,15 @@ class Tour {
     ReductionOperations& reductions = backend_->reductions();
     const std::array<const Field*, 1> one{&field};
     static_cast<void>(reductions.combination_norm(one, std::array{1.0}));
-    static_cast<void>(reductions.sum_lines(mesh, field, {}));
-    static_cast<void>(reductions.sum_moments(mesh, field));
+    static_cast<void>(reductions.line_moments(mesh, field));
     static_cast<void>(reductions.sum_columns(mesh, field));
     static_cast<void>(reductions.sum_planes(mesh, field));
     const auto plan = reductions.plan_row_sums(mesh, {{}, {{RowTerm(0)}}});
     static_cast<void>(reductions.sum_rows(field, *plan));
     static_cast<void>(reductions.sum_shapes(field, *plan));
+    const std::vector<std::array<double, 3>> factors(static_cast<std::size_t>(mesh.shape().lines()));
+    const auto moments = reductions.plan_moments(mesh, {{factors}});
+    static_cast<void>(reductions.sum_moments(field, *moments));
     static_cast<void>(backend_->fields().departed(field));
   }
 

@@ -153,15 +153,26 @@ TEST_P(Preconditions, Sums) {
   const std::vector<double> lines(40, 1.0);
   expect_refused(length, [&] { backend_->fields().absorb_created(*field_, std::span(two).first(1)); });
   const auto sum = [&](const PhaseMesh& mesh, std::span<const double> friction, std::span<const double> diffusion) {
-    static_cast<void>(backend_->reductions().sum_lines(mesh, *field_, {friction, diffusion, 0.0}));
+    const auto plan = backend_->reductions().plan_row_sums(mesh, {{}, {{RowTerm(0)}}}, {friction, diffusion, 0.0});
+    static_cast<void>(backend_->reductions().sum_rows(*field_, *plan));
   };
   EXPECT_NO_THROW(sum(mesh_, two, lines));
   EXPECT_NO_THROW(sum(mesh_, {}, {}));
-  expect_refused(shapes, [&] { sum(narrow_mesh_, {}, {}); });
+  expect_refused(plans, [&] { sum(narrow_mesh_, {}, {}); });
   expect_refused(length, [&] { sum(mesh_, std::span(two).first(1), lines); });
   expect_refused(length, [&] { sum(mesh_, {}, lines); });
   expect_refused(length, [&] { sum(mesh_, two, std::span(lines).first(39)); });
-  expect_refused(shapes, [&] { static_cast<void>(backend_->reductions().sum_moments(narrow_mesh_, *field_)); });
+  expect_refused(shapes, [&] { static_cast<void>(backend_->reductions().line_moments(narrow_mesh_, *field_)); });
+  const auto moments = [&](const PhaseMesh& mesh, std::size_t count) {
+    const std::vector<std::array<double, 3>> factors(count);
+    const auto plan = backend_->reductions().plan_moments(mesh, {{factors}});
+    static_cast<void>(backend_->reductions().sum_moments(*field_, *plan));
+  };
+  EXPECT_NO_THROW(moments(mesh_, 40));
+  expect_refused(plans, [&] { moments(narrow_mesh_, 40); });
+  expect_refused(length, [&] { moments(mesh_, 39); });
+  expect_refused("a law of moments needs a sum",
+                 [&] { static_cast<void>(backend_->reductions().plan_moments(mesh_, {})); });
 }
 
 TEST_P(Preconditions, Generators) {
@@ -255,6 +266,11 @@ TEST_P(Preconditions, WhatAnotherBackendHasMade) {
   });
   const auto strange_sums = stranger_->reductions().plan_row_sums(mesh_, {{}, {{RowTerm(0)}}});
   expect_refused(makers, [&] { static_cast<void>(backend_->reductions().sum_rows(*foreign_, *row_sums)); });
+  const MomentLaw law{{std::vector<std::array<double, 3>>(40)}};
+  const auto moments = backend_->reductions().plan_moments(mesh_, law);
+  const auto strange_moments = stranger_->reductions().plan_moments(mesh_, law);
+  expect_refused(makers, [&] { static_cast<void>(backend_->reductions().sum_moments(*foreign_, *moments)); });
+  expect_refused(makers, [&] { static_cast<void>(backend_->reductions().sum_moments(*field_, *strange_moments)); });
   expect_refused(makers, [&] { static_cast<void>(backend_->reductions().sum_shapes(*foreign_, *row_sums)); });
   expect_refused(makers, [&] { static_cast<void>(backend_->reductions().sum_shapes(*field_, *strange_sums)); });
   expect_refused(makers, [&] { static_cast<void>(backend_->reductions().sum_planes(mesh_, *foreign_)); });

@@ -76,6 +76,29 @@ std::vector<double> bumpy_density(const PhaseMesh& mesh, unsigned seed) {
   return values;
 }
 
+std::vector<LineSums> line_sums(Backend& backend, const PhaseMesh& mesh, const Field& field,
+                                const Dissipation& dissipation) {
+  const auto rows = static_cast<std::size_t>(mesh.theta_cells());
+  const auto lines = static_cast<std::size_t>(mesh.shape().lines());
+  constexpr std::size_t quantities = 5;
+  RowSumLaw law;
+  for (std::size_t i = 0; i < rows; ++i) {
+    std::vector<double> picked(lines, 0.0);
+    for (std::size_t l = i; l < lines; l += rows) picked[l] = 1.0;
+    law.factors.push_back(std::move(picked));
+    for (std::size_t k = 0; k < quantities; ++k)
+      law.sums.push_back({RowTerm(static_cast<int>(k), static_cast<int>(i))});
+  }
+  const auto plan = backend.reductions().plan_row_sums(mesh, law, dissipation);
+  const auto sums = backend.reductions().sum_rows(field, *plan).sums;
+  std::vector<LineSums> result(lines);
+  for (std::size_t l = 0; l < lines; ++l) {
+    const double* const s = sums.data() + l * quantities;
+    result[l] = {s[0], s[1], s[2], s[3], s[4], 0.0, 0.0};
+  }
+  return result;
+}
+
 Spec spec_from(const std::string& text) {
   return parse_spec(text, "test.toml");
 }

@@ -43,6 +43,10 @@ class DeviceTest : public ::testing::TestWithParam<std::string> {
 /// Smooth positive values that are different in every cell and small at the walls.
 std::vector<double> bumpy_density(const PhaseMesh& mesh, unsigned seed);
 
+/// The sums of each line, by a law whose factors pick one row each; without the smallest. Finite fields only.
+std::vector<LineSums> line_sums(Backend& backend, const PhaseMesh& mesh, const Field& field,
+                                const Dissipation& dissipation = {});
+
 /// A spec in text form on disk-free paths; shorthand for parse_spec with a made-up file name.
 Spec spec_from(const std::string& text);
 

@@ -44,7 +44,7 @@ UNDERDAMP_HD LineMoments line_moments(Line& line, const Real* p, int n, double o
 
 /// One read of the field, without the logarithm of the entropy.
 template <class Real>
-struct SumMoments {
+struct SumLineMoments {
   FieldView<const Real> field;
   const double* velocity_origin;  ///< [plane] v of cell centre 0
   const double* velocity_width;   ///< [plane] h_v

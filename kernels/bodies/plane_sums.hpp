@@ -44,6 +44,25 @@ struct SumRows {
   }
 };
 
+/// A MomentLaw and the lines that it adds up.
+struct SumMomentsOfLines {
+  const LineMoments* lines;
+  int theta_cells;
+  long all_lines;
+  const double* factors;  ///< [(sum · all_lines + line) · 3 + moment]
+  int sums;
+  double* results;  ///< [plane · sums + sum]
+
+  UNDERDAMP_HD void operator()(std::size_t position) const {
+    const long plane = static_cast<long>(position) / sums;
+    const double* f = factors + (static_cast<long>(position) % sums * all_lines + plane * theta_cells) * 3;
+    double total = 0.0;
+    for (long l = plane * theta_cells; l < (plane + 1) * theta_cells; ++l, f += 3)
+      total += f[0] * lines[l].mass + f[1] * lines[l].velocity + f[2] * lines[l].velocity_squared;
+    results[position] = total;
+  }
+};
+
 /// The smallest of the LineSums of each plane.
 struct SmallestOfRows {
   const LineSums* lines;

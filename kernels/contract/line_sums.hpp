@@ -14,7 +14,7 @@ struct LineSums {
   double minimum_column;    ///< column of the minimum, or of the first value that is not finite
 };
 
-/// The first three of them: of any field, whatever its signs.
+/// The first three of them, with the same bits: of any field, whatever its signs.
 struct LineMoments {
   double mass;
   double velocity;

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <memory>
 #include <span>
 #include <vector>
@@ -36,6 +37,16 @@ class RowSumPlan : public DeviceObject {
   using DeviceObject::DeviceObject;
 };
 
+/// Sums Σ_ij (a_i + b_i v_j + c_i v_j²) f_ij over a plane.
+struct MomentLaw {
+  std::vector<std::vector<std::array<double, 3>>> sums;  ///< [sum][line] a, b, c
+};
+
+/// A MomentLaw on a device.
+class MomentPlan : public DeviceObject {
+  using DeviceObject::DeviceObject;
+};
+
 /// The smallest value of a plane and its cell: of equal ones the first; one that is not finite is smaller than all.
 struct PlaneSmallest {
   double value;
@@ -48,7 +59,7 @@ struct RowSums {
   std::vector<PlaneSmallest> smallest;  ///< [plane]
 };
 
-/// Sums over the cells of fields, in a fixed order: results repeat bit for bit. But for sum_lines(), sum_moments() and
+/// Sums over the cells of fields, in a fixed order: results repeat bit for bit. But for line_moments() and
 /// sum_columns(), whose callers want profiles, only numbers of planes come back to the host.
 class ReductionOperations {
  public:
@@ -62,16 +73,16 @@ class ReductionOperations {
                                                     const Dissipation& dissipation = {}) = 0;
   /// Of LineSums, by one read of the field.
   virtual RowSums sum_rows(const Field& field, const RowSumPlan& plan) = 0;
+  virtual std::unique_ptr<MomentPlan> plan_moments(const PhaseMesh& mesh, const MomentLaw& law) = 0;
+  /// Of any field, whatever its signs: [plane · sums + sum].
+  virtual std::vector<double> sum_moments(const Field& field, const MomentPlan& plan) = 0;
   /// Sums of LineShape: [plane · sums + sum].
   virtual std::vector<double> sum_shapes(const Field& field, const RowSumPlan& plan) = 0;
   /// Σ_cells w_i p of each plane, w those of theta_weights().
   virtual std::vector<double> sum_planes(const PhaseMesh& mesh, const Field& field) = 0;
 
   /// [line]
-  virtual std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field,
-                                          const Dissipation& dissipation) = 0;
-  /// What sum_lines() gives of mass, velocity and velocity_squared, bit for bit, without the rest.
-  virtual std::vector<LineMoments> sum_moments(const PhaseMesh& mesh, const Field& field) = 0;
+  virtual std::vector<LineMoments> line_moments(const PhaseMesh& mesh, const Field& field) = 0;
   /// Σ_i w_i p of each column, w those of theta_weights().
   virtual std::vector<double> sum_columns(const PhaseMesh& mesh, const Field& field) = 0;
 };

@@ -9,6 +9,8 @@ namespace underdamp {
 template <class Launcher>
 void launch_plane_sums(Launcher& launcher, const SumRows& body, int planes);
 template <class Launcher>
+void launch_plane_sums(Launcher& launcher, const SumMomentsOfLines& body, int planes);
+template <class Launcher>
 void launch_plane_sums(Launcher& launcher, const SmallestOfRows& body, int planes);
 template <class Launcher>
 void launch_plane_sums(Launcher& launcher, const SumConsecutive& body, int planes);

@@ -8,6 +8,10 @@ void launch_plane_sums(Launcher& launcher, const SumRows& body, int planes) {
   launcher.for_each_value("sum rows", static_cast<std::size_t>(planes) * static_cast<std::size_t>(body.sums), body);
 }
 template <class Launcher>
+void launch_plane_sums(Launcher& launcher, const SumMomentsOfLines& body, int planes) {
+  launcher.for_each_value("sum moments", static_cast<std::size_t>(planes) * static_cast<std::size_t>(body.sums), body);
+}
+template <class Launcher>
 void launch_plane_sums(Launcher& launcher, const SmallestOfRows& body, int planes) {
   launcher.for_each_value("smallest of rows", static_cast<std::size_t>(planes), body);
 }
@@ -25,11 +29,12 @@ void launch_segment_sums(Launcher& launcher, const SumSegments& body) {
 }
 
 /// All of them for one launcher: UNDERDAMP_PLANE_SUMS_OF(HostLauncher<double>).
-#define UNDERDAMP_PLANE_SUMS_OF(...)                                         \
-  template void launch_plane_sums(__VA_ARGS__&, const SumRows&, int);        \
-  template void launch_plane_sums(__VA_ARGS__&, const SmallestOfRows&, int); \
-  template void launch_plane_sums(__VA_ARGS__&, const SumConsecutive&, int); \
-  template void launch_plane_sums(__VA_ARGS__&, const SumDeparted&, int);    \
+#define UNDERDAMP_PLANE_SUMS_OF(...)                                            \
+  template void launch_plane_sums(__VA_ARGS__&, const SumRows&, int);           \
+  template void launch_plane_sums(__VA_ARGS__&, const SumMomentsOfLines&, int); \
+  template void launch_plane_sums(__VA_ARGS__&, const SmallestOfRows&, int);    \
+  template void launch_plane_sums(__VA_ARGS__&, const SumConsecutive&, int);    \
+  template void launch_plane_sums(__VA_ARGS__&, const SumDeparted&, int);       \
   template void launch_segment_sums(__VA_ARGS__&, const SumSegments&)
 
 }  // namespace underdamp

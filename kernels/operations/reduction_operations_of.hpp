@@ -9,7 +9,7 @@
 #include "kernels/operations/device_context.hpp"
 #include "kernels/operations/operations.hpp"
 #include "kernels/operations/plane_sums.hpp"
-#include "kernels/operations/row_sum_plan.hpp"
+#include "kernels/operations/sum_plans.hpp"
 
 namespace underdamp {
 
@@ -57,6 +57,24 @@ class ReductionOperationsOf final : public ReductionOperations {
     return {std::move(sums), context_.received(smallest_, as_size(planes))};
   }
 
+  std::unique_ptr<MomentPlan> plan_moments(const PhaseMesh& mesh, const MomentLaw& law) override {
+    const auto scope = context_.begin_apart("plan moments");
+    return make_moment_plan(context_, mesh, law);
+  }
+
+  std::vector<double> sum_moments(const Field& field, const MomentPlan& plan) override {
+    const auto scope = context_.begin_apart("sum moments");
+    const auto& p = context_.template plan_for<DeviceMomentPlan>(plan, field.shape());
+    const int planes = p.shape.planes;
+    const LineMoments* const lines =
+        launch_line_moments(field, p.memory.at(p.velocity_origin), p.memory.at(p.velocity_width));
+    launch_plane_sums(*launcher_,
+                      SumMomentsOfLines{lines, p.shape.theta_cells, p.shape.lines(), p.memory.at(p.factors), p.sums,
+                                        results_of(planes, p.sums)},
+                      planes);
+    return context_.received(results_, as_size(planes) * as_size(p.sums));
+  }
+
   std::vector<double> sum_shapes(const Field& field, const RowSumPlan& plan) override {
     const auto scope = context_.begin_apart("sum shapes");
     const auto& p = context_.template plan_for<DeviceRowSumPlan>(plan, field.shape());
@@ -76,27 +94,15 @@ class ReductionOperationsOf final : public ReductionOperations {
     return context_.received(results_, static_cast<std::size_t>(shape.planes));
   }
 
-  std::vector<LineSums> sum_lines(const PhaseMesh& mesh, const Field& field, const Dissipation& dissipation) override {
-    const auto scope = context_.begin_apart("sum lines");
-    require_same(mesh.shape(), field.shape());
-    const auto plan = make_row_sum_plan(context_, mesh, {{}, {{RowTerm(0)}}}, dissipation);
-    static_cast<void>(launch_line_sums(field, context_.template plan_for<DeviceRowSumPlan>(*plan, field.shape())));
-    return context_.received(line_sums_, as_size(field.shape().lines()));
-  }
-
-  std::vector<LineMoments> sum_moments(const PhaseMesh& mesh, const Field& field) override {
-    const auto scope = context_.begin_apart("sum moments");
-    const DeviceField& f = context_.device(field);
-    const FieldShape& shape = f.shape();
+  std::vector<LineMoments> line_moments(const PhaseMesh& mesh, const Field& field) override {
+    const auto scope = context_.begin_apart("line moments");
+    const FieldShape& shape = field.shape();
     require_same(mesh.shape(), shape);
-    std::vector<double> coefficients;  // [origin, width] per plane
-    for (int p = 0; p < shape.planes; ++p) coefficients.push_back(mesh.plane(p).velocity.center(0));
-    for (int p = 0; p < shape.planes; ++p) coefficients.push_back(mesh.plane(p).velocity.width());
+    auto coefficients = velocity_origins(mesh);
+    const auto widths = velocity_widths(mesh);
+    coefficients.insert(coefficients.end(), widths.begin(), widths.end());
     context_.send(coefficients, plane_values_);
-    context_.resize(line_moments_, as_size(shape.lines()));
-    launcher_->for_each_line("sum moments", shape.lines(),
-                             SumMoments<Real>{f.const_view(), plane_values_.data(), plane_values_.data() + shape.planes,
-                                              line_moments_.data()});
+    launch_line_moments(field, plane_values_.data(), plane_values_.data() + shape.planes);
     return context_.received(line_moments_, as_size(shape.lines()));
   }
 
@@ -112,6 +118,7 @@ class ReductionOperationsOf final : public ReductionOperations {
   using Array = typename Launcher::template Array<T>;
   using DeviceField = underdamp::DeviceField<Launcher>;
   using DeviceRowSumPlan = underdamp::DeviceRowSumPlan<Launcher>;
+  using DeviceMomentPlan = underdamp::DeviceMomentPlan<Launcher>;
 
   /// Into line_sums_.
   const LineSums* launch_line_sums(const Field& field, const DeviceRowSumPlan& plan) {
@@ -121,6 +128,15 @@ class ReductionOperationsOf final : public ReductionOperations {
         SumLines<Real>{context_.device(field).const_view(), plan.memory.at(plan.velocity_origin),
                        plan.memory.at(plan.velocity_width), plan.dissipation(), line_sums_.data()});
     return line_sums_.data();
+  }
+  /// Into line_moments_.
+  const LineMoments* launch_line_moments(const Field& field, const double* velocity_origin,
+                                         const double* velocity_width) {
+    context_.resize(line_moments_, as_size(field.shape().lines()));
+    launcher_->for_each_line("line moments", field.shape().lines(),
+                             SumLineMoments<Real>{context_.device(field).const_view(), velocity_origin, velocity_width,
+                                                  line_moments_.data()});
+    return line_moments_.data();
   }
   /// Into line_values_.
   void add_columns(const PhaseMesh& mesh, const Field& field) {

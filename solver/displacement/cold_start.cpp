@@ -248,6 +248,7 @@ class ColdStart {
     const double moved = moment_sums(work->plane, values, 0.0).square;
     const auto before = backend_.fields().allocate(work->mesh.shape());
     ShortWaves short_waves(backend_, {work->plane});
+    const MomentReader moments(backend_, work->mesh, {work->plane}, zero_);
     std::vector<CurveSample> samples;
     bool relaxed = false;
     bool by_generator = false;
@@ -259,8 +260,7 @@ class ColdStart {
       if (!is_map_) short_waves.remove(*work->field);
       ++n;
       const double now = time_ + work->unit * static_cast<double>(n);
-      samples.push_back(
-          sample_of(moment_sums(backend_, work->mesh, *work->field, {work->plane}, zero_)[0], now, work->unit));
+      samples.push_back(sample_of(moments.read(*work->field)[0], now, work->unit));
       options_.poll(std::min(1.0, now / std::min(end(), 21.0 * work->plane.tables.relaxation_time[0] * work->unit)));
       relaxed = stage.is_last && change(*work, *before) < stationary_change;
       if (!is_map_ && n >= next_attempt && !relaxed) {

@@ -113,6 +113,9 @@ class CorrelationFlow {
     tables_ = std::make_unique<Tables>(stacked_tables(planes_));
     propagator_ = std::make_unique<Propagator>(backend_, *mesh_, *tables_, 1.0, 1, levels);
     short_waves_ = std::make_unique<ShortWaves>(backend_, planes_);
+    std::vector<double> center;
+    for (const StartFields& s : starts_) center.push_back(s.center);
+    moments_ = std::make_unique<MomentReader>(backend_, *mesh_, planes_, center);
   }
 
   /// Error of a window on the field of the start, added up over the relaxation time, relative to that field.
@@ -188,11 +191,9 @@ class CorrelationFlow {
   }
 
   std::vector<FieldSums> read() {
-    std::vector<double> center;
-    for (const StartFields& s : starts_) center.push_back(s.center);
     std::vector<FieldSums> result(planes_.size());
     const auto take = [&](const Field& field, MomentSums FieldSums::*member) {
-      const auto sums = moment_sums(backend_, *mesh_, field, planes_, center);
+      const auto sums = moments_->read(field);
       for (std::size_t p = 0; p < result.size(); ++p) result[p].*member = sums[p];
     };
     take(*position_, &FieldSums::position);
@@ -332,6 +333,7 @@ class CorrelationFlow {
   std::unique_ptr<Tables> tables_;
   std::unique_ptr<Propagator> propagator_;
   std::unique_ptr<ShortWaves> short_waves_;
+  std::unique_ptr<MomentReader> moments_;
   double step_error_ = 0.0;
   std::unique_ptr<Field> position_;  ///< (x − c) p, propagated
   std::unique_ptr<Field> before_;    ///< the same a window earlier

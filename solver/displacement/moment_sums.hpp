@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -26,9 +27,22 @@ struct MomentSums {
   void add(double factor, const MomentSums& other);
 };
 
-/// Of each plane of a batch. `center`: c of each plane.
-std::vector<MomentSums> moment_sums(Backend& backend, const PhaseMesh& mesh, const Field& field,
-                                    const std::vector<ScaledPlane>& planes, std::span<const double> center);
+/// Reads the fields of a batch: the factors of its lines are on the device, only the sums of planes come back.
+class MomentReader {
+ public:
+  /// `center`: c of each plane. Keeps a reference to the backend.
+  MomentReader(Backend& backend, const PhaseMesh& mesh, const std::vector<ScaledPlane>& planes,
+               std::span<const double> center);
+
+  /// Of each plane.
+  std::vector<MomentSums> read(const Field& field) const;
+
+ private:
+  Backend& backend_;
+  std::vector<double> area_;
+  std::unique_ptr<MomentPlan> plan_;
+};
+
 /// Of a field in the memory of the host.
 MomentSums moment_sums(const ScaledPlane& plane, std::span<const double> values, double center);
 

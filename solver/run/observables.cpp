@@ -123,7 +123,7 @@ std::vector<double> adding_up(const PhaseMesh& mesh, std::vector<double> density
 }
 
 std::vector<Marginals> marginals(Backend& backend, const PhaseMesh& mesh, const Field& density) {
-  const auto lines = backend.reductions().sum_moments(mesh, density);
+  const auto lines = backend.reductions().line_moments(mesh, density);
   const auto columns = backend.reductions().sum_columns(mesh, density);
   const CellIndex cell(mesh);
   std::vector<Marginals> result(static_cast<std::size_t>(mesh.planes()));
@@ -139,7 +139,7 @@ std::vector<Marginals> marginals(Backend& backend, const PhaseMesh& mesh, const 
     const auto sum = [](const std::vector<double>& values, double width) {
       return std::accumulate(values.begin(), values.end(), 0.0) * width;
     };
-    // sum_columns() has the weights, sum_moments() has not.
+    // sum_columns() has the weights, line_moments() has not.
     if (!mesh.walls().any_pressed()) continue;
     const double factor = sum(m.velocity, mesh.plane(p).velocity.width()) / sum(m.theta, mesh.plane(p).theta.width());
     for (double& value : m.theta) value *= factor;

@@ -167,13 +167,13 @@ void Integrator::require_finite(double value) {
   if (std::isfinite(value)) return;
   const std::string remedy = "use a smaller step or a smaller tolerance; please report the spec";
   const std::string when = fmt::format("the density is not finite at t = {:.6g}", time_);
+  const auto plan = backend_.reductions().plan_row_sums(mesh_, {{}, {{RowTerm(0)}}});
   const auto look_into = [&](const Field& field, const std::string& what) {
-    const auto sums = backend_.reductions().sum_lines(mesh_, field, {});
-    for (std::size_t l = 0; l < sums.size(); ++l) {
-      if (std::isfinite(sums[l].mass)) continue;
-      const int lines = mesh_.theta_cells();
-      const std::array<int, 2> cell{static_cast<int>(l) % lines, static_cast<int>(sums[l].minimum_column)};
-      throw Error(ExitCode::numerical, what, place_text(mesh_, static_cast<int>(l) / lines, cell), remedy);
+    const auto smallest = backend_.reductions().sum_rows(field, *plan).smallest;
+    for (std::size_t p = 0; p < smallest.size(); ++p) {
+      if (std::isfinite(smallest[p].value)) continue;
+      const std::array<int, 2> cell{smallest[p].row, smallest[p].column};
+      throw Error(ExitCode::numerical, what, place_text(mesh_, static_cast<int>(p), cell), remedy);
     }
   };
   look_into(*density_, when);

@@ -42,6 +42,20 @@ struct DeviceRowSumPlan final : RowSumPlan {
   }
 };
 
+template <class Launcher>
+struct DeviceMomentPlan final : MomentPlan {
+  template <class T>
+  using Place = typename PlanMemory<Launcher>::template Place<T>;
+
+  DeviceMomentPlan(const void* maker, const FieldShape& s) : MomentPlan(maker), shape(s) {}
+  FieldShape shape;
+  PlanMemory<Launcher> memory;
+  int sums = 0;
+  Place<double> factors;
+  Place<double> velocity_origin;
+  Place<double> velocity_width;
+};
+
 inline void require_law(const RowSumLaw& law, const FieldShape& shape, int quantities) {
   for (const auto& factor : law.factors) require_size(factor.size(), as_size(shape.lines()));
   require(!law.sums.empty(), "a law of row sums needs one");
@@ -53,6 +67,18 @@ inline void require_law(const RowSumLaw& law, const FieldShape& shape, int quant
         require(factor >= -1 && factor < static_cast<int>(law.factors.size()), "a row sum names no such factor");
     }
   }
+}
+
+/// Of each plane v of cell centre 0 and h_v.
+inline std::vector<double> velocity_origins(const PhaseMesh& mesh) {
+  std::vector<double> origins;
+  for (int p = 0; p < mesh.planes(); ++p) origins.push_back(mesh.plane(p).velocity.center(0));
+  return origins;
+}
+inline std::vector<double> velocity_widths(const PhaseMesh& mesh) {
+  std::vector<double> widths;
+  for (int p = 0; p < mesh.planes(); ++p) widths.push_back(mesh.plane(p).velocity.width());
+  return widths;
 }
 
 template <class Launcher>
@@ -75,10 +101,6 @@ std::unique_ptr<RowSumPlan> make_row_sum_plan(DeviceContext<Launcher>& context, 
     terms.insert(terms.end(), sum.begin(), sum.end());
     first_term.push_back(static_cast<int>(terms.size()));
   }
-  std::vector<double> origin;
-  std::vector<double> width;
-  for (int p = 0; p < shape.planes; ++p) origin.push_back(mesh.plane(p).velocity.center(0));
-  for (int p = 0; p < shape.planes; ++p) width.push_back(mesh.plane(p).velocity.width());
   std::vector<double> friction(dissipation.friction.begin(), dissipation.friction.end());
   friction.resize(planes, 0.0);
   std::vector<double> from_middle;
@@ -88,11 +110,29 @@ std::unique_ptr<RowSumPlan> make_row_sum_plan(DeviceContext<Launcher>& context, 
   plan->factors = plan->memory.add(std::move(all_factors));
   plan->first_term = plan->memory.add(std::move(first_term));
   plan->terms = plan->memory.add(std::move(terms));
-  plan->velocity_origin = plan->memory.add(std::move(origin));
-  plan->velocity_width = plan->memory.add(std::move(width));
+  plan->velocity_origin = plan->memory.add(velocity_origins(mesh));
+  plan->velocity_width = plan->memory.add(velocity_widths(mesh));
   plan->friction = plan->memory.add(std::move(friction));
   plan->diffusion = plan->memory.add(std::vector<double>(dissipation.diffusion.begin(), dissipation.diffusion.end()));
   plan->from_middle = plan->memory.add(std::move(from_middle));
+  plan->memory.send(context);
+  return plan;
+}
+
+template <class Launcher>
+std::unique_ptr<MomentPlan> make_moment_plan(DeviceContext<Launcher>& context, const PhaseMesh& mesh,
+                                             const MomentLaw& law) {
+  require(!law.sums.empty(), "a law of moments needs a sum");
+  auto plan = std::make_unique<DeviceMomentPlan<Launcher>>(&context, mesh.shape());
+  std::vector<double> factors;
+  for (const auto& sum : law.sums) {
+    require_size(sum.size(), as_size(mesh.shape().lines()));
+    for (const auto& of_line : sum) factors.insert(factors.end(), of_line.begin(), of_line.end());
+  }
+  plan->sums = static_cast<int>(law.sums.size());
+  plan->factors = plan->memory.add(std::move(factors));
+  plan->velocity_origin = plan->memory.add(velocity_origins(mesh));
+  plan->velocity_width = plan->memory.add(velocity_widths(mesh));
   plan->memory.send(context);
   return plan;
 }
