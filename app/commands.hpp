@@ -46,6 +46,7 @@ int run_command(const RunArguments& arguments);
 int verify_command(const VerifyArguments& arguments);
 int check_command(const std::string& spec);
 int new_command(const std::string& name, bool list);
+int new_keys_command();
 /// Does not return if Python can be started: it becomes the script that makes the figures.
 int plot_command(const PlotArguments& arguments);
 int info_command();

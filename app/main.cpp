@@ -116,9 +116,11 @@ int dispatch(int argc, char** argv) {
 
   std::string name;
   bool list = false;
+  bool keys = false;
   CLI::App* new_app = app.add_subcommand("new", "write a commented spec to start from");
   new_app->add_option("name", name, "template; the file is called NAME.toml");
   new_app->add_flag("--list", list, "list the templates");
+  new_app->add_flag("--keys", keys, "list every key of a spec: type, range, default");
 
   BenchArguments bench;
   CLI::App* bench_app = add_bench(app, bench);
@@ -136,7 +138,7 @@ int dispatch(int argc, char** argv) {
   if (verify_app->parsed()) return verify_command(verify);
   if (bench_app->parsed()) return bench_command(bench);
   if (plot_app->parsed()) return plot_command(plot);
-  if (new_app->parsed()) return new_command(name, list || name.empty());
+  if (new_app->parsed()) return keys ? new_keys_command() : new_command(name, list || name.empty());
   return info_command();
 }
 

@@ -8,6 +8,7 @@
 #include "meshes/error.hpp"
 #include "solver/io/diagnostics.hpp"
 #include "solver/io/files.hpp"
+#include "solver/spec/key_list.hpp"
 
 namespace underdamp {
 
@@ -53,6 +54,11 @@ int new_command(const std::string& name, bool list) {
   throw Error(ExitCode::bad_input, "there is no template \"" + name + "\"", "underdamp new",
               nearest.empty() ? "templates: " + join_names(names)
                               : "did you mean " + nearest + "? templates: " + join_names(names));
+}
+
+int new_keys_command() {
+  fmt::print("{}", key_list_text());
+  return 0;
 }
 
 }  // namespace underdamp

@@ -437,11 +437,6 @@ constexpr std::size_t longest_function = 60;
 /// What the comment of a function that is longer says, before it gives the reason.
 const std::string reason_for_length = "Long because";
 
-/// Files that may be longer, and why. One that no longer is comes off the list.
-const std::map<std::string, std::string> long_files{
-    {"solver/spec/spec_reader.cpp", "one short function for each table of the spec, all of one class"},
-};
-
 std::vector<std::string> lines_of(std::istream& stream) {
   std::vector<std::string> lines;
   for (std::string line; std::getline(stream, line);) lines.push_back(line);
@@ -568,9 +563,7 @@ bool gives_reason(const std::vector<std::string>& lines, std::size_t line) {
 /// What is too long in a file.
 std::vector<std::string> oversizes(const std::string& name, const std::vector<std::string>& lines) {
   std::vector<std::string> problems;
-  const bool is_listed = long_files.count(name) > 0;
-  if (is_listed != (lines.size() > longest_file))
-    problems.push_back(name + (is_listed ? " needs no exception any more" : " is too long"));
+  if (lines.size() > longest_file) problems.push_back(name + " is too long");
   const Functions functions(code_of(lines));
   if (!functions.is_balanced()) problems.push_back(name + ": its braces do not match");
   for (const FunctionExtent& function : functions.found()) {
@@ -607,9 +600,9 @@ std::string function_text(const std::string& head, std::size_t body) {
 }
 
 TEST(Structure, LongFilesAndFunctionsAreFound) {
-  const auto count = [](const std::string& text, const std::string& name = "solver/planted.cpp") {
+  const auto count = [](const std::string& text) {
     std::istringstream stream(text);
-    return oversizes(name, lines_of(stream)).size();
+    return oversizes("solver/planted.cpp", lines_of(stream)).size();
   };
   const std::size_t fits = longest_function - 2;
   EXPECT_EQ(count(function_text("int f(int a)", fits)), 0U);
@@ -628,8 +621,6 @@ TEST(Structure, LongFilesAndFunctionsAreFound) {
   for (std::size_t k = 0; k < longest_file; ++k) many += "int a;\n";
   EXPECT_EQ(count(many), 0U);
   EXPECT_EQ(count(many + "int b;\n"), 1U);
-  EXPECT_EQ(count(many + "int b;\n", "solver/spec/spec_reader.cpp"), 0U);
-  EXPECT_EQ(count(many, "solver/spec/spec_reader.cpp"), 1U);
 }
 
 TEST(FieldsNear, FailsForWhatItCannotCompare) {

@@ -3,7 +3,7 @@
 
 #include "solver/displacement/displacement.hpp"
 #include "solver/displacement/displacement_ensemble.hpp"
-#include "solver/run/resolved_spec.hpp"
+#include "solver/spec/resolved_spec.hpp"
 
 namespace underdamp {
 

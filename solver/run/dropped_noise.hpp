@@ -2,7 +2,7 @@
 #include <string>
 
 #include "solver/model/model.hpp"
-#include "solver/run/resolved_spec.hpp"
+#include "solver/spec/resolved_spec.hpp"
 
 namespace underdamp {
 

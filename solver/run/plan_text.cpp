@@ -6,6 +6,7 @@
 
 #include "solver/io/progress.hpp"
 #include "solver/run/dropped_noise.hpp"
+#include "solver/spec/spec_words.hpp"
 #include "solver/step/memory.hpp"
 #include "solver/step/window_choice.hpp"
 
@@ -92,7 +93,8 @@ std::string describe_plan(const Simulation& simulation) {
   }
   if (spec.stationary) {
     text += fmt::format("  stationary     method {}, {} eigenvalues, tolerance {:.2g}\n",
-                        method_name(spec.stationary->method), spec.stationary->modes, spec.stationary->tolerance);
+                        method_words().name_of(spec.stationary->method), spec.stationary->modes,
+                        spec.stationary->tolerance);
   }
   return text;
 }

@@ -6,7 +6,7 @@
 
 #include "kernels/contract/backend.hpp"
 #include "solver/io/state.hpp"
-#include "solver/run/resolved_spec.hpp"
+#include "solver/spec/resolved_spec.hpp"
 
 /// May a run begin in a folder, and where? (docs/reliability.md)
 namespace underdamp {

@@ -2,7 +2,7 @@
 #include <atomic>
 #include <filesystem>
 
-#include "solver/run/resolved_spec.hpp"
+#include "solver/spec/resolved_spec.hpp"
 #include "solver/run/resume.hpp"
 
 namespace underdamp {

@@ -7,6 +7,7 @@
 
 #include "generated/version.hpp"
 #include "solver/run/dropped_noise.hpp"
+#include "solver/spec/spec_words.hpp"
 
 namespace underdamp {
 namespace {
@@ -126,7 +127,7 @@ Json ensemble_json(const std::vector<EnsembleResult>& results) {
   using Result = const EnsembleResult&;
   return {{"particles", each([](Result r) { return r.options.particles; })},
           {"seed", each([](Result r) { return r.options.seed; })},
-          {"integrator", each([](Result r) { return integrator_name(r.options.integrator); })},
+          {"integrator", each([](Result r) { return integrator_words().name_of(r.options.integrator); })},
           {"step", each([](Result r) { return r.options.step; })},
           {"seconds", each([](Result r) { return r.seconds; })},
           {"p_value", each([](Result r) { return r.comparison.p_value; })},

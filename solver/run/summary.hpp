@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "solver/particles/ensemble.hpp"
-#include "solver/run/resolved_spec.hpp"
+#include "solver/spec/resolved_spec.hpp"
 #include "solver/run/simulation.hpp"
 #include "solver/stationary/driven_state.hpp"
 

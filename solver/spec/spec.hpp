@@ -13,7 +13,8 @@
 #include "solver/io/diagnostics.hpp"
 #include "solver/landscape/mode_spectrum.hpp"
 
-/// The typed form of a spec file. Defaults are the member initialisers below; only spec_reader.cpp knows key names.
+/// The typed form of a spec file. Defaults are the member initialisers below; only spec_keys.hpp and spec_reader.cpp
+/// know key names.
 /// Every key is described in docs/spec.md.
 namespace underdamp {
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -21,10 +22,10 @@ std::string place_of(const std::string& file, const toml::source_region& source)
   return fmt::format("{}:{}:{}", file, source.begin.line, source.begin.column);
 }
 
-std::string Range::text() const {
-  if (!std::isfinite(lower) && !std::isfinite(upper)) return "a number";
-  if (!std::isfinite(upper)) return fmt::format("a number {} {}", lower_open ? ">" : "≥", lower);
-  return fmt::format("a number in {}{}, {}{}", lower_open ? "(" : "[", lower, upper, upper_open ? ")" : "]");
+std::string TableReader::path(const std::string& file) const {
+  const std::filesystem::path path(file);
+  if (file.empty() || path.is_absolute()) return file;
+  return (std::filesystem::path(spec_.file).parent_path() / path).lexically_normal().string();
 }
 
 std::optional<double> TableReader::number(const std::string& key, const Range& range) {
@@ -33,15 +34,10 @@ std::optional<double> TableReader::number(const std::string& key, const Range& r
   return number_of(*node, key, range);
 }
 
-std::optional<double> TableReader::required_number(const std::string& key, const Range& range) {
-  if (!has(key)) missing(key, range.text());
-  return number(key, range);
-}
-
-std::optional<long> TableReader::integer(const std::string& key, long lower, long upper) {
+std::optional<long> TableReader::integer(const std::string& key, const WholeNumber& rule) {
   const toml::node* node = find(key);
   if (node == nullptr) return std::nullopt;
-  return integer_of(*node, key, lower, upper);
+  return integer_of(*node, key, rule);
 }
 
 std::optional<std::string> TableReader::text(const std::string& key) {
@@ -54,36 +50,21 @@ std::optional<std::string> TableReader::text(const std::string& key) {
   return std::nullopt;
 }
 
-std::string TableReader::required_text(const std::string& key, const std::string& what) {
-  if (!has(key)) missing(key, what);
-  return text(key).value_or("");
-}
-
-bool TableReader::boolean(const std::string& key, bool fallback) {
-  const toml::node* node = find(key);
-  if (node == nullptr) return fallback;
-  if (const auto value = node->value_exact<bool>()) return *value;
-  bad(*node, key, "true or false");
-  return fallback;
-}
-
-std::vector<double> TableReader::numbers(const std::string& key, std::size_t least, const Range& range,
-                                         const std::string& what) {
+std::vector<double> TableReader::numbers(const std::string& key, const Numbers& rule) {
   const toml::node* node = find(key);
   if (node == nullptr) return {};
   const toml::array* array = node->as_array();
-  if (array == nullptr || array->size() < least) {
-    bad(*node, key, what);
+  if (array == nullptr || array->size() < rule.least) {
+    bad(*node, key, rule.expected());
     return {};
   }
-  return numbers_of(*array, key, range);
+  return numbers_of(*array, key, rule.each);
 }
 
-std::optional<Interval> TableReader::interval(const std::string& key) {
+std::optional<Interval> TableReader::interval(const std::string& key, const std::string& expected) {
   const toml::node* node = find(key);
   if (node == nullptr) return std::nullopt;
   if (const auto value = node->value_exact<std::string>(); value && *value == "auto") return std::nullopt;
-  const std::string expected = R"("auto" or [min, max] with min < max, such as [0, "2*pi"])";
   const toml::array* array = node->as_array();
   if (array == nullptr || array->size() != 2) {
     bad(*node, key, expected);
@@ -192,11 +173,11 @@ std::optional<double> TableReader::number_of(const toml::node& node, const std::
   if (node.is_floating_point()) value = *node.value_exact<double>();
   if (node.is_string() && !formula_value(node, key, range, value)) return std::nullopt;
   if (value && !std::isfinite(*value)) {
-    bad(node, key, "a finite" + range.text().substr(1));  // "a number …" → "a finite number …"
+    bad(node, key, "a finite" + range.expected().substr(1));  // "a number …" → "a finite number …"
     return std::nullopt;
   }
   if (!value || !range.contains(*value)) {
-    bad(node, key, range.text());
+    bad(node, key, range.expected());
     return std::nullopt;
   }
   return value;
@@ -206,17 +187,17 @@ bool TableReader::formula_value(const toml::node& node, const std::string& key, 
                                 std::optional<double>& value) {
   try {
     value = constant_value(*node.value_exact<std::string>());
-    if (!value) bad(node, key, range.text() + ", or a formula for one such as \"2*pi\"");
+    if (!value) bad(node, key, range.expected() + ", or a formula for one such as \"2*pi\"");
   } catch (const SpecError& error) {
     add(node, key, error.entries().front().problem, error.entries().front().remedy);
   }
   return value.has_value();
 }
 
-std::optional<long> TableReader::integer_of(const toml::node& node, const std::string& key, long lower, long upper) {
+std::optional<long> TableReader::integer_of(const toml::node& node, const std::string& key, const WholeNumber& rule) {
   const auto value = node.value_exact<std::int64_t>();
-  if (!value || *value < lower || *value > upper) {
-    bad(node, key, fmt::format("a whole number from {} to {}", lower, upper));
+  if (!value || *value < rule.lower || *value > rule.upper) {
+    bad(node, key, rule.expected());
     return std::nullopt;
   }
   return static_cast<long>(*value);

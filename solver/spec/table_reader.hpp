@@ -1,5 +1,5 @@
 #pragma once
-#include <limits>
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -11,28 +11,10 @@
 #include <toml++/toml.h>
 
 #include "solver/io/diagnostics.hpp"
+#include "solver/spec/key_rules.hpp"
 #include "solver/spec/spec.hpp"
 
 namespace underdamp {
-
-/// A number's valid range, with the words for it.
-struct Range {
-  double lower = -std::numeric_limits<double>::infinity();
-  double upper = std::numeric_limits<double>::infinity();
-  bool lower_open = false;
-  bool upper_open = false;
-
-  bool contains(double x) const {
-    return (lower_open ? x > lower : x >= lower) && (upper_open ? x < upper : x <= upper);
-  }
-  /// "a number > 0"
-  std::string text() const;
-};
-inline constexpr double infinity = std::numeric_limits<double>::infinity();
-inline constexpr Range any{};
-inline constexpr Range positive{0.0, infinity, true, false};
-inline constexpr Range non_negative{0.0, infinity, false, false};
-inline constexpr Range coordinate{-1e60, 1e60, false, false};  // squares and products of four stay finite
 
 /// file:line:column
 std::string place_of(const std::string& file, const toml::source_region& source);
@@ -58,48 +40,20 @@ class TableReader {
   /// An unknown key was found that most likely means this one; known after `finish`.
   bool misspelt(const std::string& key) const { return misspelt_.count(key) > 0; }
 
+  const std::string& name() const { return name_; }
+  /// A file that the spec names, seen from the current folder.
+  std::string path(const std::string& file) const;
+
+  // Absent if the key is not there, or if it was refused.
   std::optional<double> number(const std::string& key, const Range& range);
-  double number(const std::string& key, const Range& range, double fallback) {
-    return number(key, range).value_or(fallback);
-  }
-  std::optional<double> required_number(const std::string& key, const Range& range);
-
-  std::optional<long> integer(const std::string& key, long lower, long upper);
-
+  std::optional<long> integer(const std::string& key, const WholeNumber& rule);
   std::optional<std::string> text(const std::string& key);
-  std::string required_text(const std::string& key, const std::string& what);
 
-  bool boolean(const std::string& key, bool fallback);
-
-  template <class Value>
-  using Choices = std::vector<std::pair<std::string, Value>>;
-
-  template <class Value>
-  Value choice(const std::string& key, const Choices<Value>& choices, Value fallback) {
-    const toml::node* node = find(key);
-    if (node == nullptr) return fallback;
-    return choice_of(*node, key, choices).value_or(fallback);
-  }
-
-  /// The key `kind`, on which depends what else the table holds: `keys` are those of any kind, so that none of them is
-  /// called unknown if the kind itself is not known.
-  template <class Value>
-  std::optional<Value> kind(const Choices<Value>& choices, const std::vector<std::string>& keys) {
-    const toml::node* node = find("kind");
-    std::optional<Value> value;
-    if (node != nullptr) value = choice_of(*node, "kind", choices);
-    if (node == nullptr) missing("kind", join_names(names_of(choices)));
-    for (const std::string& key : keys) {
-      if (!value) know(key);
-    }
-    return value;
-  }
-
-  /// Absent if one of the numbers is none.
-  std::vector<double> numbers(const std::string& key, std::size_t least, const Range& range, const std::string& what);
+  /// Empty if one of the numbers is none.
+  std::vector<double> numbers(const std::string& key, const Numbers& rule);
 
   /// "auto" (absent) or [min, max].
-  std::optional<Interval> interval(const std::string& key);
+  std::optional<Interval> interval(const std::string& key, const std::string& expected);
 
   /// Rows of numbers, all of length `columns`.
   std::vector<std::vector<double>> matrix(const std::string& key, std::size_t rows, std::size_t columns,
@@ -109,7 +63,11 @@ class TableReader {
   std::vector<std::vector<double>> symmetric_matrix(const std::string& key, std::size_t size,
                                                     const std::string& expected);
 
+  /// From now on the key is known.
   const toml::node* find(const std::string& key);
+  void know(const std::string& key) {
+    if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.push_back(key);
+  }
 
   /// Keys that are unknown but can be explained.
   void explain(const std::map<std::string, ForeignKey>& keys) { foreign_ = &keys; }
@@ -131,16 +89,16 @@ class TableReader {
   std::optional<double> number_of(const toml::node& node, const std::string& key, const Range& range);
   /// A text in place of a number is a formula without variables. False if it is none, which was reported.
   bool formula_value(const toml::node& node, const std::string& key, const Range& range, std::optional<double>& value);
-  std::optional<long> integer_of(const toml::node& node, const std::string& key, long lower, long upper);
+  std::optional<long> integer_of(const toml::node& node, const std::string& key, const WholeNumber& rule);
   template <class Value>
-  std::optional<Value> choice_of(const toml::node& node, const std::string& key, const Choices<Value>& choices) {
-    const std::vector<std::string> names = names_of(choices);
+  std::optional<Value> choice_of(const toml::node& node, const std::string& key, const Words<Value>& words) {
+    const std::vector<std::string> names = words.names();
     const auto found = node.value_exact<std::string>();
     if (!found) {
       bad(node, key, join_names(names));
       return std::nullopt;
     }
-    for (const auto& [name, value] : choices) {
+    for (const auto& [name, value] : words.words) {
       if (name == *found) return value;
     }
     const std::string nearest = nearest_name(*found, names);
@@ -153,18 +111,7 @@ class TableReader {
  private:
   std::string dotted(const std::string& key) const { return name_.empty() ? key : name_ + "." + key; }
 
-  void know(const std::string& key) {
-    if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.push_back(key);
-  }
-
   ForeignKey meaning_of(const std::string& name) const;
-
-  template <class Value>
-  static std::vector<std::string> names_of(const Choices<Value>& choices) {
-    std::vector<std::string> names;
-    for (const auto& [name, value] : choices) names.push_back(name);
-    return names;
-  }
 
   /// Empty if one of them is none.
   std::vector<double> numbers_of(const toml::array& array, const std::string& key, const Range& range);

@@ -11,8 +11,4 @@ using Json = nlohmann::ordered_json;
 /// The spec with all defaults filled in, under the key names of the spec file.
 Json resolved_spec(const Spec& spec);
 
-/// Words of the spec file.
-const char* method_name(StationaryMethod method);
-const char* integrator_name(EnsembleIntegrator integrator);
-
 }  // namespace underdamp
