@@ -2,8 +2,8 @@
 #include <atomic>
 #include <filesystem>
 
-#include "solver/spec/resolved_spec.hpp"
 #include "solver/run/resume.hpp"
+#include "solver/spec/resolved_spec.hpp"
 
 namespace underdamp {
 

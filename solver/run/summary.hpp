@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "solver/particles/ensemble.hpp"
-#include "solver/spec/resolved_spec.hpp"
 #include "solver/run/simulation.hpp"
+#include "solver/spec/resolved_spec.hpp"
 #include "solver/stationary/driven_state.hpp"
 
 /// What the run prints at its end and summary.json holds: docs/user-guide.md lists every key.
