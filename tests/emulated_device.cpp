@@ -3,6 +3,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <functional>
 #include <limits>
@@ -41,6 +42,7 @@ using std::min;
 #include "kernels/cuda/cuda_bundle.cuh"
 #include "kernels/cuda/cuda_columns.cuh"
 #include "kernels/cuda/cuda_line.cuh"
+#include "kernels/cuda/cuda_reduction.cuh"
 #include "kernels/cuda/recording.hpp"
 
 namespace {
@@ -55,7 +57,7 @@ class EmulatedBlock {
     blockDim = {width, height, 1};
     const unsigned count = width * height;
     threads_.resize(count);
-    shuffle_.assign(count, 0.0);
+    shuffle_.assign(count, {});
     for (unsigned t = 0; t < count; ++t) start(t);
     std::vector<unsigned> order(count);
     for (unsigned t = 0; t < count; ++t) order[t] = t;
@@ -82,18 +84,23 @@ class EmulatedBlock {
 
   /// All threads call it together; two barriers keep successive calls apart.
   double shuffle_down(double value, int distance) {
+    const unsigned other = current_ % 32 + static_cast<unsigned>(distance);
+    return of_lane(value, other < 32 && current_ - current_ % 32 + other < threads_.size() ? other : current_ % 32);
+  }
+  template <class Value>
+  Value of_lane(const Value& value, unsigned lane) {
+    static_assert(sizeof(Value) <= sizeof(Exchanged));
     const unsigned mine = current_;
-    shuffle_[mine] = value;
+    std::memcpy(shuffle_[mine].data(), &value, sizeof(Value));
     barrier();
-    const unsigned lane = mine % 32 + static_cast<unsigned>(distance);
-    const double result = lane < 32 && mine + static_cast<unsigned>(distance) < shuffle_.size()
-                              ? shuffle_[mine + static_cast<unsigned>(distance)]
-                              : value;
+    Value result;
+    std::memcpy(&result, shuffle_[mine - mine % 32 + lane].data(), sizeof(Value));
     barrier();
     return result;
   }
 
  private:
+  using Exchanged = std::array<char, 32>;
   struct Thread {
     ucontext_t context{};
     std::vector<char> stack = std::vector<char>(128 * 1024);
@@ -117,7 +124,7 @@ class EmulatedBlock {
   std::mt19937 random_;
   std::function<void()> body_;
   std::vector<Thread> threads_;
-  std::vector<double> shuffle_;
+  std::vector<Exchanged> shuffle_;
   ucontext_t scheduler_{};
   unsigned current_ = 0;
 };
@@ -137,6 +144,12 @@ static void __syncthreads() {
 static double __shfl_down_sync(unsigned, double value, int distance) {
   return emulated_block.shuffle_down(value, distance);
 }
+namespace underdamp {
+template <class Value>
+Value of_lane(const Value& value, int lane) {
+  return emulated_block.of_lane(value, static_cast<unsigned>(lane));
+}
+}  // namespace underdamp
 
 namespace underdamp::testing {
 namespace {
@@ -276,6 +289,22 @@ class EmulatedLauncher {
     launched.insert(name);
     queue([=] {
       for (long c = 0; c < columns; ++c) body(c);
+    });
+  }
+
+  template <class Body>
+  void for_each_result(const char* name, long count, const Body& body) const {
+    launched.insert(name);
+    queue([=] {
+      // Threads of a block that wait for each other are slow: where there is little to do they are followed.
+      constexpr long most_parts = 64;
+      for (long number = 0; number < count; ++number) {
+        if (body.size(number) > most_parts) {
+          reduce(body, number);
+        } else {
+          emulated_block.run(warp_threads, 1, [&] { reduce_by_warp(body, number, static_cast<int>(threadIdx.x)); });
+        }
+      }
     });
   }
 

@@ -105,6 +105,16 @@ void expect_all_covered(int planes, int velocity_cells, int theta_cells, int col
   EXPECT_EQ(met.size(), static_cast<std::size_t>(planes) * static_cast<std::size_t>(launch.across));
 }
 
+TEST(ReductionLaunch, AWarpForEveryResult) {
+  EXPECT_EQ(reductions_of_block, 4);
+  EXPECT_EQ(reduction_blocks(1), 1);
+  EXPECT_EQ(reduction_blocks(4), 1);
+  EXPECT_EQ(reduction_blocks(5), 2);
+  EXPECT_EQ(reduction_blocks(100'000L * 13), 325'000);  // 13 sums of as many planes as a batch may have
+  EXPECT_TRUE(is_grid(reduction_blocks(100'000L * 13)));
+  EXPECT_FALSE(is_grid(reduction_blocks(0)));
+}
+
 TEST(PlaneLaunch, EveryBlockOfEveryPlaneOnce) {
   for (const int planes : {1, 2, 7}) {
     for (const int cells : {16, 63, 64, 65, 128, 1000, 4096}) {

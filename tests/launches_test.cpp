@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 
 /// Names of launches in a source.
 std::set<std::string> launches_in(const std::string& text) {
-  static const std::regex pattern("for_each_(?:line|bundle|column_group|column|segment|value)\\(\\s*\"([^\"]+)\"");
+  static const std::regex pattern(
+      "for_each_(?:line|bundle|column_group|column|segment|value|result)\\(\\s*\"([^\"]+)\"");
   std::set<std::string> names;
   for (auto match = std::sregex_iterator(text.begin(), text.end(), pattern); match != std::sregex_iterator(); ++match)
     names.insert((*match)[1]);
@@ -122,8 +123,9 @@ TEST(Launches, AllAreCarriedOutByTheEmulatedDevice) {
 }
 
 TEST(Launches, AreFoundInASource) {
-  EXPECT_EQ(launches_in("launcher_->for_each_line(\n   \"a b\", n, body); l.for_each_value(\"c\", 1, body)"),
-            (std::set<std::string>{"a b", "c"}));
+  EXPECT_EQ(launches_in("launcher_->for_each_line(\n   \"a b\", n, body); l.for_each_value(\"c\", 1, body)"
+                        "l.for_each_result(\"d\", 1, body)"),
+            (std::set<std::string>{"a b", "c", "d"}));
 }
 
 }  // namespace

@@ -1,11 +1,12 @@
 #pragma once
 #include <cstddef>
 
+#include "kernels/bodies/reduction.hpp"
 #include "kernels/contract/reduction_operations.hpp"
 #include "meshes/host_device.hpp"
 
-/// From lines and columns to planes: sums in the order of the rows, so that host and GPU give the same bits from the
-/// same lines. They are compiled without fused multiply-add for the same reason. One thread per number.
+/// From lines and columns to planes: bodies of reductions (reduction.hpp). They are compiled without fused
+/// multiply-add, so that host and GPU make the same bits of the same lines.
 namespace underdamp {
 
 /// A RowSumLaw and the lines that it adds up.
@@ -20,17 +21,13 @@ struct SumRows {
   int sums;
   double* results;  ///< [plane · sums + sum]
 
-  UNDERDAMP_HD void operator()(std::size_t position) const {
-    const long plane = static_cast<long>(position) / sums;
-    const int begin = first_term[static_cast<long>(position) % sums];
-    const int end = first_term[static_cast<long>(position) % sums + 1];
-    double total = 0.0;
-    for (long l = plane * theta_cells; l < (plane + 1) * theta_cells; ++l) {
-      double of_line = term(terms[begin], l);
-      for (int t = begin + 1; t < end; ++t) of_line += term(terms[t], l);
-      total += of_line;
-    }
-    results[position] = total;
+  UNDERDAMP_HD long size(long /*number*/) const { return theta_cells; }
+  UNDERDAMP_HD double part(long number, long row) const {
+    const long l = number / sums * theta_cells + row;
+    const long sum = number % sums;
+    double of_line = term(terms[first_term[sum]], l);
+    for (int t = first_term[sum] + 1; t < first_term[sum + 1]; ++t) of_line += term(terms[t], l);
+    return of_line;
   }
 
  private:
@@ -53,13 +50,11 @@ struct SumMomentsOfLines {
   int sums;
   double* results;  ///< [plane · sums + sum]
 
-  UNDERDAMP_HD void operator()(std::size_t position) const {
-    const long plane = static_cast<long>(position) / sums;
-    const double* f = factors + (static_cast<long>(position) % sums * all_lines + plane * theta_cells) * 3;
-    double total = 0.0;
-    for (long l = plane * theta_cells; l < (plane + 1) * theta_cells; ++l, f += 3)
-      total += f[0] * lines[l].mass + f[1] * lines[l].velocity + f[2] * lines[l].velocity_squared;
-    results[position] = total;
+  UNDERDAMP_HD long size(long /*number*/) const { return theta_cells; }
+  UNDERDAMP_HD double part(long number, long row) const {
+    const long l = number / sums * theta_cells + row;
+    const double* const f = factors + (number % sums * all_lines + l) * 3;
+    return f[0] * lines[l].mass + f[1] * lines[l].velocity + f[2] * lines[l].velocity_squared;
   }
 };
 
@@ -69,19 +64,11 @@ struct SmallestOfRows {
   int theta_cells;
   PlaneSmallest* results;  ///< [plane]
 
-  UNDERDAMP_HD void operator()(std::size_t plane) const {
-    const LineSums* const first = lines + static_cast<long>(plane) * theta_cells;
-    PlaneSmallest least{first->minimum, 0, static_cast<int>(first->minimum_column)};
-    for (int i = 1; i < theta_cells && is_finite(least.value); ++i) {
-      const LineSums& line = first[i];
-      if (!is_finite(line.minimum) || line.minimum < least.value)
-        least = {line.minimum, i, static_cast<int>(line.minimum_column)};
-    }
-    results[plane] = least;
+  UNDERDAMP_HD long size(long /*plane*/) const { return theta_cells; }
+  UNDERDAMP_HD PlaneSmallest part(long plane, long row) const {
+    const LineSums& line = lines[plane * theta_cells + row];
+    return {line.minimum, static_cast<int>(row), static_cast<int>(line.minimum_column)};
   }
-
- private:
-  static UNDERDAMP_HD bool is_finite(double value) { return value - value == 0.0; }
 };
 
 /// Σ over consecutive values.
@@ -90,25 +77,8 @@ struct SumConsecutive {
   long count;
   double* results;
 
-  UNDERDAMP_HD void operator()(std::size_t position) const {
-    double total = 0.0;
-    for (long k = 0; k < count; ++k) total += values[static_cast<long>(position) * count + k];
-    results[position] = total;
-  }
-};
-
-/// What clipping created in the segments of each column.
-struct SumSegments {
-  const double* in_segments;  ///< [segment · columns + column]
-  long segments;
-  long columns;
-  double* results;  ///< [column]
-
-  UNDERDAMP_HD void operator()(std::size_t column) const {
-    double total = 0.0;
-    for (long s = 0; s < segments; ++s) total += in_segments[s * columns + static_cast<long>(column)];
-    results[column] = total;
-  }
+  UNDERDAMP_HD long size(long /*number*/) const { return count; }
+  UNDERDAMP_HD double part(long number, long k) const { return values[number * count + k]; }
 };
 
 /// The five numbers of Departed of each plane, from those of its columns and lines.
@@ -123,19 +93,35 @@ struct SumDeparted {
   int velocity_cells;
   double* results;  ///< [plane · 5 + number]
 
-  UNDERDAMP_HD void operator()(std::size_t position) const {
-    const long plane = static_cast<long>(position) / 5;
-    const int number = static_cast<int>(position % 5);
+  /// Columns first, then lines.
+  UNDERDAMP_HD long size(long number) const { return columns(number % 5) + (number % 5 >= 2 ? theta_cells : 0); }
+  UNDERDAMP_HD double part(long position, long k) const {
+    const long plane = position / 5;
+    const long number = position % 5;
+    const long of_columns = columns(number);
+    if (k < of_columns) {
+      const double* const values = number == 0 ? below : number == 1 ? above : in_segments;
+      return values[plane * velocity_cells + k];
+    }
+    const double* const values = number == 2 ? lower : number == 3 ? upper : in_lines;
+    return values[plane * theta_cells + k - of_columns];
+  }
+
+ private:
+  UNDERDAMP_HD long columns(long number) const { return number == 2 || number == 3 ? 0 : velocity_cells; }
+};
+
+/// What clipping created in the segments of each column. One thread per column.
+struct SumSegments {
+  const double* in_segments;  ///< [segment · columns + column]
+  long segments;
+  long columns;
+  double* results;  ///< [column]
+
+  UNDERDAMP_HD void operator()(std::size_t column) const {
     double total = 0.0;
-    if (number != 2 && number != 3) {
-      const double* const of_columns = number == 0 ? below : number == 1 ? above : in_segments;
-      for (long c = plane * velocity_cells; c < (plane + 1) * velocity_cells; ++c) total += of_columns[c];
-    }
-    if (number >= 2) {
-      const double* const of_lines = number == 2 ? lower : number == 3 ? upper : in_lines;
-      for (long l = plane * theta_cells; l < (plane + 1) * theta_cells; ++l) total += of_lines[l];
-    }
-    results[position] = total;
+    for (long s = 0; s < segments; ++s) total += in_segments[s * columns + static_cast<long>(column)];
+    results[column] = total;
   }
 };
 

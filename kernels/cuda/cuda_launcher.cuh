@@ -19,6 +19,8 @@
 #include "kernels/cuda/cuda_columns.cuh"
 #include "kernels/cuda/cuda_line.cuh"
 #include "kernels/cuda/cuda_matrix.cuh"
+#include "kernels/cuda/cuda_reduction.cuh"
+#include "kernels/cuda/cuda_shuffle.cuh"
 #include "kernels/cuda/launch_plan.hpp"
 #include "kernels/cuda/recording.hpp"
 #include "kernels/operations/device_context.hpp"
@@ -59,6 +61,14 @@ __global__ void run_segments(Body body, int theta_cells, int velocity_cells, int
   if (column < velocity_cells) {
     body.template operator()<ScalarPack<Real>>(block.plane, column, begin, min(begin + segment_rows, theta_cells), 1);
   }
+}
+
+/// A warp makes each result.
+template <class Body>
+__global__ void run_reductions(Body body, long count) {
+  const int thread = static_cast<int>(threadIdx.x);
+  const long number = static_cast<long>(blockIdx.x) * reductions_of_block + thread / warp_threads;
+  if (number < count) reduce_by_warp(body, number, thread % warp_threads);  // or not: whole warps
 }
 
 /// A graph of recorded operations.
@@ -249,6 +259,14 @@ class CudaLauncher {
   template <class Body>
   void for_each_column(const char* name, long columns, const Body& body) const {
     for_each_value(name, static_cast<std::size_t>(columns), body);
+  }
+
+  /// A reduction.
+  template <class Body>
+  void for_each_result(const char* name, long count, const Body& body) const {
+    run_reductions<<<grid(name, reduction_blocks(count)), reductions_of_block * warp_threads, 0, stream_>>>(body,
+                                                                                                            count);
+    launched(name);
   }
 
   template <class Body>

@@ -72,6 +72,12 @@ inline bool fits(const BundleLaunch& launch, const LaunchLimits& limits) {
   return launch.bytes + static_shared_bytes <= limits.of_block;
 }
 
+/// Reductions of a block, a warp to each.
+inline constexpr int reductions_of_block = 4;
+inline long reduction_blocks(long count) {
+  return (count + reductions_of_block - 1) / reductions_of_block;
+}
+
 /// Planes times blocks across the columns of a plane along the first axis of the grid, blocks down its rows along the
 /// second: that has 65535 at most, too few for planes.
 struct PlaneLaunch {

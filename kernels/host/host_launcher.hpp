@@ -10,6 +10,7 @@
 #include "kernels/bodies/column_source.hpp"
 #include "kernels/bodies/csr_product.hpp"
 #include "kernels/bodies/extrapolation.hpp"
+#include "kernels/bodies/reduction.hpp"
 #include "kernels/host/flush_to_zero.hpp"
 #include "kernels/host/host_array.hpp"
 #include "kernels/host/host_bundle.hpp"
@@ -141,6 +142,14 @@ class HostLauncher {
   void for_each_column(const char* name, long columns, const Body& body) const {
     share(name, columns, [&](int, long begin, long end) {
       for (long c = begin; c < end; ++c) body(c);
+    });
+  }
+
+  /// A reduction.
+  template <class Body>
+  void for_each_result(const char* name, long count, const Body& body) const {
+    share(name, count, [&](int, long begin, long end) {
+      for (long number = begin; number < end; ++number) reduce(body, number);
     });
   }
 

@@ -5,23 +5,23 @@ namespace underdamp {
 
 template <class Launcher>
 void launch_plane_sums(Launcher& launcher, const SumRows& body, int planes) {
-  launcher.for_each_value("sum rows", static_cast<std::size_t>(planes) * static_cast<std::size_t>(body.sums), body);
+  launcher.for_each_result("sum rows", static_cast<long>(planes) * body.sums, body);
 }
 template <class Launcher>
 void launch_plane_sums(Launcher& launcher, const SumMomentsOfLines& body, int planes) {
-  launcher.for_each_value("sum moments", static_cast<std::size_t>(planes) * static_cast<std::size_t>(body.sums), body);
+  launcher.for_each_result("sum moments", static_cast<long>(planes) * body.sums, body);
 }
 template <class Launcher>
 void launch_plane_sums(Launcher& launcher, const SmallestOfRows& body, int planes) {
-  launcher.for_each_value("smallest of rows", static_cast<std::size_t>(planes), body);
+  launcher.for_each_result("smallest of rows", planes, body);
 }
 template <class Launcher>
 void launch_plane_sums(Launcher& launcher, const SumConsecutive& body, int planes) {
-  launcher.for_each_value("sum planes", static_cast<std::size_t>(planes), body);
+  launcher.for_each_result("sum planes", planes, body);
 }
 template <class Launcher>
 void launch_plane_sums(Launcher& launcher, const SumDeparted& body, int planes) {
-  launcher.for_each_value("sum departed", static_cast<std::size_t>(planes) * 5, body);
+  launcher.for_each_result("sum departed", static_cast<long>(planes) * 5, body);
 }
 template <class Launcher>
 void launch_segment_sums(Launcher& launcher, const SumSegments& body) {
