@@ -133,7 +133,8 @@ TEST(DrivenCircle, PlanesOfABatchHaveTheirOwn) {
   const Json driven = summary["stationary"]["driven"];
   ASSERT_EQ(driven.size(), 2U);
   EXPECT_NEAR(driven[0]["mean_force"].get<double>(), 0.5, 1e-9);
-  EXPECT_NEAR(plane_summary(summary, 1)["stationary"]["driven"]["mean_force"].get<double>(), 0.2, 1e-9);
+  EXPECT_NEAR(PlaneSummaries(summary, {"mode_1", "mode_2"}).of(1)["stationary"]["driven"]["mean_force"].get<double>(),
+              0.2, 1e-9);
 }
 
 TEST(DrivenCircle, ALevelCircleIsNotDriven) {

@@ -17,6 +17,7 @@
 #include "solver/io/checkpoint.hpp"
 #include "solver/io/vtk_file.hpp"
 #include "solver/run/output.hpp"
+#include "solver/run/summary.hpp"
 #include "test_support.hpp"
 
 /// The program as a user meets it: commands, messages, exit codes, files.
@@ -140,6 +141,9 @@ TEST(Program, NewWritesSpecsThatCheckAndRun) {
     EXPECT_CONTAINS(list.output, name);
     EXPECT_EQ(underdamp(folder.path(), "new " + name).code, 0);
   }
+  const Result keys = underdamp(folder.path(), "new --keys");
+  EXPECT_EQ(keys.code, 0);
+  EXPECT_CONTAINS(keys.output, "momentum         number, [0, 1); required");
   EXPECT_EQ(underdamp(folder.path(), "new oscillator").code, 2);  // never overwrites
   EXPECT_CONTAINS(underdamp(folder.path(), "new oscilator").output, "did you mean oscillator?");
 }
@@ -593,6 +597,22 @@ TEST(Program, APlaneOfTwoHasItsOwnSummary) {
   EXPECT_EQ(std::count(names.begin(), names.end(), "/dropped_noise/between_modes"), 0);
 }
 
+TEST(Output, APlaneRepeatsNeitherWarningsNorListsOfOthers) {
+  const std::vector<double> few(64, 1.0);
+  const std::vector<double> many(65, 1.0);
+  const Json whole{{"spec", {{"loss", {{"eigenvalues", many}, {"weights", few}}}}},
+                   {"mean", {1.0, 2.0}},
+                   {"warnings", {"mode_1: a", "of all: b", "mode_2: c", "mode_1: d: mode_2: e", "f"}},
+                   {"per_plane", {"/mean"}}};
+  const PlaneSummaries summaries(whole, {"mode_1", "mode_2"});
+  EXPECT_EQ(summaries.of(0)["warnings"], (Json{"of all: b", "f", "mode_1: a", "mode_1: d: mode_2: e"}));
+  const Json second = summaries.of(1);
+  EXPECT_EQ(second["warnings"], (Json{"of all: b", "f", "mode_2: c"}));
+  EXPECT_EQ(second["mean"], 2.0);
+  EXPECT_EQ(second["spec"]["loss"]["eigenvalues"], "as in ../summary.json");
+  EXPECT_EQ(second["spec"]["loss"]["weights"], Json(few));
+}
+
 TEST(Output, AllPlanesKeepTheSameMarginals) {
   const TemporaryDirectory folder;
   const auto backend = make_host_backend();
@@ -608,7 +628,7 @@ TEST(Output, AllPlanesKeepTheSameMarginals) {
     frame.time = k;
     output.write_frame(frame);
   }
-  output.finish({{"per_plane", nlohmann::json::array()}});
+  output.finish({{"per_plane", Json::array()}, {"spec", {{"loss", Json::object()}}}, {"warnings", Json::array()}});
   const std::string first = text_of(folder.path() / "mode_01/marginals.csv");
   const std::string second = text_of(folder.path() / "mode_02/marginals.csv");
   EXPECT_EQ(std::count(first.begin(), first.end(), '\n'), 33);

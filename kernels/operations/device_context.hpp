@@ -26,6 +26,7 @@
 ///   for_each_segment(name, shape, body)         body.template operator()<P>(plane, column, begin, end, lanes)
 ///   for_each_column(name, columns, body)        body(column)
 ///   for_each_value(name, count, body)           body(position)
+///   for_each_result(name, count, body)          body is a reduction (bodies/reduction.hpp)
 ///   MatrixHandle, prepare(csr, handle), multiply(csr, handle, x, y)   y = A x
 ///   drift_target(array), finish_drift(array)    where a drift sweep writes, and how that becomes the field
 ///   reserve_drift_target(cells)                 so that a recording meets no allocation

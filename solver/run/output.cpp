@@ -395,9 +395,11 @@ void RunOutput::write_collected() {
 void RunOutput::finish(const Json& summary) {
   write_collected();
   if (planes_.size() > 1) {
-    for (std::size_t p = 0; p < planes_.size(); ++p) {
-      write_text(planes_[p].folder / "summary.json", plane_summary(summary, static_cast<int>(p)).dump(2) + "\n");
-    }
+    std::vector<std::string> names;
+    for (int p = 0; p < simulation_.mesh().planes(); ++p) names.push_back(simulation_.model().plane(p).name);
+    const PlaneSummaries summaries(summary, names);
+    for (std::size_t p = 0; p < planes_.size(); ++p)
+      write_text(planes_[p].folder / "summary.json", summaries.of(static_cast<int>(p)).dump(2) + "\n");
   }
   write_text(directory_ / "summary.json", summary.dump(2) + "\n");
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 #include <string>
 
@@ -277,13 +278,35 @@ void name_clock_keys(Json& json) {
   }
 }
 
-Json plane_summary(const Json& whole, int plane) {
-  std::set<std::string> lists;
-  for (const Json& name : whole.at("per_plane")) lists.insert(name.get<std::string>());
+PlaneSummaries::PlaneSummaries(const Json& whole, const std::vector<std::string>& names)
+    : whole_(whole), spec_(whole.at("spec")), of_planes_(names.size()) {
+  for (const char* key : {"eigenvalues", "weights"}) {
+    const auto list = spec_["loss"].find(key);
+    if (list != spec_["loss"].end() && list->size() > longest_list) *list = "as in ../summary.json";
+  }
+  for (const Json& name : whole.at("per_plane")) lists_.insert(name.get<std::string>());
+  std::map<std::string, std::size_t> planes;
+  for (std::size_t p = 0; p < names.size(); ++p) planes[names[p]] = p;
+  for (const Json& entry : whole.at("warnings")) {
+    const auto text = entry.get<std::string>();
+    const auto plane = planes.find(text.substr(0, text.find(": ")));
+    (plane == planes.end() ? warnings_ : of_planes_[plane->second]).push_back(text);
+  }
+}
+
+Json PlaneSummaries::of(int plane) const {
+  const auto index = static_cast<std::size_t>(plane);
   Json json = Json::object();
-  for (const auto& [key, value] : whole.items()) {
+  for (const auto& [key, value] : whole_.items()) {
     if (key == "per_plane" || key == "displacement") continue;  // the second is that of all planes together
-    json[key] = of_plane(value, "/" + key, lists, static_cast<std::size_t>(plane));
+    if (key == "warnings") {
+      json[key] = warnings_;
+      for (const std::string& text : of_planes_[index]) json[key].push_back(text);
+    } else if (key == "spec") {
+      json[key] = spec_;
+    } else {
+      json[key] = of_plane(value, "/" + key, lists_, index);
+    }
   }
   json["planes"] = 1;
   return json;

@@ -1,5 +1,7 @@
 #pragma once
+#include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,21 @@ Json summary(const Simulation& simulation, const Frame& last, const RunSummary& 
 void name_clock_keys(Json& summary);
 
 /// The entries of one plane alone, for its sub-directory.
-Json plane_summary(const Json& whole, int plane);
+class PlaneSummaries {
+ public:
+  /// `names`: of each plane; a warning about a plane begins with its name and a colon. Keeps a reference to `whole`.
+  PlaneSummaries(const Json& whole, const std::vector<std::string>& names);
+
+  Json of(int plane) const;
+
+ private:
+  static constexpr std::size_t longest_list = 64;  ///< with an entry for each plane that every plane repeats
+
+  const Json& whole_;
+  Json spec_;
+  std::set<std::string> lists_;                      ///< keys that have a value for each plane
+  std::vector<std::string> warnings_;                ///< about no plane, or all
+  std::vector<std::vector<std::string>> of_planes_;  ///< [plane] warnings
+};
 
 }  // namespace underdamp
