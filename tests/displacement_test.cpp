@@ -314,6 +314,33 @@ TEST(MomentSums, FourthDerivativeOfAQuarticMode) {
   EXPECT_NEAR(moment_sums(s, field, 0.0).position[4] / mass, expected, 1e-6 * std::abs(expected));
 }
 
+TEST(MomentSums, EveryTermByHand) {
+  // One cell holds everything, and force and noise are any functions: Σ φ_n f and Σ ψ_n f are φ_n and ψ_n there. With
+  // F = 2, F' = 3, F'' = 5, D = 7, D' = 11, γ = 1/2 at x − c = 1, y = −2 the generator's adjoint gives
+  //   φ_2 = F − γy = 3,  φ_3 = F'y − γF + γ²y = −7.5,  φ_4 = y(F''y − γF') + φ_2 (F' + γ²) = 23 + 9.75 = 32.75,
+  //   ψ_1 = 4 + 3,  ψ_2 = 3·(−2)·3 + 14 − 7.5 = −11.5,
+  //   ψ_3 = 36 − 44 + 3·3·(2 + 2) − 21 + 15 + 32.75 = 54.75.
+  Plane plane = plane_of(0.3, 32);
+  ScaledPlane& s = plane.scaled;
+  s.plane = {{-2.0, 2.0, 16}, {-3.75, 4.25, 16}};  // y = −2 is the centre of column 3
+  s.tables.friction = {0.5};
+  s.tables.force.assign(16, 2.0);
+  s.slope.assign(16, 3.0);
+  s.bend.assign(16, 5.0);
+  s.tables.diffusion.assign(16, 7.0);
+  s.gust.assign(16, 11.0);
+  s.tables.loss.assign(16, 13.0);
+  std::vector<double> values(256, 0.0);
+  values[16 * 9 + 3] = 1.0 / s.plane.cell_area();
+  const MomentSums sums = moment_sums(s, values, s.plane.theta.center(9) - 1.0);
+  EXPECT_NEAR(sums.mass, 1.0, 1e-13);
+  EXPECT_FIELDS_NEAR(sums.position, (std::vector<double>{1.0, -2.0, 3.0, -7.5, 32.75}), 1e-12);
+  EXPECT_FIELDS_NEAR(sums.spread, (std::vector<double>{-2.0, 7.0, -11.5, 54.75}), 1e-12);
+  EXPECT_NEAR(sums.square, 1.0, 1e-13);
+  EXPECT_NEAR(sums.velocity_square, 4.0, 1e-12);
+  EXPECT_NEAR(sums.potential, 13.0, 1e-12);
+}
+
 class DisplacementParts : public testing::DeviceTest {};
 
 TEST_P(DisplacementParts, MomentSumsOfAFieldAreThoseOfItsValues) {

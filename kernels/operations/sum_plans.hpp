@@ -10,22 +10,54 @@
 
 namespace underdamp {
 
-template <class Launcher>
-struct DeviceRowSumPlan final : RowSumPlan {
+/// Of each plane v of cell centre 0 and h_v.
+inline std::vector<double> velocity_origins(const PhaseMesh& mesh) {
+  std::vector<double> origins;
+  for (int p = 0; p < mesh.planes(); ++p) origins.push_back(mesh.plane(p).velocity.center(0));
+  return origins;
+}
+inline std::vector<double> velocity_widths(const PhaseMesh& mesh) {
+  std::vector<double> widths;
+  for (int p = 0; p < mesh.planes(); ++p) widths.push_back(mesh.plane(p).velocity.width());
+  return widths;
+}
+
+/// What the plans of sums over lines have in common.
+template <class Launcher, class Plan>
+struct DeviceSumPlan : Plan {
   template <class T>
   using Place = typename PlanMemory<Launcher>::template Place<T>;
 
-  DeviceRowSumPlan(const void* maker, const FieldShape& s) : RowSumPlan(maker), shape(s) {}
+  DeviceSumPlan(const void* maker, const FieldShape& s) : Plan(maker), shape(s) {}
   FieldShape shape;
   PlanMemory<Launcher> memory;
-  // The law.
   int sums = 0;
   Place<double> factors;
-  Place<int> first_term;
-  Place<RowTerm> terms;
-  // What lines are made of.
   Place<double> velocity_origin;
   Place<double> velocity_width;
+
+  /// v of cell centre 0 and h_v of each plane.
+  void add_velocities(const PhaseMesh& mesh) {
+    velocity_origin = memory.add(velocity_origins(mesh));
+    velocity_width = memory.add(velocity_widths(mesh));
+  }
+};
+
+template <class Launcher>
+using DeviceMomentPlan = DeviceSumPlan<Launcher, MomentPlan>;
+
+template <class Launcher>
+struct DeviceRowSumPlan final : DeviceSumPlan<Launcher, RowSumPlan> {
+  using Base = DeviceSumPlan<Launcher, RowSumPlan>;
+  template <class T>
+  using Place = typename Base::template Place<T>;
+  using Base::Base;
+  using Base::memory;
+  using Base::shape;
+
+  Place<int> first_term;
+  Place<RowTerm> terms;
+  // What lines are made of besides v.
   Place<double> friction;
   Place<double> diffusion;
   Place<double> from_middle;
@@ -36,24 +68,16 @@ struct DeviceRowSumPlan final : RowSumPlan {
     return {memory.at(friction), dissipates ? memory.at(diffusion) : nullptr, floor};
   }
   SumRows view(const double* lines, int stride) const {
-    return {
-        lines, stride, shape.theta_cells, shape.lines(), memory.at(factors), memory.at(first_term), memory.at(terms),
-        sums,  nullptr};
+    return {lines,
+            stride,
+            shape.theta_cells,
+            shape.lines(),
+            memory.at(this->factors),
+            memory.at(first_term),
+            memory.at(terms),
+            this->sums,
+            nullptr};
   }
-};
-
-template <class Launcher>
-struct DeviceMomentPlan final : MomentPlan {
-  template <class T>
-  using Place = typename PlanMemory<Launcher>::template Place<T>;
-
-  DeviceMomentPlan(const void* maker, const FieldShape& s) : MomentPlan(maker), shape(s) {}
-  FieldShape shape;
-  PlanMemory<Launcher> memory;
-  int sums = 0;
-  Place<double> factors;
-  Place<double> velocity_origin;
-  Place<double> velocity_width;
 };
 
 inline void require_law(const RowSumLaw& law, const FieldShape& shape, int quantities) {
@@ -67,18 +91,6 @@ inline void require_law(const RowSumLaw& law, const FieldShape& shape, int quant
         require(factor >= -1 && factor < static_cast<int>(law.factors.size()), "a row sum names no such factor");
     }
   }
-}
-
-/// Of each plane v of cell centre 0 and h_v.
-inline std::vector<double> velocity_origins(const PhaseMesh& mesh) {
-  std::vector<double> origins;
-  for (int p = 0; p < mesh.planes(); ++p) origins.push_back(mesh.plane(p).velocity.center(0));
-  return origins;
-}
-inline std::vector<double> velocity_widths(const PhaseMesh& mesh) {
-  std::vector<double> widths;
-  for (int p = 0; p < mesh.planes(); ++p) widths.push_back(mesh.plane(p).velocity.width());
-  return widths;
 }
 
 template <class Launcher>
@@ -110,8 +122,7 @@ std::unique_ptr<RowSumPlan> make_row_sum_plan(DeviceContext<Launcher>& context, 
   plan->factors = plan->memory.add(std::move(all_factors));
   plan->first_term = plan->memory.add(std::move(first_term));
   plan->terms = plan->memory.add(std::move(terms));
-  plan->velocity_origin = plan->memory.add(velocity_origins(mesh));
-  plan->velocity_width = plan->memory.add(velocity_widths(mesh));
+  plan->add_velocities(mesh);
   plan->friction = plan->memory.add(std::move(friction));
   plan->diffusion = plan->memory.add(std::vector<double>(dissipation.diffusion.begin(), dissipation.diffusion.end()));
   plan->from_middle = plan->memory.add(std::move(from_middle));
@@ -131,8 +142,7 @@ std::unique_ptr<MomentPlan> make_moment_plan(DeviceContext<Launcher>& context, c
   }
   plan->sums = static_cast<int>(law.sums.size());
   plan->factors = plan->memory.add(std::move(factors));
-  plan->velocity_origin = plan->memory.add(velocity_origins(mesh));
-  plan->velocity_width = plan->memory.add(velocity_widths(mesh));
+  plan->add_velocities(mesh);
   plan->memory.send(context);
   return plan;
 }

@@ -31,6 +31,9 @@ class CorrelationFlow {
     is_map_ = planes.front().tables.dynamics == Dynamics::sgd;
     for (std::size_t p = 0; p < planes.size(); ++p) starts_.push_back(start_fields(planes[p], starts[p].density));
     choose_windows();
+    std::vector<double> center;
+    for (const StartFields& s : starts_) center.push_back(s.center);
+    moments_ = std::make_unique<MomentReader>(backend_, *mesh_, planes_, center);
     upload();
     const auto sums = read();
     const auto norm = norms(*position_);
@@ -113,9 +116,6 @@ class CorrelationFlow {
     tables_ = std::make_unique<Tables>(stacked_tables(planes_));
     propagator_ = std::make_unique<Propagator>(backend_, *mesh_, *tables_, 1.0, 1, levels);
     short_waves_ = std::make_unique<ShortWaves>(backend_, planes_);
-    std::vector<double> center;
-    for (const StartFields& s : starts_) center.push_back(s.center);
-    moments_ = std::make_unique<MomentReader>(backend_, *mesh_, planes_, center);
   }
 
   /// Error of a window on the field of the start, added up over the relaxation time, relative to that field.

@@ -12,7 +12,10 @@
 ///
 ///   φ_0 = x − c,  φ_1 = y,  φ_2 = F − γy,  φ_3 = F'y − γF + γ²y,  φ_4 = y(F''y − γF') + (F − γy)(F' + γ²),
 ///
-/// Σ φ_n f is the n-th derivative in time of Σ (x − c) f; ψ_n likewise those of E (x − c) y of a density.
+/// Σ φ_n f is the n-th derivative in time of Σ (x − c) f; ψ_n likewise those of E (x − c) y of a density, (70),
+///
+///   ψ_0 = (x − c) y,  ψ_1 = y² + (x − c) φ_2,  ψ_2 = 3yφ_2 + 2D + (x − c) φ_3,
+///   ψ_3 = 3F'y² + 2D'y + 3φ_2 (F − 2γy) − 6γD + yφ_3 + (x − c) φ_4.
 namespace underdamp {
 
 struct MomentSums {
