@@ -1,10 +1,10 @@
 #pragma once
 #include <array>
-#include <cstddef>
 #include <string>
 #include <vector>
 
 #include "meshes/axis.hpp"
+#include "meshes/field_shape.hpp"
 
 namespace underdamp {
 
@@ -37,22 +37,6 @@ struct ThetaWalls {
   bool any_closed() const { return lower != ThetaBoundary::open || upper != ThetaBoundary::open; }
 
   friend bool operator==(const ThetaWalls&, const ThetaWalls&) = default;
-};
-
-/// Number of cells of a field: planes × θ-cells × v-cells, v fastest in memory. Cells along an axis and planes are
-/// int; what they multiply to is not.
-struct FieldShape {
-  int planes = 1;
-  int theta_cells = 1;
-  int velocity_cells = 1;
-
-  long lines() const { return static_cast<long>(planes) * theta_cells; }       ///< along v, one per (plane, θ cell)
-  long columns() const { return static_cast<long>(planes) * velocity_cells; }  ///< along θ, one per (plane, v cell)
-  std::size_t cells() const {
-    return static_cast<std::size_t>(planes) * static_cast<std::size_t>(theta_cells) *
-           static_cast<std::size_t>(velocity_cells);
-  }
-  friend bool operator==(const FieldShape&, const FieldShape&) = default;
 };
 
 /// One plane (θ, v) of phase space.

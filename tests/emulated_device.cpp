@@ -19,6 +19,7 @@
 #include "kernels/operations/field_operations_of.hpp"
 #include "kernels/operations/generator_operations_of.hpp"
 #include "kernels/operations/particle_operations_of.hpp"
+#include "kernels/operations/phase_sum_operations_of.hpp"
 #include "kernels/operations/plane_sums_of.hpp"
 #include "kernels/operations/reduction_operations_of.hpp"
 #include "kernels/operations/sweep_operations_of.hpp"
@@ -39,6 +40,7 @@ static void team_barrier(int, int) {
 using std::max;
 using std::min;
 
+#include "kernels/cuda/cuda_block.cuh"
 #include "kernels/cuda/cuda_bundle.cuh"
 #include "kernels/cuda/cuda_columns.cuh"
 #include "kernels/cuda/cuda_line.cuh"
@@ -170,6 +172,7 @@ class EmulatedLauncher {
   template <class Element>
   using Array = HostArray<Element>;
   static constexpr int lane_choices[2] = {Wide::width, Scalar::width};
+  static constexpr int block_lanes = 1;
   static constexpr bool cascades = false;
   static constexpr unsigned threads = 64;
 
@@ -265,8 +268,29 @@ class EmulatedLauncher {
   void for_each_column_group(const char* name, const ColumnSource<Real>& source, const Body& body) const {
     launched.insert(name);
     queue([=, this] {
-      source.shape.velocity_cells % Wide::width == 0 ? run_columns<Wide>(source, body)
-                                                     : run_columns<Scalar>(source, body);
+      const bool wide = source.runs.lanes % Wide::width == 0;
+      if (source.by_run) {
+        wide ? run_runs<Wide>(source, body) : run_runs<Scalar>(source, body);
+      } else {
+        wide ? run_columns<Wide>(source, body) : run_columns<Scalar>(source, body);
+      }
+    });
+  }
+
+  template <class Body>
+  void for_each_block(const char* name, long blocks, const BlockShape& shape, const Body& body) const {
+    launched.insert(name);
+    queue([=] {
+      HostArray<Real> memory;
+      const std::size_t size = CudaBlock<Real>::scratch_size(shape, Body::scratch_arrays);
+      memory.resize(size);
+      for (long b = 0; b < blocks; ++b) {
+        std::fill(memory.data(), memory.data() + size, std::numeric_limits<Real>::quiet_NaN());
+        emulated_block.run(threads, 1, [&] {
+          CudaBlock<Real> block(memory.data(), shape);
+          body(block, b);
+        });
+      }
     });
   }
 
@@ -345,14 +369,24 @@ class EmulatedLauncher {
 
   template <class Pack, class Body>
   void run_columns(const ColumnSource<Real>& source, const Body& body) const {
-    const FieldShape& shape = source.shape;
-    for (int plane = 0; plane < shape.planes; ++plane) {
-      for (int row = 0; row < shape.theta_cells; row += CudaColumns<Pack>::strip_rows) {
-        for (int column = 0; column < shape.velocity_cells; column += Pack::width) {
-          CudaColumns<Pack> columns(source.rows_of(plane), plane, column, row);
+    for (int run = 0; run < source.runs.runs; ++run) {
+      for (int row = 0; row < source.runs.cells; row += column_strip_rows) {
+        for (int column = 0; column < source.runs.lanes; column += Pack::width) {
+          CudaColumns<Pack> columns(source, run, column, row, nullptr);
           body(columns);
         }
       }
+    }
+  }
+
+  template <class Pack, class Body>
+  void run_runs(const ColumnSource<Real>& source, const Body& body) const {
+    for (long run = 0; run < source.runs.runs; ++run) {
+      emulated_block.run(4, 2, [&] {
+        RunTally tally;
+        sweep_run<Pack>(body, source, run, tally);
+        settle_run(tally, run);
+      });
     }
   }
 

@@ -270,9 +270,9 @@ TEST_F(HealthOfAFrame, MassMustBeAccountedFor) {
   observables().magnitude = observables().mass;
   EXPECT_EQ(failure().code, 0);
   observables().mass = 1.0;
-  observables().departed.velocity_max = 1e-6;  // counted, but not missing
+  observables().departed.velocity[0].upper = 1e-6;  // counted, but not missing
   EXPECT_CONTAINS(failure().text, "the density has gained 1.00e-06 of probability");
-  observables().departed.velocity_max = 0.0;
+  observables().departed.velocity[0].upper = 0.0;
   observables().mass = 1.0 - 2e-9;
   EXPECT_CONTAINS(failure().text, "the density has lost 2.00e-09 of probability");
   observables().mass = std::numeric_limits<double>::quiet_NaN();
@@ -280,7 +280,7 @@ TEST_F(HealthOfAFrame, MassMustBeAccountedFor) {
 }
 
 TEST_F(HealthOfAFrame, LeaksNameTheDensestCellAtTheWall) {
-  observables().departed.theta_max = 2e-3;
+  observables().departed.theta[0].upper = 2e-3;
   observables().mass = 1.0 - 2e-3;
   observables().magnitude = observables().mass;
   EXPECT_EQ(failure().code, 3);

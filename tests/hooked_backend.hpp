@@ -44,6 +44,7 @@ class HookedBackend final : public Backend {
   FieldOperations& fields() override { return inner_->fields(); }
   SweepOperations& sweeps() override { return inner_->sweeps(); }
   ReductionOperations& reductions() override { return inner_->reductions(); }
+  PhaseSumOperations& phase_sums() override { return inner_->phase_sums(); }
   GeneratorOperations& generators() override { return inner_->generators(); }
   ParticleOperations& particles() override { return inner_->particles(); }
   void synchronize() override { inner_->synchronize(); }

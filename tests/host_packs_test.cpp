@@ -58,9 +58,11 @@ const FieldShape shape{1, rows, columns};
                                        is_open ? left.data() : nullptr,
                                        is_open ? left.data() + columns : nullptr};
   HostArray<double> scratch;
-  scratch.resize(HostColumns<double>::scratch_size(rows));
-  const ThetaRows<double> all{field.data(), nullptr, nullptr, 0, rows, columns, !is_open};
-  HostColumns<double> group(scratch.data(), all, 0, 8 * Pack::width, HostColumns<double>::most_packs);
+  using Columns = HostColumns<double, remap_cells>;
+  scratch.resize(Columns::scratch_size(rows));
+  const ColumnSource<double> all{
+      {field.data(), nullptr, nullptr, 0, rows, columns, !is_open, false}, ThetaRuns(mesh.shape(), 0), false};
+  Columns group(scratch.data(), all, 0, 8 * Pack::width, Columns::most_packs);
   sweep(group);
   std::exit(0);
 }

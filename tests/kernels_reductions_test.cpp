@@ -152,10 +152,10 @@ TEST_P(Reductions, WhatDepartedIsAddedUp) {
     return sum;
   };
   for (std::size_t p = 0; p < 2; ++p) {
-    EXPECT_EQ(departed[p].theta_min, added(17 * p, 17));
-    EXPECT_EQ(departed[p].theta_max, added(columns + 17 * p, 17));
-    EXPECT_EQ(departed[p].velocity_min, added(2 * columns + 130 * p, 130));
-    EXPECT_EQ(departed[p].velocity_max, added(2 * columns + lines + 130 * p, 130));
+    EXPECT_EQ(departed[p].theta[0].lower, added(17 * p, 17));
+    EXPECT_EQ(departed[p].theta[0].upper, added(columns + 17 * p, 17));
+    EXPECT_EQ(departed[p].velocity[0].lower, added(2 * columns + 130 * p, 130));
+    EXPECT_EQ(departed[p].velocity[0].upper, added(2 * columns + lines + 130 * p, 130));
     double created = added(2 * columns + 2 * lines + 130 * p, 130);
     for (std::size_t s = 0; s < 3; ++s) created += added(2 * columns + 3 * lines + s * columns + 17 * p, 17);
     EXPECT_EQ(departed[p].created, created);  // multiples of 2⁻¹⁰: exact in any order

@@ -47,10 +47,10 @@ class Sweeps : public testing::DeviceTest {
     if (departed != nullptr) {
       *departed = {};
       for (const Departed& d : backend_->fields().departed(field)) {
-        departed->theta_min += d.theta_min;
-        departed->theta_max += d.theta_max;
-        departed->velocity_min += d.velocity_min;
-        departed->velocity_max += d.velocity_max;
+        departed->theta[0].lower += d.theta[0].lower;
+        departed->theta[0].upper += d.theta[0].upper;
+        departed->velocity[0].lower += d.velocity[0].lower;
+        departed->velocity[0].upper += d.velocity[0].upper;
         departed->created += d.created;
       }
     }
@@ -96,8 +96,8 @@ TEST_P(Sweeps, DriftByWholeCellsMovesCells) {
   const auto result = drifted(mesh, values, {2.0}, Positivity::limit, &left);
   for (int i = 0; i < 16; ++i)
     EXPECT_NEAR(result[static_cast<std::size_t>(i * 16 + 12)], i < 3 ? 0.0 : i - 2.0, rounding(1e-14)) << i;
-  EXPECT_NEAR(left.theta_max, 14.0 + 15.0 + 16.0, rounding(1e-13));
-  EXPECT_NEAR(left.theta_min, 0.0, rounding(1e-13));
+  EXPECT_NEAR(left.theta[0].upper, 14.0 + 15.0 + 16.0, rounding(1e-13));
+  EXPECT_NEAR(left.theta[0].lower, 0.0, rounding(1e-13));
 }
 
 TEST_P(Sweeps, DriftEqualsTheReference) {
@@ -109,8 +109,8 @@ TEST_P(Sweeps, DriftEqualsTheReference) {
       Departed left;
       const auto result = drifted(mesh, values, {duration}, limited ? Positivity::limit : Positivity::none, &left);
       EXPECT_FIELDS_NEAR(result, expected.values, rounding(3e-14));
-      EXPECT_NEAR(left.theta_min, expected.left_lower, rounding(1e-12));
-      EXPECT_NEAR(left.theta_max, expected.left_upper, rounding(1e-12));
+      EXPECT_NEAR(left.theta[0].lower, expected.left_lower, rounding(1e-12));
+      EXPECT_NEAR(left.theta[0].upper, expected.left_upper, rounding(1e-12));
       EXPECT_NEAR(total(result) + left.total(), total(values), rounding(1e-11));
     }
   }
@@ -166,7 +166,7 @@ TEST_P(Sweeps, KickByOneCellWithoutNoise) {
     lost += values[i * 43 + 42];
   }
   EXPECT_FIELDS_NEAR(result, expected, rounding(1e-14));
-  EXPECT_NEAR(left.velocity_max, lost, rounding(1e-13));
+  EXPECT_NEAR(left.velocity[0].upper, lost, rounding(1e-13));
 }
 
 TEST_P(Sweeps, VelocityEqualsTheReference) {
@@ -184,8 +184,8 @@ TEST_P(Sweeps, VelocityEqualsTheReference) {
           const auto result = kicked(mesh, values, law, limited ? Positivity::limit : Positivity::none, &left);
           EXPECT_FIELDS_NEAR(result, expected.values, rounding(5e-14))
               << contraction << " " << deviation << " " << kick << limited;
-          EXPECT_NEAR(left.velocity_min, expected.left_lower, rounding(5e-12));
-          EXPECT_NEAR(left.velocity_max, expected.left_upper, rounding(5e-12));
+          EXPECT_NEAR(left.velocity[0].lower, expected.left_lower, rounding(5e-12));
+          EXPECT_NEAR(left.velocity[0].upper, expected.left_upper, rounding(5e-12));
           EXPECT_NEAR(total(result) + left.total() - left.created, total(values), rounding(1e-11));
         }
       }
@@ -201,7 +201,7 @@ TEST_P(Sweeps, VelocityOutOfPlaceCarriesWhatDeparted) {
   const auto in_place = kicked(mesh, values, law, Positivity::limit, &inside, true);
   const auto out_of_place = kicked(mesh, values, law, Positivity::limit, &outside, false);
   EXPECT_FIELDS_NEAR(out_of_place, in_place, 0.0);
-  EXPECT_EQ(outside.velocity_max, inside.velocity_max);
+  EXPECT_EQ(outside.velocity[0].upper, inside.velocity[0].upper);
 }
 
 TEST_P(Sweeps, DriftAndVelocityTogetherEqualOneAfterTheOther) {
@@ -225,8 +225,8 @@ TEST_P(Sweeps, DriftAndVelocityTogetherEqualOneAfterTheOther) {
       Departed left;
       Departed left_together;
       EXPECT_FIELDS_NEAR(download(*together, &left_together), download(*apart, &left), 0.0);
-      EXPECT_EQ(left_together.theta_min, left.theta_min);
-      EXPECT_EQ(left_together.velocity_max, left.velocity_max);
+      EXPECT_EQ(left_together.theta[0].lower, left.theta[0].lower);
+      EXPECT_EQ(left_together.velocity[0].upper, left.velocity[0].upper);
     }
   }
 }
@@ -384,8 +384,8 @@ TEST_P(Sweeps, LongColumnsGoThroughSeveralPanels) {
       const auto expected = testing::reference_drift(mesh, values, {duration}, true);
       Departed left;
       EXPECT_FIELDS_NEAR(drifted(mesh, values, {duration}, Positivity::limit, &left), expected.values, rounding(2e-14));
-      EXPECT_NEAR(left.theta_min, expected.left_lower, rounding(1e-11));
-      EXPECT_NEAR(left.theta_max, expected.left_upper, rounding(1e-11));
+      EXPECT_NEAR(left.theta[0].lower, expected.left_lower, rounding(1e-11));
+      EXPECT_NEAR(left.theta[0].upper, expected.left_upper, rounding(1e-11));
     }
   }
 }

@@ -143,8 +143,8 @@ TEST(PlaneLaunch, MorePlanesThanTheThirdAxisOfAGridHas) {
 }
 
 TEST(PlaneLaunch, ColumnsOfADriftAreCountedByInt) {
-  EXPECT_TRUE(counts_columns({65'536, 16, 32'767}));   // 2³¹ − 65536
-  EXPECT_FALSE(counts_columns({65'536, 16, 32'768}));  // 2³¹
+  EXPECT_TRUE(counts(65'536L * 32'767));   // 2³¹ − 65536
+  EXPECT_FALSE(counts(65'536L * 32'768));  // 2³¹
 }
 
 TEST(FieldShape, CountsBeyond32Bits) {

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 /// Names of launches in a source.
 std::set<std::string> launches_in(const std::string& text) {
   static const std::regex pattern(
-      "for_each_(?:line|bundle|column_group|column|segment|value|result)\\(\\s*\"([^\"]+)\"");
+      "for_each_(?:line|bundle|block|column_group|column|segment|value|result)\\(\\s*\"([^\"]+)\"");
   std::set<std::string> names;
   for (auto match = std::sregex_iterator(text.begin(), text.end(), pattern); match != std::sregex_iterator(); ++match)
     names.insert((*match)[1]);
@@ -51,6 +51,29 @@ class Tour {
     const auto generator = backend_->generators().plan_generator(mesh, {one, coefficients, coefficients});
     backend_->generators().apply_generator(*generator, *field, *other);
     static_cast<void>(backend_->generators().cell_currents(*generator, *field, 0, {true, true, true, true}, 0.5));
+  }
+
+  void cross_several_parameters() {
+    const PhaseBox box{{{-1.0, 1.0, 8}, {-1.0, 1.0, 9}}, {{-1.0, 1.0, 8}, {-1.0, 1.0, 8}}};
+    const PhaseSpace space({box});
+    const auto lines = static_cast<std::size_t>(space.shape().lines());
+    const auto field = backend_->fields().allocate(space.shape());
+    const BlockVelocityLaw law{{0.9}, std::vector<double>(2 * lines, 0.01), std::vector<double>(3 * lines, 0.001)};
+    const std::vector<double> duration{0.02};
+    const auto drift = backend_->sweeps().plan_drift(space, duration);
+    const auto velocity = backend_->sweeps().plan_velocity(space, law);
+    backend_->sweeps().drift_velocity(*field, *drift, *velocity, Positivity::none);
+    backend_->sweeps().filter(space, *field);
+    const std::array<const Field*, 1> one{field.get()};
+    backend_->sweeps().combine(one, std::array{2.0}, *field);
+    backend_->sweeps().clip(*field);
+    static_cast<void>(backend_->fields().departed(*field));
+    PhaseSumOperations& sums = backend_->phase_sums();
+    const auto plan = sums.plan_block_sums(space, {{std::vector<double>(64, 1.0)}, {}, {{RowTerm(0)}}});
+    static_cast<void>(sums.sum_blocks(*field, *plan));
+    static_cast<void>(sums.line_marginals(space, *field));
+    const std::vector<std::vector<double>> weights(1, std::vector<double>(lines, 1.0));
+    static_cast<void>(sums.weighted_columns(*field, weights));
   }
 
   void follow_particles() {
@@ -118,6 +141,7 @@ TEST(Launches, AllAreCarriedOutByTheEmulatedDevice) {
   ThetaWalls pressed = ThetaBoundary::reflecting;
   pressed.lower_pressed = pressed.upper_pressed = true;
   for (const ThetaWalls& walls : {ThetaWalls(ThetaBoundary::reflecting), pressed}) tour.walk(walls);
+  tour.cross_several_parameters();
   tour.follow_particles();
   for (const std::string& name : named) EXPECT_EQ(testing::emulated_launches().count(name), 1U) << name;
 }

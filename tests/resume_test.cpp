@@ -98,8 +98,8 @@ void note(Simulation& simulation, int frame, Track& track) {
   for (const Observables& o : seen.observables) {
     track.numbers.insert(track.numbers.end(),
                          {o.mass, o.magnitude, o.mean[0], o.mean[1], o.covariance[0][0], o.covariance[0][1],
-                          o.covariance[1][1], o.entropy, o.entropy_production, o.minimum, o.departed.theta_min,
-                          o.departed.theta_max, o.departed.velocity_min, o.departed.velocity_max});
+                          o.covariance[1][1], o.entropy, o.entropy_production, o.minimum, o.departed.theta[0].lower,
+                          o.departed.theta[0].upper, o.departed.velocity[0].lower, o.departed.velocity[0].upper});
   }
   for (const ErrorEstimate& e : simulation.errors()) {
     track.numbers.insert(track.numbers.end(), {e.time, e.step, e.space});

@@ -351,7 +351,7 @@ TEST(Validation, MassThrownOutByLongStepsIsNotBlamedOnTheBox) {
   const Departed& d = outcome.frame.observables[0].departed;
   const auto texts = leak_warnings(simulation.model(), simulation.mesh(), 0, d, outcome.errors[0].step);
   EXPECT_TRUE(texts.empty());
-  EXPECT_GE(outcome.errors[0].step, std::abs(d.theta_max));
+  EXPECT_GE(outcome.errors[0].step, std::abs(d.theta[0].upper));
 }
 
 TEST(Validation, PositivityWithoutMomentum) {
@@ -377,8 +377,8 @@ TEST(Validation, LeakIsCountedAtTheRightWall) {
   spec.evolve->until = 0.2;
   spec.evolve->tolerance = 1e-2;
   const Observables o = measure(spec).outcome.frame.observables[0];
-  EXPECT_GT(o.departed.theta_max, 0.05);
-  EXPECT_LT(std::abs(o.departed.theta_min), 1e-6);
+  EXPECT_GT(o.departed.theta[0].upper, 0.05);
+  EXPECT_LT(std::abs(o.departed.theta[0].lower), 1e-6);
   EXPECT_NEAR(o.mass + o.departed.total(), 1.0, 1e-12);
 }
 
@@ -388,8 +388,8 @@ TEST(Validation, PeriodicAndReflectingThetaKeepAllMass) {
     spec.grid.walls = boundary;
     const Observables o = measure(spec).outcome.frame.observables[0];
     EXPECT_NEAR(o.mass + o.departed.total(), 1.0, 1e-12);
-    EXPECT_EQ(o.departed.theta_min, 0.0);
-    EXPECT_EQ(o.departed.theta_max, 0.0);
+    EXPECT_EQ(o.departed.theta[0].lower, 0.0);
+    EXPECT_EQ(o.departed.theta[0].upper, 0.0);
   }
 }
 

@@ -50,6 +50,10 @@ struct ArrayPack {
     }
   }
 
+  /// The first `count` lanes of a, 0 in the others.
+  friend UNDERDAMP_HD ArrayPack keep_first(ArrayPack a, int count) {
+    return of([&](int k) { return k < count ? a.lane[k] : T{0}; });
+  }
   friend UNDERDAMP_HD ArrayPack operator+(ArrayPack a, ArrayPack b) {
     return of([&](int k) { return a.lane[k] + b.lane[k]; });
   }

@@ -3,6 +3,7 @@
 
 #include "kernels/bodies/reduction.hpp"
 #include "kernels/contract/reduction_operations.hpp"
+#include "meshes/field_shape.hpp"
 #include "meshes/host_device.hpp"
 
 /// From lines and columns to planes: bodies of reductions (reduction.hpp). They are compiled without fused
@@ -109,6 +110,37 @@ struct SumDeparted {
 
  private:
   UNDERDAMP_HD long columns(long number) const { return number == 2 || number == 3 ? 0 : velocity_cells; }
+};
+
+/// The 4d + 1 numbers of Departed of each problem of d parameters: θ1 … θd and v1 … vd, lower wall and upper, and what
+/// was created.
+struct SumDepartedOfAxes {
+  const double* departed;  ///< of a field, as FieldSize has it
+  int parameters;
+  std::size_t of_theta[most_parameters];
+  std::size_t slots[most_parameters];  ///< of all problems
+  std::size_t of_velocity[most_parameters];
+  std::size_t of_created;
+  std::size_t lines;  ///< of all problems
+  long problems;
+  double* results;  ///< [problem · (4d + 1) + number]
+
+  UNDERDAMP_HD long numbers() const { return 4 * parameters + 1; }
+  UNDERDAMP_HD long size(long position) const {
+    const long number = position % numbers();
+    return static_cast<long>(number < 2 * parameters ? slots[number / 2] : lines) / problems;
+  }
+  UNDERDAMP_HD double part(long position, long k) const {
+    const long number = position % numbers();
+    std::size_t first = of_created;
+    if (number < 2 * parameters) {
+      first = of_theta[number / 2] + static_cast<std::size_t>(number % 2) * slots[number / 2];
+    } else if (number < 4 * parameters) {
+      const long wall = number - 2 * parameters;
+      first = of_velocity[wall / 2] + static_cast<std::size_t>(wall % 2) * lines;
+    }
+    return departed[first + static_cast<std::size_t>(position / numbers() * size(position) + k)];
+  }
 };
 
 /// What clipping created in the segments of each column. One thread per column.

@@ -7,6 +7,7 @@
 #include "kernels/contract/field_operations.hpp"
 #include "kernels/contract/generator_operations.hpp"
 #include "kernels/contract/particle_operations.hpp"
+#include "kernels/contract/phase_sum_operations.hpp"
 #include "kernels/contract/reduction_operations.hpp"
 #include "kernels/contract/sweep_operations.hpp"
 #include "kernels/contract/theta_walls.hpp"
@@ -52,6 +53,7 @@ class Backend {
   virtual FieldOperations& fields() = 0;
   virtual SweepOperations& sweeps() = 0;
   virtual ReductionOperations& reductions() = 0;
+  virtual PhaseSumOperations& phase_sums() = 0;
   virtual GeneratorOperations& generators() = 0;
   virtual ParticleOperations& particles() = 0;
 

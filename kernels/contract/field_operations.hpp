@@ -1,11 +1,12 @@
 #pragma once
+#include <array>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "kernels/contract/device_object.hpp"
+#include "meshes/field_shape.hpp"
 #include "meshes/field_size.hpp"
-#include "meshes/phase_mesh.hpp"
 
 namespace underdamp {
 
@@ -22,16 +23,38 @@ class Field : public DeviceObject {
   FieldShape shape_;
 };
 
-/// Σ p over the cells that left through each wall of one plane, and what clipping created; times cell area:
+/// Through the two walls of an axis.
+struct ThroughWalls {
+  double lower = 0.0;
+  double upper = 0.0;
+};
+
+/// Σ p over the cells that left through each wall of one plane, by axis, and what clipping created; times cell area:
 /// probability.
 struct Departed {
-  double theta_min = 0.0;
-  double theta_max = 0.0;
-  double velocity_min = 0.0;
-  double velocity_max = 0.0;
+  std::array<ThroughWalls, most_parameters> theta{};
+  std::array<ThroughWalls, most_parameters> velocity{};
   double created = 0.0;
 
-  double total() const { return theta_min + theta_max + velocity_min + velocity_max; }
+  double total() const {
+    double sum = 0.0;
+    for (const auto* const axes : {&theta, &velocity}) {
+      for (const ThroughWalls& axis : *axes) {
+        sum += axis.lower;
+        sum += axis.upper;
+      }
+    }
+    return sum;
+  }
+  /// All of it times a factor, such as the area of a cell.
+  Departed times(double factor) const {
+    Departed result = *this;
+    for (auto* const axes : {&result.theta, &result.velocity}) {
+      for (ThroughWalls& axis : *axes) axis = {axis.lower * factor, axis.upper * factor};
+    }
+    result.created *= factor;
+    return result;
+  }
 };
 
 /// Fields of a device, whole ones: taken, filled, read, copied.

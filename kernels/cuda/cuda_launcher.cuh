@@ -14,6 +14,7 @@
 #include "kernels/bodies/extrapolation.hpp"
 #include "kernels/cuda/cuda_array.cuh"
 #include "kernels/cuda/cuda_barrier.cuh"
+#include "kernels/cuda/cuda_block.cuh"
 #include "kernels/cuda/cuda_bundle.cuh"
 #include "kernels/cuda/cuda_check.cuh"
 #include "kernels/cuda/cuda_columns.cuh"
@@ -48,9 +49,27 @@ __global__ void __launch_bounds__(CudaColumns<Pack>::packs* CudaColumns<Pack>::s
   const PlaneBlock block(blockIdx.x, across);
   const int column = (block.across * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * Pack::width;
   const int begin = static_cast<int>(blockIdx.y * blockDim.y + threadIdx.y) * CudaColumns<Pack>::strip_rows;
-  if (column >= source.shape.velocity_cells || begin >= source.shape.theta_cells) return;
-  CudaColumns<Pack> columns(source.rows_of(block.plane), block.plane, column, begin);
+  if (column >= source.runs.lanes || begin >= source.runs.cells) return;
+  CudaColumns<Pack> columns(source, block.plane, column, begin, nullptr);
   body(columns);
+}
+
+template <class Pack, class Body>
+__global__ void __launch_bounds__(largest_run_block) run_runs(Body body, ColumnSource<typename Pack::Real> source) {
+  const long run = static_cast<long>(blockIdx.x) * blockDim.z + threadIdx.z;
+  RunTally tally;
+  if (run < source.runs.runs) sweep_run<Pack>(body, source, run, tally);
+  settle_run(tally, run);
+}
+
+/// `size` numbers of scratch for each block, in shared memory or, where that is too small, at `memory`.
+template <class Real, class Body>
+__global__ void __launch_bounds__(block_threads)
+    run_blocks(Body body, long blocks, Real* memory, std::size_t size, BlockShape shape) {
+  extern __shared__ __align__(16) double shared[];
+  Real* const scratch = memory != nullptr ? memory + blockIdx.x * size : reinterpret_cast<Real*>(shared);
+  CudaBlock<Real> block(scratch, shape);
+  for (long b = blockIdx.x; b < blocks; b += gridDim.x) body(block, b);
 }
 
 template <class Real, class Body>
@@ -101,6 +120,7 @@ class CudaLauncher {
   template <class Element>
   using Array = CudaArray<Element>;
   static constexpr int lane_choices[2] = {Wide::width, Scalar::width};  ///< lines of a bundle, the best first
+  static constexpr int block_lanes = 1;
   static constexpr bool cascades = false;  ///< dilated kernels cannot keep their cells in registers
 
   explicit CudaLauncher(int device) : device_(device) {
@@ -240,11 +260,31 @@ class CudaLauncher {
 
   template <class Body>
   void for_each_column_group(const char* name, const ColumnSource<Real>& source, const Body& body) const {
-    if (source.shape.velocity_cells % Wide::width == 0) {
+    if (source.runs.lanes % Wide::width == 0) {
       launch_columns<Wide>(name, source, body);
     } else {
       launch_columns<Scalar>(name, source, body);
     }
+  }
+
+  /// Blocks that do not fit into shared memory use as much of the GPU's memory as those that run side by side need.
+  template <class Body>
+  void for_each_block(const char* name, long blocks, const BlockShape& shape, const Body& body) {
+    const std::size_t size = CudaBlock<Real>::scratch_size(shape, Body::scratch_arrays);
+    const std::size_t bytes = size * sizeof(Real);
+    const auto kernel = run_blocks<Real, Body>;
+    if (bytes + static_shared_bytes <= limits().of_block) {
+      check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), name);
+      kernel<<<grid(name, blocks), block_threads, bytes, stream_>>>(body, blocks, nullptr, size, shape);
+    } else {
+      const long together = std::min<long>(blocks, 2L * properties_.multiProcessorCount);
+      if (block_scratch_.size() < static_cast<std::size_t>(together) * size) {
+        target_.note_change();
+        block_scratch_.resize(static_cast<std::size_t>(together) * size);
+      }
+      kernel<<<grid(name, together), block_threads, 0, stream_>>>(body, blocks, block_scratch_.data(), size, shape);
+    }
+    launched(name);
   }
 
   template <class Body>
@@ -310,13 +350,20 @@ class CudaLauncher {
   template <class Pack, class Body>
   void launch_columns(const char* name, const ColumnSource<Real>& source, const Body& body) const {
     using Columns = CudaColumns<Pack>;
-    const FieldShape& shape = source.shape;
-    if (!counts_columns(shape)) refuse(name, std::to_string(shape.columns()) + " columns are too many");
-    const PlaneLaunch launch = plane_launch(shape.velocity_cells, shape.theta_cells, Columns::packs * Pack::width,
-                                            Columns::strips * Columns::strip_rows);
-    run_columns<Pack>
-        <<<grid(name, launch.blocks(shape.planes), launch.down), dim3(Columns::packs, Columns::strips), 0, stream_>>>(
-            body, source, launch.across);
+    const ThetaRuns& runs = source.runs;
+    if (source.by_run) {
+      const RunLaunch launch = run_launch(runs.lanes, runs.cells, Pack::width);
+      if (!counts(runs.runs)) refuse(name, std::to_string(runs.runs) + " runs of columns are too many");
+      const dim3 threads(static_cast<unsigned>(launch.across), static_cast<unsigned>(launch.down),
+                         static_cast<unsigned>(launch.runs));
+      run_runs<Pack><<<grid(name, launch.blocks(runs.runs)), threads, 0, stream_>>>(body, source);
+      return launched(name);
+    }
+    if (!counts(runs.runs * runs.lanes)) refuse(name, std::to_string(runs.runs * runs.lanes) + " columns are too many");
+    const PlaneLaunch launch =
+        plane_launch(runs.lanes, runs.cells, Columns::packs * Pack::width, Columns::strips * Columns::strip_rows);
+    run_columns<Pack><<<grid(name, launch.blocks(static_cast<int>(runs.runs)), launch.down),
+                        dim3(Columns::packs, Columns::strips), 0, stream_>>>(body, source, launch.across);
     launched(name);
   }
 
@@ -326,6 +373,7 @@ class CudaLauncher {
   cudaStream_t stream_ = nullptr;
   cusparseHandle_t sparse_ = nullptr;
   DriftTarget<CudaArray<Real>> target_;
+  CudaArray<Real> block_scratch_;
   PinnedMemory results_;
 };
 

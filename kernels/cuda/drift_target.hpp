@@ -38,6 +38,11 @@ class DriftTarget {
     if (recording_) throw NotRecordable{};
   }
 
+  /// Other memory that a recording may point to is about to move.
+  void note_change() {
+    require_no_recording();
+    ++changes_;
+  }
   /// How often memory that a recording may point to has changed.
   long changes() const { return changes_; }
 

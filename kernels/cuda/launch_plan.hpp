@@ -101,9 +101,31 @@ struct PlaneBlock {
       : plane(static_cast<int>(index / blocks_across)), across(static_cast<int>(index % blocks_across)) {}
 };
 
-/// Columns of all planes that a drift sweep counts.
-inline bool counts_columns(const FieldShape& shape) {
-  return shape.columns() <= std::numeric_limits<int>::max();
+/// Rows of a column that a thread treats, threads of a block that sweeps runs of columns, and of one that sweeps blocks
+/// of velocities.
+inline constexpr int column_strip_rows = 32;
+inline constexpr int largest_run_block = 128;
+inline constexpr int block_threads = 256;
+
+/// Threads of a block: x across the columns of a run, y along its rows, z runs.
+struct RunLaunch {
+  int across;
+  int down;
+  int runs;
+
+  long blocks(long all) const { return (all + runs - 1) / runs; }
+};
+inline RunLaunch run_launch(int lanes, int rows, int pack_width) {
+  RunLaunch launch{};
+  launch.across = std::clamp((lanes + pack_width - 1) / pack_width, 2, 32);
+  launch.down = std::clamp((rows + column_strip_rows - 1) / column_strip_rows, 1, largest_run_block / launch.across);
+  launch.runs = std::max(1, largest_run_block / (launch.across * launch.down));
+  return launch;
+}
+
+/// Can a drift sweep count so many columns, or runs of them?
+inline bool counts(long columns) {
+  return columns <= std::numeric_limits<int>::max();
 }
 
 /// Can a grid have so many blocks?

@@ -3,24 +3,26 @@
 #include <cstddef>
 #include <cstring>
 
-#include "kernels/bodies/drift_sweep.hpp"
+#include "kernels/bodies/column_source.hpp"
 #include "kernels/host/host_pack.hpp"
 
 namespace underdamp {
 
-/// A group of neighbouring columns of one plane on one host thread, taken in panels of rows so that memory is read and
-/// written in runs of several cache lines.
+/// A group of neighbouring columns of one run (of planes: a plane) on one host thread, taken in panels of rows so that
+/// memory is read and written in runs of several cache lines.
 ///
 /// The sweep writes where it reads. Each pack of columns goes through its panels against the direction of its shift, so
 /// that no row is overwritten before it was staged; rows that two panels share stay in scratch. A pack whose columns
 /// are carried far in both directions, and any pack between periodic or reflecting walls, is staged whole.
-template <class Real>
+template <class Real, int stencil>
 class HostColumns {
+  static constexpr int reach = reach_of(stencil);
+
  public:
   using P = HostPack<Real>;
   static constexpr int most_packs = 4;  ///< packs of a group
   static constexpr int panel_rows = 64;
-  static constexpr int shared_rows = 2 * remap_reach + 1;  ///< of two neighbouring panels
+  static constexpr int shared_rows = 2 * reach + 1;  ///< of two neighbouring panels
 
   /// Numbers of scratch for a group in columns of `rows` cells.
   static std::size_t scratch_size(int rows) {
@@ -28,28 +30,33 @@ class HostColumns {
     return static_cast<std::size_t>(staged + shared_rows) * P::width;
   }
 
-  /// `rows`: those of `plane`; the group has `packs` packs from column `column` of it on.
-  HostColumns(Real* scratch, const ThetaRows<Real>& rows, int plane, int column, int packs)
+  /// The group has `packs` packs from column `column` of the run on.
+  HostColumns(Real* scratch, const ColumnSource<Real>& source, long run, int column, int packs)
       : scratch_(scratch),
-        rows_(rows),
+        rows_(source.rows_of(run)),
+        origin_(source.runs.origin(run)),
+        lanes_(source.runs.lanes),
         column_(column),
-        first_column_(static_cast<long>(plane) * rows.pitch + column),
-        packs_(std::min(packs, (rows.pitch - column + P::width - 1) / P::width)),
-        first_row_(static_cast<std::ptrdiff_t>(plane) * rows.n) {}
+        packs_(std::min(packs, (lanes_ - column + P::width - 1) / P::width)),
+        run_(run),
+        first_entry_(source.first_entry(run)),
+        alike_(source.runs.alike),
+        by_run_(source.by_run) {}
 
-  /// Index of the first column among those of all planes.
-  long first_column() const { return first_column_; }
+  /// Of column `lane` of the group in the table of the sweep.
+  long entry(int lane) const { return alike_ ? first_entry_ : first_entry_ + column_ + lane; }
   int rows() const { return rows_.n; }
 
   /// body(lane, begin, end, staged) treats rows [begin, end) of the pack that starts at column `lane` of the group;
-  /// staged.window<count>(row) are the values that the shift takes to `count` rows from `row` on.
+  /// staged.window<count>(row) are the values that the shift takes to `count` rows from `row` on. `offset`: of each
+  /// entry, null where nothing is shifted.
   template <class Body>
   void for_each_strip(const int* offset, Body&& body) {
     Shift shifts[most_packs];
     bool whole = false;
     for (int k = 0; k < packs_; ++k) {
-      shifts[k] = Shift(offset + first_column_ + k * P::width, valid(k * P::width));
-      whole = whole || shifts[k].opposed() || rows_.periodic || mirrors();
+      shifts[k] = Shift(offset != nullptr ? offset + entry(k * P::width) : unshifted, valid(k * P::width));
+      whole = whole || shifts[k].opposed() || rows_.periodic || rows_.mirrored || mirrors();
     }
     if (whole) {
       for (int k = 0; k < packs_; ++k) sweep_whole(k * P::width, shifts[k], body);
@@ -66,7 +73,7 @@ class HostColumns {
   }
 
   UNDERDAMP_HD void store(Real* field, int row, int lane, P value) const {
-    Real* const target = field + (first_row_ + row) * rows_.pitch + column_ + lane;
+    Real* const target = field + origin_ + static_cast<std::ptrdiff_t>(row) * rows_.pitch + column_ + lane;
     if (valid(lane) == P::width) {
       value.store(target);
     } else {
@@ -82,6 +89,8 @@ class HostColumns {
   }
 
  private:
+  static constexpr int unshifted[P::width] = {};
+
   /// β of the columns of a pack: row r of a column is taken from row r + β.
   struct Shift {
     const int* of = nullptr;
@@ -101,9 +110,9 @@ class HostColumns {
       two = std::all_of(of + first_other, of + count, [&](int s) { return s == of[count - 1]; });
     }
     /// A row is read before it is overwritten from the last panel to the first if every β ≤ 5, from the first to the
-    /// last if every β ≥ −6.
-    bool descends() const { return most <= remap_reach; }
-    bool opposed() const { return !descends() && least < -remap_reach - 1; }
+    /// last if every β ≥ −6 (Q = 11).
+    bool descends() const { return most <= reach; }
+    bool opposed() const { return !descends() && least < -reach - 1; }
   };
 
   /// Rows of a pack in scratch; `origin` is where row 0 would lie.
@@ -123,7 +132,7 @@ class HostColumns {
 
   template <class Body>
   void sweep_whole(int lane, const Shift& shift, Body&& body) {
-    stage(lane, shift, -remap_reach, rows_.n + remap_reach + 1, scratch_);
+    stage(lane, shift, -reach, rows_.n + reach + 1, scratch_);
     sum_departed(lane, shift);
     run(lane, 0, rows_.n, scratch_, body);
   }
@@ -133,8 +142,8 @@ class HostColumns {
     const int panel = shift.descends() ? panels - 1 - count : count;
     const int begin = panel * panel_rows;
     const int end = std::min(begin + panel_rows, rows_.n);
-    int first = begin - remap_reach;
-    int last = end + remap_reach + 1;
+    int first = begin - reach;
+    int last = end + reach + 1;
     constexpr std::size_t shared = sizeof(Real) * shared_rows * P::width;
     if (count > 0 && shift.descends()) {
       last -= shared_rows;
@@ -143,17 +152,17 @@ class HostColumns {
       first += shared_rows;
       std::memcpy(memory, memory + static_cast<std::ptrdiff_t>(panel_rows) * P::width, shared);
     }
-    stage(lane, shift, first, last, memory + static_cast<std::ptrdiff_t>(first - begin + remap_reach) * P::width);
+    stage(lane, shift, first, last, memory + static_cast<std::ptrdiff_t>(first - begin + reach) * P::width);
     run(lane, begin, end, memory, body);
   }
 
   template <class Body>
   UNDERDAMP_HD void run(int lane, int begin, int end, const Real* memory, Body&& body) const {
-    body(lane, begin, end, Staged{memory - static_cast<std::ptrdiff_t>(begin - remap_reach) * P::width});
+    body(lane, begin, end, Staged{memory - static_cast<std::ptrdiff_t>(begin - reach) * P::width});
   }
 
   UNDERDAMP_HD int valid(int lane) const {
-    const int left = rows_.pitch - column_ - lane;
+    const int left = lanes_ - column_ - lane;
     return left < P::width ? left : P::width;
   }
 
@@ -175,7 +184,7 @@ class HostColumns {
 
   void stage_one_by_one(int lane, const Shift& shift, int begin, int end, Real* to) const {
     std::memset(to, 0, static_cast<std::size_t>(end - begin) * sizeof(P));
-    const bool open = !rows_.periodic && !mirrors();
+    const bool open = !rows_.periodic && !rows_.mirrored && !mirrors();
     // Between open walls nothing comes from rows that no column reaches.
     const int first = open ? std::clamp(-shift.most, begin, end) : begin;
     const int last = open ? std::clamp(rows_.n - shift.least, first, end) : end;
@@ -209,7 +218,7 @@ class HostColumns {
   /// Whole cells that leave: rows below β where that is positive, rows from n + β on where it is negative.
   void sum_departed(int lane, const Shift& shift) {
     for (int k = 0; k < shift.count; ++k) departed_below_[lane + k] = departed_above_[lane + k] = 0.0;
-    if (rows_.periodic || (rows_.below != nullptr && rows_.above != nullptr)) return;
+    if (rows_.periodic || rows_.mirrored || (rows_.below != nullptr && rows_.above != nullptr)) return;
     const auto add_rows = [&](int begin, int end, double* sum) {  // by packs where all columns lose the row
       P packed = P::broadcast(0.0);
       if (shift.count == P::width) {
@@ -237,15 +246,26 @@ class HostColumns {
   void add(int lane, const double* departed, P flux, double sign, double* left) const {
     Real values[P::width];
     flux.store(values);
-    for (int k = 0; k < valid(lane); ++k) left[first_column_ + lane + k] += departed[lane + k] + sign * values[k];
+    if (!by_run_) {
+      const long first = run_ * lanes_ + column_ + lane;
+      for (int k = 0; k < valid(lane); ++k) left[first + k] += departed[lane + k] + sign * values[k];
+      return;
+    }
+    double sum = 0.0;
+    for (int k = 0; k < valid(lane); ++k) sum += departed[lane + k] + sign * values[k];
+    left[run_] += sum;
   }
 
   Real* scratch_;
   ThetaRows<Real> rows_;
+  std::ptrdiff_t origin_;
+  int lanes_;
   int column_;
-  long first_column_;
   int packs_;
-  std::ptrdiff_t first_row_;
+  long run_;
+  long first_entry_;
+  bool alike_;
+  bool by_run_;
   double departed_below_[most_packs * P::width];
   double departed_above_[most_packs * P::width];
 };

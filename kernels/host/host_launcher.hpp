@@ -13,6 +13,7 @@
 #include "kernels/bodies/reduction.hpp"
 #include "kernels/host/flush_to_zero.hpp"
 #include "kernels/host/host_array.hpp"
+#include "kernels/host/host_block.hpp"
 #include "kernels/host/host_bundle.hpp"
 #include "kernels/host/host_columns.hpp"
 #include "kernels/host/host_line.hpp"
@@ -31,6 +32,7 @@ class HostLauncher {
   using Array = HostArray<Element>;
 
   static constexpr int lane_choices[1] = {Pack::width};  ///< lines of a bundle
+  static constexpr int block_lanes = Pack::width;        ///< of the packs of a block of velocities
   static constexpr bool cascades = true;                 ///< dilated kernels cost less than wide ones
 
   explicit HostLauncher(std::unique_ptr<HostWorkers> workers)
@@ -103,18 +105,29 @@ class HostLauncher {
   }
 
   template <class Body>
+  void for_each_block(const char* name, long blocks, const BlockShape& shape, const Body& body) {
+    reserve_scratch(HostBlock<Real>::scratch_size(shape, Body::scratch_arrays));
+    share(name, blocks, [&](int worker, long begin, long end) {
+      HostBlock<Real> block(scratch_[static_cast<std::size_t>(worker)].data(), shape, Body::scratch_arrays);
+      for (long b = begin; b < end; ++b) body(block, b);
+    });
+  }
+
+  template <class Body>
   void for_each_column_group(const char* name, const ColumnSource<Real>& source, const Body& body) {
-    const FieldShape& shape = source.shape;
-    reserve_scratch(HostColumns<Real>::scratch_size(shape.theta_cells));
-    const int all_packs = (shape.velocity_cells + Pack::width - 1) / Pack::width;
-    const long share_of_worker = static_cast<long>(all_packs) * shape.planes / (4 * workers_->count());
-    const auto packs = static_cast<int>(std::clamp<long>(share_of_worker, 1, HostColumns<Real>::most_packs));
+    using Columns = HostColumns<Real, Body::stencil>;
+    const ThetaRuns& runs = source.runs;
+    reserve_scratch(Columns::scratch_size(runs.cells));
+    const int all_packs = (runs.lanes + Pack::width - 1) / Pack::width;
+    const long share_of_worker = all_packs * runs.runs / (4 * workers_->count());
+    const auto packs = static_cast<int>(std::clamp<long>(share_of_worker, 1, Columns::most_packs));
     const int groups = (all_packs + packs - 1) / packs;
-    share(name, static_cast<long>(shape.planes) * groups, [&](int worker, long begin, long end) {
-      for (long g = begin; g < end; ++g) {
-        const int plane = static_cast<int>(g / groups);
-        HostColumns<Real> columns(scratch_[static_cast<std::size_t>(worker)].data(), source.rows_of(plane), plane,
-                                  static_cast<int>(g % groups) * packs * Pack::width, packs);
+    // What leaves is counted by run: the groups of one go to one worker then.
+    const int together = source.by_run ? groups : 1;
+    share(name, runs.runs * groups / together, [&](int worker, long begin, long end) {
+      for (long g = begin * together; g < end * together; ++g) {
+        Columns columns(scratch_[static_cast<std::size_t>(worker)].data(), source, g / groups,
+                        static_cast<int>(g % groups) * packs * Pack::width, packs);
         body(columns);
       }
     });

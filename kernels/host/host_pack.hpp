@@ -41,6 +41,13 @@ struct HostPack {
     return {mask ? where_set.value : elsewhere.value};
   }
 
+  /// Lane k is value(k).
+  template <class Value>
+  static UNDERDAMP_HD HostPack of(Value&& value) {
+    HostPack result;
+    for (int lane = 0; lane < width; ++lane) result.value[lane] = value(lane);
+    return result;
+  }
   static UNDERDAMP_HD HostPack broadcast(T x) { return {x - Vector{}}; }
   static UNDERDAMP_HD HostPack load(const T* p) { return {*reinterpret_cast<const Unaligned*>(p)}; }
   /// The first `count` lanes, 0 in the others; nothing beyond them is read.
@@ -60,6 +67,13 @@ struct HostPack {
     for (int lane = 0; lane < count; ++lane) p[lane] = value[lane];
   }
 
+  /// The first `count` lanes of a, 0 in the others.
+  friend UNDERDAMP_HD HostPack keep_first(HostPack a, int count) {
+    Mask lane{};
+    for (int k = 0; k < width; ++k) lane[k] = k;
+    const Mask limit = count - Mask{};
+    return {lane < limit ? a.value : Vector{}};
+  }
   friend UNDERDAMP_HD HostPack operator+(HostPack a, HostPack b) { return {a.value + b.value}; }
   friend UNDERDAMP_HD HostPack operator-(HostPack a, HostPack b) { return {a.value - b.value}; }
   friend UNDERDAMP_HD HostPack operator*(HostPack a, HostPack b) { return {a.value * b.value}; }

@@ -15,6 +15,7 @@ class BackendOf final : public Backend {
         fields_(make_field_operations(context_)),
         sweeps_(make_sweep_operations(context_)),
         reductions_(make_reduction_operations(context_)),
+        phase_sums_(make_phase_sum_operations(context_)),
         generators_(make_generator_operations(context_)),
         particles_(make_particle_operations(context_)) {}
 
@@ -26,6 +27,7 @@ class BackendOf final : public Backend {
   FieldOperations& fields() override { return *fields_; }
   SweepOperations& sweeps() override { return *sweeps_; }
   ReductionOperations& reductions() override { return *reductions_; }
+  PhaseSumOperations& phase_sums() override { return *phase_sums_; }
   GeneratorOperations& generators() override { return *generators_; }
   ParticleOperations& particles() override { return *particles_; }
 
@@ -41,6 +43,7 @@ class BackendOf final : public Backend {
   std::unique_ptr<FieldOperations> fields_;
   std::unique_ptr<SweepOperations> sweeps_;
   std::unique_ptr<ReductionOperations> reductions_;
+  std::unique_ptr<PhaseSumOperations> phase_sums_;
   std::unique_ptr<GeneratorOperations> generators_;
   std::unique_ptr<ParticleOperations> particles_;
 };

@@ -22,6 +22,8 @@
 ///   bundle_fits(arrays, lanes, cells, margin)   has the device the scratch for a bundle?
 ///   for_each_line(name, lines, body)            body(Line&, l)
 ///   for_each_bundle(name, bundles, lanes, cells, margin, body)  body(Bundle&, b)
+///   block_lanes                                 lanes of the packs of a block
+///   for_each_block(name, blocks, shape, body)   body(Block&, b), `shape` that of the scratch
 ///   for_each_column_group(name, rows, body)     body(Columns&), `rows` being the ColumnSource of the sweep
 ///   for_each_segment(name, shape, body)         body.template operator()<P>(plane, column, begin, end, lanes)
 ///   for_each_column(name, columns, body)        body(column)
@@ -63,11 +65,13 @@ struct DeviceField final : Field {
   std::size_t lines() const { return as_size(shape().lines()); }
   Real* cells() const { return cell_memory.data(); }
   double* departed() const { return departed_memory.data(); }
-  double* left_below() const { return departed(); }
-  double* left_above() const { return departed() + columns(); }
-  double* left_lower() const { return departed() + 2 * columns(); }
-  double* left_upper() const { return departed() + 2 * columns() + lines(); }
-  double* created_in_lines() const { return departed() + 2 * columns() + 2 * lines(); }
+  /// Through the walls of θ_k, by column or run …
+  double* left_below(int k = 0) const { return departed() + size.of_theta[as_size(k)]; }
+  double* left_above(int k = 0) const { return left_below(k) + size.slots[as_size(k)]; }
+  /// … and of v_k, by line.
+  double* left_lower(int k = 0) const { return departed() + size.of_velocity[as_size(k)]; }
+  double* left_upper(int k = 0) const { return left_lower(k) + lines(); }
+  double* created_in_lines() const { return departed() + size.of_created; }
   double* created_in_segments() const { return created_in_lines() + lines(); }
   FieldView<Real> view() const { return {cells(), shape().theta_cells, shape().velocity_cells}; }
   FieldView<const Real> const_view() const { return {cells(), shape().theta_cells, shape().velocity_cells}; }

@@ -92,6 +92,7 @@ class FieldOperationsOf final : public FieldOperations {
     const auto scope = context_.begin_apart("departed");
     const DeviceField& f = context_.device(field);
     const FieldShape& shape = f.shape();
+    if (shape.axes.parameters > 0) return departed_of_axes(f);
     constexpr std::size_t numbers = 5;
     const auto planes = static_cast<std::size_t>(shape.planes);
     context_.resize(in_segments_, f.columns());
@@ -107,7 +108,11 @@ class FieldOperationsOf final : public FieldOperations {
     std::vector<Departed> result;
     for (std::size_t p = 0; p < planes; ++p) {
       const double* const of_plane = sums.data() + numbers * p;
-      result.push_back({of_plane[0], of_plane[1], of_plane[2], of_plane[3], of_plane[4]});
+      Departed of{};
+      of.theta[0] = {of_plane[0], of_plane[1]};
+      of.velocity[0] = {of_plane[2], of_plane[3]};
+      of.created = of_plane[4];
+      result.push_back(of);
     }
     return result;
   }
@@ -133,6 +138,34 @@ class FieldOperationsOf final : public FieldOperations {
   template <class T>
   using Array = typename Launcher::template Array<T>;
   using DeviceField = underdamp::DeviceField<Launcher>;
+
+  std::vector<Departed> departed_of_axes(const DeviceField& f) {
+    const FieldShape& shape = f.shape();
+    SumDepartedOfAxes sum{f.departed(), shape.axes.parameters, {},     {}, {}, f.size.of_created,
+                          f.lines(),    shape.planes,          nullptr};
+    for (std::size_t k = 0; k < static_cast<std::size_t>(sum.parameters); ++k) {
+      sum.of_theta[k] = f.size.of_theta[k];
+      sum.slots[k] = f.size.slots[k];
+      sum.of_velocity[k] = f.size.of_velocity[k];
+    }
+    const std::size_t count = static_cast<std::size_t>(shape.planes) * static_cast<std::size_t>(sum.numbers());
+    context_.resize(plane_values_, count);
+    sum.results = plane_values_.data();
+    launch_plane_sums(*launcher_, sum, shape.planes);
+    const std::vector<double> sums = context_.received(plane_values_, count);
+    std::vector<Departed> result;
+    for (auto of = sums.begin(); of != sums.end(); of += sum.numbers()) {
+      Departed departed{};
+      for (int k = 0; k < sum.parameters; ++k) {
+        const auto axis = static_cast<std::size_t>(k);
+        departed.theta[axis] = {of[2 * k], of[2 * k + 1]};
+        departed.velocity[axis] = {of[2 * (sum.parameters + k)], of[2 * (sum.parameters + k) + 1]};
+      }
+      departed.created = of[4 * sum.parameters];
+      result.push_back(departed);
+    }
+    return result;
+  }
 
   void forget_departed(DeviceField& field) { launcher_->zero(field.departed(), field.size.departed); }
 

@@ -15,6 +15,8 @@ std::unique_ptr<SweepOperations> make_sweep_operations(DeviceContext<Launcher>& 
 template <class Launcher>
 std::unique_ptr<ReductionOperations> make_reduction_operations(DeviceContext<Launcher>& context);
 template <class Launcher>
+std::unique_ptr<PhaseSumOperations> make_phase_sum_operations(DeviceContext<Launcher>& context);
+template <class Launcher>
 std::unique_ptr<GeneratorOperations> make_generator_operations(DeviceContext<Launcher>& context);
 template <class Launcher>
 std::unique_ptr<ParticleOperations> make_particle_operations(DeviceContext<Launcher>& context);

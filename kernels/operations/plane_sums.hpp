@@ -1,4 +1,5 @@
 #pragma once
+#include "kernels/bodies/block_sums.hpp"
 #include "kernels/bodies/plane_sums.hpp"
 #include "kernels/operations/device_context.hpp"
 
@@ -16,6 +17,10 @@ template <class Launcher>
 void launch_plane_sums(Launcher& launcher, const SumConsecutive& body, int planes);
 template <class Launcher>
 void launch_plane_sums(Launcher& launcher, const SumDeparted& body, int planes);
+template <class Launcher>
+void launch_plane_sums(Launcher& launcher, const SumDepartedOfAxes& body, int planes);
+template <class Launcher>
+void launch_plane_sums(Launcher& launcher, const SmallestOfBlocks& body, int planes);
 /// Of each column.
 template <class Launcher>
 void launch_segment_sums(Launcher& launcher, const SumSegments& body);

@@ -6,8 +6,11 @@
 #include <vector>
 
 #include "kernels/bodies/column_source.hpp"
+#include "kernels/bodies/combination.hpp"
 #include "kernels/bodies/extrapolation.hpp"
 #include "kernels/bodies/reflected_rows.hpp"
+#include "kernels/operations/axis_sweeps.hpp"
+#include "kernels/operations/block_plans.hpp"
 #include "kernels/operations/operations.hpp"
 #include "kernels/operations/sweep_plans.hpp"
 
@@ -32,6 +35,19 @@ class SweepOperationsOf final : public SweepOperations {
     return plan;
   }
 
+  std::unique_ptr<DriftPlan> plan_drift(const PhaseSpace& space, std::span<const double> duration) override {
+    const auto scope = context_.begin_apart("plan drift");
+    auto plan = make_drift_plan(context_, space, duration);
+    scope.done();
+    return plan;
+  }
+  std::unique_ptr<VelocityPlan> plan_velocity(const PhaseSpace& space, const BlockVelocityLaw& law) override {
+    const auto scope = context_.begin_apart("plan velocity");
+    auto plan = make_velocity_plan(context_, space, law);
+    scope.done();
+    return plan;
+  }
+
   void drift(Field& field, const DriftPlan& plan, Positivity positivity) override {
     const auto scope = context_.begin("drift");
     drift_elsewhere(context_.device(field), plan, positivity);
@@ -44,7 +60,7 @@ class SweepOperationsOf final : public SweepOperations {
     const DeviceField& source = context_.device(from);
     DeviceField& target = context_.device(to);
     require_same(source.shape(), target.shape());
-    static_cast<void>(context_.template plan_for<DeviceVelocityPlan>(plan, target.shape()));
+    static_cast<void>(context_.template plan_for<VelocityPlan>(plan, target.shape()));
     if (&source != &target) launcher_->copy(source.departed(), source.size.departed, target.departed());
     velocity_from(source.cells(), target, plan, positivity);
     scope.done(&to);
@@ -53,8 +69,7 @@ class SweepOperationsOf final : public SweepOperations {
   void drift_velocity(Field& field, const DriftPlan& drift, const VelocityPlan& velocity,
                       Positivity positivity) override {
     const auto scope = context_.begin("drift and velocity");
-    static_cast<void>(
-        context_.template plan_for<DeviceVelocityPlan>(velocity, field.shape()));  // before the drift has begun
+    static_cast<void>(context_.template plan_for<VelocityPlan>(velocity, field.shape()));  // before the drift has begun
     velocity_from(drift_elsewhere(context_.device(field), drift, positivity), context_.device(field), velocity,
                   positivity);
     scope.done(&field);
@@ -121,6 +136,47 @@ class SweepOperationsOf final : public SweepOperations {
     scope.done(&density);
   }
 
+  void combine(std::span<const Field* const> from, std::span<const double> weights, Field& to) override {
+    const auto scope = context_.begin_apart("combine");
+    DeviceField& target = context_.device(to);
+    const FieldShape& shape = target.shape();
+    const auto planes = static_cast<std::size_t>(shape.planes);
+    require_levels(from.size(), weights.size() / planes);
+    require_size(weights.size(), planes * from.size());
+    for (const Field* const field : from) require_same(field->shape(), shape);
+    context_.send(std::vector<double>(weights.begin(), weights.end()), plane_values_);
+    CombineFields<Real> combine{{{}, static_cast<int>(from.size())},
+                                plane_values_.data(),
+                                target.cells(),
+                                shape.theta_cells,
+                                shape.velocity_cells};
+    // What departed is combined alike; of a batch with the weights of the first plane, which are those of all but for
+    // fields of errors, from which nothing is counted.
+    CombineValues departed{{{}, combine.from.count}, {}, target.departed()};
+    for (std::size_t k = 0; k < from.size(); ++k) {
+      combine.from.level[k] = context_.device(*from[k]).cells();
+      departed.levels.level[k] = context_.device(*from[k]).departed();
+      departed.combination.value[k] = weights[k];
+    }
+    launcher_->for_each_value("combine departed", target.size.departed, departed);
+    launcher_->for_each_line("combine fields", shape.lines(), combine);
+    scope.done(&to);
+  }
+
+  void filter(const PhaseSpace& space, Field& field) override {
+    const auto scope = context_.begin_apart("filter");
+    require_same(space.shape(), field.shape());
+    filter_along_axes(*launcher_, context_.device(field), space);
+    scope.done(&field);
+  }
+
+  void clip(Field& field) override {
+    const auto scope = context_.begin_apart("clip");
+    DeviceField& f = context_.device(field);
+    launcher_->for_each_line("clip lines", f.shape().lines(), ClipLines<Real>{f.view(), f.created_in_lines()});
+    scope.done(&field);
+  }
+
  private:
   using Real = typename Launcher::Real;
   template <class T>
@@ -169,8 +225,9 @@ class SweepOperationsOf final : public SweepOperations {
     if (pressed) save_wall_rows(field, plan);
     const ColumnSource<Real> source{{field.cells(), plan.mirrors_below() ? plan.memory.at(plan.halo_below) : nullptr,
                                      plan.mirrors_above() ? plan.memory.at(plan.halo_above) : nullptr, plan.halo_rows,
-                                     shape.theta_cells, shape.velocity_cells, plan.walls.is_periodic()},
-                                    shape};
+                                     shape.theta_cells, shape.velocity_cells, plan.walls.is_periodic(), false},
+                                    ThetaRuns(shape, 0),
+                                    false};
     const auto counted = [](ThetaBoundary wall, double* left) { return wall == ThetaBoundary::open ? left : nullptr; };
     launcher_->for_each_column_group(
         "drift", source,
@@ -181,6 +238,10 @@ class SweepOperationsOf final : public SweepOperations {
 
   /// X(τ) into where the launcher wants it.
   Real* drift_elsewhere(DeviceField& field, const DriftPlan& plan, Positivity positivity) {
+    if (field.shape().axes.parameters > 0) {
+      const auto& axes = context_.template plan_for<DeviceAxesDriftPlan<Launcher>>(plan, field.shape());
+      return drift_along_axes(*launcher_, field, axes, positivity);
+    }
     const auto& p = context_.template plan_for<DeviceDriftPlan>(plan, field.shape());
     const auto sweep = [&] {
       Real* const target = launcher_->drift_target(field.cell_memory);
@@ -212,6 +273,10 @@ class SweepOperationsOf final : public SweepOperations {
   }
 
   void velocity_from(const Real* from, DeviceField& to, const VelocityPlan& plan, Positivity positivity) {
+    if (to.shape().axes.parameters > 0) {
+      const auto& blocks = context_.template plan_for<DeviceBlockVelocityPlan<Launcher>>(plan, to.shape());
+      return sweep_blocks(*launcher_, from, to, blocks, positivity);
+    }
     const auto& p = context_.template plan_for<DeviceVelocityPlan>(plan, to.shape());
     if (positivity == Positivity::limit) {
       p.deposits ? launch_velocity<true, true>(from, to, p) : launch_velocity<true, false>(from, to, p);

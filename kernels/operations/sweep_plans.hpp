@@ -31,8 +31,7 @@ struct DeviceDriftPlan final : DriftPlan {
   template <class T>
   using Place = typename PlanMemory<Launcher>::template Place<T>;
 
-  DeviceDriftPlan(const void* maker, const FieldShape& s) : DriftPlan(maker), shape(s) {}
-  FieldShape shape;
+  DeviceDriftPlan(const void* maker, const FieldShape& of) : DriftPlan(maker, of) {}
   PlanMemory<Launcher> memory;
   Place<int> offset;
   Place<Real> weights;
@@ -71,8 +70,7 @@ template <class Launcher>
 struct DeviceVelocityPlan final : VelocityPlan {
   using Real = typename Launcher::Real;
 
-  DeviceVelocityPlan(const void* maker, const FieldShape& s) : VelocityPlan(maker), shape(s) {}
-  FieldShape shape;
+  DeviceVelocityPlan(const void* maker, const FieldShape& of) : VelocityPlan(maker, of) {}
   bool deposits = false;
   int lanes = 1;
   PlanMemory<Launcher> memory;

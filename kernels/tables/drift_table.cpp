@@ -10,6 +10,7 @@
 #include "kernels/tables/wall_stencils.hpp"
 #include "meshes/error.hpp"
 #include "meshes/parallel_runs.hpp"
+#include "meshes/theta_runs.hpp"
 
 namespace underdamp {
 namespace {
@@ -111,9 +112,28 @@ WallTable make_wall_table(const PhaseMesh& mesh, std::span<const double> duratio
 
 namespace {
 
+/// A shift in cells of an axis of `cells` cells: without whole turns, or no further than out of the box.
+double bounded_shift(double shift, int cells, bool periodic, int stencil) {
+  require(std::isfinite(shift), "a drift takes a time that is not finite");
+  const double largest = cells + 2.0 * stencil;
+  return periodic ? std::fmod(shift, cells) : std::clamp(shift, -largest, largest);  // fmod is exact
+}
+
+/// `count` entries from `column` on of a shift by so many cells; returns how far they reach.
+template <int stencil>
+int put_entries(DriftTable& table, std::size_t column, int count, double shift) {
+  const double floor = std::floor(-shift);
+  const auto weights = remap_weights<stencil>(-shift - floor);
+  for (std::size_t c = column; c < column + static_cast<std::size_t>(count); ++c) {
+    table.offset[c] = static_cast<int>(floor);
+    for (std::size_t k = 0; k < static_cast<std::size_t>(stencil); ++k)
+      table.weights[k * static_cast<std::size_t>(table.weight_stride) + c] = weights[k];
+  }
+  return std::abs(static_cast<int>(floor)) + reach_of(stencil) + 1;
+}
+
 /// Columns of the planes first … last − 1; returns how far they reach.
 int fill_columns(const PhaseMesh& mesh, std::span<const double> duration, int first, int last, DriftTable& table) {
-  const double largest_shift = mesh.theta_cells() + 2.0 * remap_cells;
   const int columns = mesh.velocity_cells();
   int reach = 0;
   for (int plane = first; plane < last; ++plane) {
@@ -121,31 +141,31 @@ int fill_columns(const PhaseMesh& mesh, std::span<const double> duration, int fi
     for (int j = 0; j < columns; ++j) {
       const auto column =
           static_cast<std::size_t>(plane) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(j);
-      double shift = duration[static_cast<std::size_t>(plane)] * box.velocity.center(j) / box.theta.width();
-      require(std::isfinite(shift), "a drift takes a time that is not finite");
-      shift = mesh.walls().is_periodic() ? std::fmod(shift, mesh.theta_cells())  // exact
-                                         : std::clamp(shift, -largest_shift, largest_shift);
-      const double floor = std::floor(-shift);
-      const auto weights = remap_weights(-shift - floor);
-      table.offset[column] = static_cast<int>(floor);
-      for (std::size_t k = 0; k < static_cast<std::size_t>(remap_cells); ++k)
-        table.weights[k * static_cast<std::size_t>(table.weight_stride) + column] = weights[k];
-      reach = std::max(reach, std::abs(static_cast<int>(floor)) + remap_reach + 1);
+      const double shift = duration[static_cast<std::size_t>(plane)] * box.velocity.center(j) / box.theta.width();
+      reach = std::max(reach, put_entries<remap_cells>(
+                                  table, column, 1,
+                                  bounded_shift(shift, mesh.theta_cells(), mesh.walls().is_periodic(), remap_cells)));
     }
   }
   return reach;
 }
 
+DriftTable empty_table(long columns, int stencil) {
+  constexpr int padding = 16;
+  DriftTable table;
+  table.columns = columns;
+  table.stencil = stencil;
+  table.weight_stride = columns + padding;
+  table.offset.resize(static_cast<std::size_t>(table.weight_stride));
+  table.weights.resize(static_cast<std::size_t>(stencil) * static_cast<std::size_t>(table.weight_stride));
+  return table;
+}
+
 }  // namespace
 
 DriftTable make_drift_table(const PhaseMesh& mesh, std::span<const double> duration) {
-  constexpr int padding = 16;
   constexpr int planes_together = 64;
-  DriftTable table;
-  table.columns = mesh.shape().columns();
-  table.weight_stride = table.columns + padding;
-  table.offset.resize(static_cast<std::size_t>(table.weight_stride));
-  table.weights.resize(static_cast<std::size_t>(remap_cells) * static_cast<std::size_t>(table.weight_stride));
+  DriftTable table = empty_table(mesh.shape().columns(), remap_cells);
   const int parts = (mesh.planes() + planes_together - 1) / planes_together;
   const auto reaches = parallel_runs<int>(
       static_cast<std::size_t>(parts), 0,
@@ -155,6 +175,26 @@ DriftTable make_drift_table(const PhaseMesh& mesh, std::span<const double> durat
       },
       [](double) {});
   table.reach = std::max(table.reach, *std::max_element(reaches.begin(), reaches.end()));
+  return table;
+}
+
+DriftTable make_drift_table(const PhaseSpace& space, int k, std::span<const double> duration) {
+  const ThetaRuns runs(space.shape(), k);
+  const int lanes = runs.alike ? alike_lanes : 1;
+  DriftTable table = empty_table(static_cast<long>(space.problems()) * runs.velocities * lanes, wide_remap_cells);
+  const auto axis = static_cast<std::size_t>(k);
+  for (int p = 0; p < space.problems(); ++p) {
+    const Axis& theta = space.problem(p).theta[axis];
+    const Axis& velocity = space.problem(p).velocity[axis];
+    for (int j = 0; j < runs.velocities; ++j) {
+      const auto first = static_cast<std::size_t>((static_cast<long>(p) * runs.velocities + j) * lanes);
+      const double shift = duration[static_cast<std::size_t>(p)] * velocity.center(j) / theta.width();
+      table.reach = std::max(
+          table.reach,
+          put_entries<wide_remap_cells>(
+              table, first, lanes, bounded_shift(shift, runs.cells, space.walls(k).is_periodic(), wide_remap_cells)));
+    }
+  }
   return table;
 }
 

@@ -3,13 +3,16 @@
 #include <vector>
 
 #include "kernels/contract/theta_walls.hpp"
+#include "meshes/phase_space.hpp"
 
 /// Tables of the drift sweep X(τ): θ ← θ + τ v (docs/method.md, eq. 6). Built on the host, once per step size.
 namespace underdamp {
 
-/// One entry per column (plane, j): after the shift, cell i holds C(i + 1 − δ) − C(i − δ), δ = τ v_j / h_θ.
+/// One entry per column (plane, j), or per velocity v_k of a problem `lanes` of the same: after the shift, cell i holds
+/// C(i + 1 − δ) − C(i − δ), δ = τ v_j / h_θ.
 struct DriftTable {
   long columns = 0;
+  int stencil = 0;              ///< Q
   long weight_stride = 0;       ///< columns, rounded up so that a whole pack may be read at the last one
   std::vector<int> offset;      ///< [column] β = ⌊−δ⌋: edge e is pulled back into cell e + β
   std::vector<double> weights;  ///< [k·weight_stride + column] w_k(a), a = −δ − β, of remap.hpp
@@ -39,5 +42,10 @@ WallTable make_wall_table(const PhaseMesh& mesh, std::span<const double> duratio
 /// `duration` τ of each plane. Shifts of more than the whole box are clamped: everything has left; on a periodic axis
 /// they count without the whole turns. Throws Error (bad_input) if a shift is not finite.
 DriftTable make_drift_table(const PhaseMesh& mesh, std::span<const double> duration);
+
+/// Of the axis θ_k, Q = 19. Entry of velocity j of problem p: p · cells + j, or where columns side by side share their
+/// v_k (ThetaRuns) as many as the widest pack has lanes, from `alike_lanes` times that on.
+inline constexpr int alike_lanes = 16;
+DriftTable make_drift_table(const PhaseSpace& space, int k, std::span<const double> duration);
 
 }  // namespace underdamp

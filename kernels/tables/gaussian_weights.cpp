@@ -6,10 +6,10 @@
 namespace underdamp {
 namespace {
 
-constexpr int nodes = 2 * moment_half_width + 1;
-
-/// basis[m][q]: coefficient of x^q in the Lagrange polynomial of node m − 6 (exact products of small integers).
-std::array<std::array<double, nodes>, nodes> lagrange_basis() {
+/// basis[m][q]: coefficient of x^q in the Lagrange polynomial of node m − half_width (products of small integers).
+template <int half_width>
+auto lagrange_basis() {
+  constexpr int nodes = 2 * half_width + 1;
   std::array<std::array<double, nodes>, nodes> basis{};
   for (int m = 0; m < nodes; ++m) {
     std::array<long double, nodes> coefficient{1.0L};
@@ -17,7 +17,7 @@ std::array<std::array<double, nodes>, nodes> lagrange_basis() {
     int degree = 0;
     for (int other = 0; other < nodes; ++other) {
       if (other == m) continue;
-      const long double root = other - moment_half_width;
+      const long double root = other - half_width;
       ++degree;
       for (int q = degree; q > 0; --q) coefficient[q] = coefficient[q - 1] - root * coefficient[q];
       coefficient[0] *= -root;
@@ -28,7 +28,8 @@ std::array<std::array<double, nodes>, nodes> lagrange_basis() {
   return basis;
 }
 
-/// E[X^q], q = 0 … 12, from the cumulants: μ_q = Σ_k binom(q−1, k−1) κ_k μ_{q−k}.
+/// E[X^q], q = 0 … nodes − 1, from the cumulants: μ_q = Σ_k binom(q−1, k−1) κ_k μ_{q−k}.
+template <int nodes>
 std::array<double, nodes> raw_moments(const KickLaw& law) {
   std::array<double, nodes> moment{1.0};
   const std::array<double, 7> cumulant{0.0, law.mean, law.variance, 0.0, law.fourth_cumulant, 0.0, law.sixth_cumulant};
@@ -92,14 +93,24 @@ KickLaw box_compensation(double contraction) {
   return {0.0, -(1.0 - e2) / 12.0, (1.0 - e2 * e2) / 120.0, -(1.0 - e2 * e2 * e2) / 252.0};
 }
 
-std::array<double, nodes> moment_stencil(const KickLaw& law) {
-  static const auto basis = lagrange_basis();
-  const auto moment = raw_moments(law);
+template <int half_width>
+std::array<double, 2 * half_width + 1> moment_stencil(const KickLaw& law) {
+  constexpr int nodes = 2 * half_width + 1;
+  static const auto basis = lagrange_basis<half_width>();
+  const auto moment = raw_moments<nodes>(law);
   std::array<double, nodes> weights{};
   for (int m = 0; m < nodes; ++m) {
     for (int q = nodes - 1; q >= 0; --q) weights[m] += basis[m][q] * moment[q];
   }
   return weights;
+}
+template std::array<double, 2 * moment_half_width + 1> moment_stencil<moment_half_width>(const KickLaw& law);
+template std::array<double, 2 * wide_moment_half_width + 1> moment_stencil<wide_moment_half_width>(const KickLaw& law);
+
+std::vector<double> single_kernel(const KickLaw& law) {
+  if (is_sampled(law)) return sampled_kernel(law, half_width_of(law));
+  const auto weights = moment_stencil<wide_moment_half_width>(law);
+  return {weights.begin(), weights.end()};
 }
 
 std::vector<double> sampled_kernel(const KickLaw& law, int half_width) {

@@ -40,13 +40,20 @@ struct KickLaw {
 /// [0, 1].
 KickLaw box_compensation(double contraction);
 
-inline constexpr int moment_half_width = 6;  ///< the moment stencil has 13 nodes
+inline constexpr int moment_half_width = 6;       ///< the moment stencil has 13 nodes …
+inline constexpr int wide_moment_half_width = 8;  ///< … and 17 for several parameters
 
-/// E[ℓ_m(X)] for the 13 nodes. Exact for polynomials of degree 12 whatever the sign of the variance.
-std::array<double, 2 * moment_half_width + 1> moment_stencil(const KickLaw& law);
+/// E[ℓ_m(X)] for the nodes −half_width … half_width, 6 or 8. Exact for polynomials of degree 2·half_width whatever the
+/// sign of the variance.
+template <int half_width = moment_half_width>
+std::array<double, 2 * half_width + 1> moment_stencil(const KickLaw& law);
 
 /// Sampled and normalised kernel of 2·half_width + 1 weights; `law.variance` > 0.
 std::vector<double> sampled_kernel(const KickLaw& law, int half_width);
+
+/// Weights of a single kernel on its own, an odd number of them: the moment stencil of 17 nodes, or the sampled kernel
+/// from `sampled_from` on.
+std::vector<double> single_kernel(const KickLaw& law);
 
 /// One level of the convolution of several lines that are treated alike:
 /// out_j = Σ_{m=−half_width}^{half_width} weights[(m + half_width)·lanes + lane] in_{j − m·stride}.

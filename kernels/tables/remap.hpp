@@ -14,48 +14,61 @@
 /// is dissipative.
 namespace underdamp {
 
-inline constexpr int remap_cells = 11;                     ///< Q
-inline constexpr int remap_reach = (remap_cells - 1) / 2;  ///< cells on either side of cell b
+inline constexpr int remap_cells = 11;       ///< Q of planes (θ, v)
+inline constexpr int wide_remap_cells = 19;  ///< Q of several parameters, which have few cells per deviation
+constexpr int reach_of(int stencil) {        ///< cells on either side of cell b
+  return (stencil - 1) / 2;
+}
+inline constexpr int remap_reach = reach_of(remap_cells);
+
+/// 0! … (count − 1)!
+template <int count>
+constexpr std::array<double, count> factorials() {
+  std::array<double, count> values{1.0};
+  for (std::size_t i = 1; i < count; ++i) values[i] = values[i - 1] * static_cast<double>(i);
+  return values;
+}
 
 /// Writes w_k(a), k = 0 … Q−1, for 0 ≤ a < 1. Σ_k w_k = a; w(0) = 0.
-template <class Real>
-UNDERDAMP_HD void compute_remap_weights(Real a, Real (&weights)[remap_cells]) {
-  constexpr int edges = remap_cells + 1;
+template <class Real, int stencil>
+UNDERDAMP_HD void compute_remap_weights(Real a, Real (&weights)[stencil]) {
+  constexpr int edges = stencil + 1;
+  constexpr int reach = reach_of(stencil);
   Real before[edges];  // Π_{j<i} (a − x_j), x_j = j − reach
   Real after[edges];   // Π_{j>i} (a − x_j)
   before[0] = 1;
   UNDERDAMP_UNROLL
-  for (int i = 1; i < edges; ++i) before[i] = before[i - 1] * (a - (i - 1 - remap_reach));
+  for (int i = 1; i < edges; ++i) before[i] = before[i - 1] * (a - (i - 1 - reach));
   after[edges - 1] = 1;
   UNDERDAMP_UNROLL
-  for (int i = edges - 2; i >= 0; --i) after[i] = after[i + 1] * (a - (i + 1 - remap_reach));
+  for (int i = edges - 2; i >= 0; --i) after[i] = after[i + 1] * (a - (i + 1 - reach));
 
-  constexpr double factorial[edges] = {1.0,   1.0,    2.0,     6.0,      24.0,      120.0,
-                                       720.0, 5040.0, 40320.0, 362880.0, 3628800.0, 39916800.0};
+  constexpr auto factorial = factorials<edges>();
   const auto basis = [&](int i) {  // ℓ_i(a); Π_{j≠i} (x_i − x_j) = (−1)^{Q−i} i! (Q−i)!
-    const double sign = (remap_cells - i) % 2 == 0 ? 1.0 : -1.0;
-    return before[i] * after[i] * static_cast<Real>(sign / (factorial[i] * factorial[remap_cells - i]));
+    const double sign = (stencil - i) % 2 == 0 ? 1.0 : -1.0;
+    return before[i] * after[i] * static_cast<Real>(sign / (factorial[i] * factorial[stencil - i]));
   };
   Real sum = 0;  // Σ_{i>k} ℓ_i(a), from the far end; the cells left of b use Σ_{i≤k} instead, so nothing cancels
   UNDERDAMP_UNROLL
-  for (int k = remap_cells - 1; k >= remap_reach; --k) {
+  for (int k = stencil - 1; k >= reach; --k) {
     sum += basis(k + 1);
     weights[k] = sum;
   }
   sum = 0;
   UNDERDAMP_UNROLL
-  for (int k = 0; k < remap_reach; ++k) {
+  for (int k = 0; k < reach; ++k) {
     sum += basis(k);
     weights[k] = -sum;
   }
 }
 
 /// The same as an array.
-inline std::array<double, remap_cells> remap_weights(double a) {
-  double weights[remap_cells];
+template <int stencil = remap_cells>
+std::array<double, stencil> remap_weights(double a) {
+  double weights[stencil];
   compute_remap_weights(a, weights);
-  std::array<double, remap_cells> result{};
-  for (int k = 0; k < remap_cells; ++k) result[static_cast<std::size_t>(k)] = weights[k];
+  std::array<double, stencil> result{};
+  for (int k = 0; k < stencil; ++k) result[static_cast<std::size_t>(k)] = weights[k];
   return result;
 }
 

@@ -41,7 +41,7 @@ Stencils<Real> rounded_stencils(const DriftTable& table) {
   } else {
     std::vector<Real> weights(table.weights.size());
     for (long column = 0; column < table.weight_stride; ++column) {
-      round_stencil(table.weights.data() + column, remap_cells, table.weight_stride, weights.data() + column);
+      round_stencil(table.weights.data() + column, table.stencil, table.weight_stride, weights.data() + column);
     }
     return weights;
   }

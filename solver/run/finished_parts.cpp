@@ -16,8 +16,8 @@ void exchange(StateList& list, Observables& o) {
   list(o.entropy_production);
   list(o.minimum);
   list(o.minimum_cell);
-  for (double* part : {&o.departed.theta_min, &o.departed.theta_max, &o.departed.velocity_min, &o.departed.velocity_max,
-                       &o.departed.created})
+  for (double* part : {&o.departed.theta[0].lower, &o.departed.theta[0].upper, &o.departed.velocity[0].lower,
+                       &o.departed.velocity[0].upper, &o.departed.created})
     list(*part);
 }
 

@@ -98,12 +98,12 @@ class Examination {
   /// At the wall through which most is lost?
   bool lies_at_wall(std::array<int, 2> cell) const {
     Departed d = observables_.departed;
-    if (escape().lower) d.theta_min = 0.0;
-    if (escape().upper) d.theta_max = 0.0;
-    const double most = std::max({d.theta_min, d.theta_max, d.velocity_min, d.velocity_max});
-    if (d.theta_min == most) return cell[0] == 0;
-    if (d.theta_max == most) return cell[0] == simulation_.mesh().theta_cells() - 1;
-    if (d.velocity_min == most) return cell[1] == 0;
+    if (escape().lower) d.theta[0].lower = 0.0;
+    if (escape().upper) d.theta[0].upper = 0.0;
+    const double most = std::max({d.theta[0].lower, d.theta[0].upper, d.velocity[0].lower, d.velocity[0].upper});
+    if (d.theta[0].lower == most) return cell[0] == 0;
+    if (d.theta[0].upper == most) return cell[0] == simulation_.mesh().theta_cells() - 1;
+    if (d.velocity[0].lower == most) return cell[1] == 0;
     return cell[1] == simulation_.mesh().velocity_cells() - 1;
   }
 

@@ -90,9 +90,7 @@ std::vector<Observables> Observer::observe(const Field& density) const {
     normalise(o, area);
     o.magnitude = magnitude[p] * area;
     o.mean[0] += middle(plane.theta);
-    const Departed& d = departed[p];
-    o.departed = {d.theta_min * area, d.theta_max * area, d.velocity_min * area, d.velocity_max * area,
-                  d.created * area};
+    o.departed = departed[p].times(area);
     result.push_back(o);
   }
   return result;

@@ -360,10 +360,10 @@ std::vector<std::string> leak_warnings(const Model& model, const PhaseMesh& mesh
                                    model.plane(p).named("", ": "), lost, wall, bound,
                                    ends_with_table ? "the table ends there, extend it" : "widen it", wider));
   };
-  check("theta_min", departed.theta_min, mesh.plane(p).theta, false);
-  check("theta_max", departed.theta_max, mesh.plane(p).theta, true);
-  check("v_min", departed.velocity_min, mesh.plane(p).velocity, false);
-  check("v_max", departed.velocity_max, mesh.plane(p).velocity, true);
+  check("theta_min", departed.theta[0].lower, mesh.plane(p).theta, false);
+  check("theta_max", departed.theta[0].upper, mesh.plane(p).theta, true);
+  check("v_min", departed.velocity[0].lower, mesh.plane(p).velocity, false);
+  check("v_max", departed.velocity[0].upper, mesh.plane(p).velocity, true);
   return warnings;
 }
 

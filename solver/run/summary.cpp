@@ -226,14 +226,14 @@ void add_observables(Json& json, const Simulation& simulation, const Frame& last
     return per_plane(planes, [&](int p) { return Json(member(at(last.observables, p))); });
   };
   json["mass"] = observable([](const Observables& o) { return o.mass; });
-  json["leak"] = {{"theta_min", observable([](const Observables& o) { return o.departed.theta_min; })},
-                  {"theta_max", observable([](const Observables& o) { return o.departed.theta_max; })},
-                  {"v_min", observable([](const Observables& o) { return o.departed.velocity_min; })},
-                  {"v_max", observable([](const Observables& o) { return o.departed.velocity_max; })}};
+  json["leak"] = {{"theta_min", observable([](const Observables& o) { return o.departed.theta[0].lower; })},
+                  {"theta_max", observable([](const Observables& o) { return o.departed.theta[0].upper; })},
+                  {"v_min", observable([](const Observables& o) { return o.departed.velocity[0].lower; })},
+                  {"v_max", observable([](const Observables& o) { return o.departed.velocity[0].upper; })}};
   json["escaped"] = per_plane(planes, [&](int p) {
     const Escape escape = escape_of(simulation.model(), simulation.mesh(), p);
     const Departed departed = at(last.observables, p).departed;
-    return Json((escape.lower ? departed.theta_min : 0.0) + (escape.upper ? departed.theta_max : 0.0));
+    return Json((escape.lower ? departed.theta[0].lower : 0.0) + (escape.upper ? departed.theta[0].upper : 0.0));
   });
   json["minimum"] = observable([](const Observables& o) { return o.minimum; });
   json["mean"] = observable([](const Observables& o) { return o.mean; });

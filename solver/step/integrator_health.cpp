@@ -108,7 +108,8 @@ void Integrator::add_rounding(double duration, double sweeps) {
 }
 
 double lost_of(const Departed& departed, const Escape& escape) {
-  return departed.total() - (escape.lower ? departed.theta_min : 0.0) - (escape.upper ? departed.theta_max : 0.0);
+  return departed.total() - (escape.lower ? departed.theta[0].lower : 0.0) -
+         (escape.upper ? departed.theta[0].upper : 0.0);
 }
 
 /// Clipping may create a little mass in tails that hold none; scaling takes it back. Also looks at what has left the

@@ -38,6 +38,33 @@ double longest_window(const PhaseMesh& mesh, const Tables& tables) {
   return longest;
 }
 
+namespace {
+
+class PlanePlanner final : public SweepPlanner {
+ public:
+  PlanePlanner(Backend& backend, const PhaseMesh& mesh, const Tables& tables)
+      : backend_(backend), mesh_(mesh), tables_(tables) {}
+  std::unique_ptr<VelocityPlan> velocity(double duration) const override {
+    return backend_.sweeps().plan_velocity(mesh_, tables_.velocity_law(duration));
+  }
+  std::unique_ptr<DriftPlan> drift(double duration) const override {
+    return backend_.sweeps().plan_drift(mesh_, std::vector<double>(static_cast<std::size_t>(mesh_.planes()), duration));
+  }
+
+ private:
+  Backend& backend_;
+  const PhaseMesh& mesh_;
+  const Tables& tables_;
+};
+
+}  // namespace
+
+Window::Window(Backend& backend, const PhaseMesh& mesh, const Tables& tables, double length)
+    : backend_(backend),
+      own_planner_(std::make_unique<PlanePlanner>(backend, mesh, tables)),
+      planner_(own_planner_.get()),
+      length_(length) {}
+
 Field& LevelFields::level(int number) {
   while (static_cast<int>(fields_.size()) < number) fields_.push_back(backend_.fields().allocate(shape_));
   return *fields_[static_cast<std::size_t>(number) - 1];
@@ -56,16 +83,13 @@ std::vector<const Field*> LevelFields::first_const(int count) {
 
 const VelocityPlan& Window::velocity(int m) {
   auto& plan = velocity_[m];
-  if (!plan) plan = backend_.sweeps().plan_velocity(mesh_, tables_.velocity_law(length_ / m));
+  if (!plan) plan = planner_->velocity(length_ / m);
   return *plan;
 }
 
 const DriftPlan& Window::drift(int m) {
   auto& plan = drift_[m];
-  if (!plan) {
-    const std::vector<double> duration(static_cast<std::size_t>(mesh_.planes()), length_ / m);
-    plan = backend_.sweeps().plan_drift(mesh_, duration);
-  }
+  if (!plan) plan = planner_->drift(length_ / m);
   return *plan;
 }
 

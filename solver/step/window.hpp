@@ -45,11 +45,21 @@ class LevelFields {
   std::vector<std::unique_ptr<Field>> fields_;
 };
 
+/// Makes the coefficients of the sweeps of one problem.
+class SweepPlanner {
+ public:
+  virtual ~SweepPlanner() = default;
+  virtual std::unique_ptr<VelocityPlan> velocity(double duration) const = 0;
+  virtual std::unique_ptr<DriftPlan> drift(double duration) const = 0;
+};
+
 /// A window of one length: its sweep coefficients, each built when it is first needed.
 class Window {
  public:
-  Window(Backend& backend, const PhaseMesh& mesh, const Tables& tables, double length)
-      : backend_(backend), mesh_(mesh), tables_(tables), length_(length) {}
+  /// Keeps references to mesh and tables, or to the planner.
+  Window(Backend& backend, const PhaseMesh& mesh, const Tables& tables, double length);
+  Window(Backend& backend, const SweepPlanner& planner, double length)
+      : backend_(backend), planner_(&planner), length_(length) {}
 
   double length() const { return length_; }
 
@@ -68,8 +78,8 @@ class Window {
 
  private:
   Backend& backend_;
-  const PhaseMesh& mesh_;
-  const Tables& tables_;
+  std::unique_ptr<SweepPlanner> own_planner_;
+  const SweepPlanner* planner_;
   double length_;
   std::map<int, std::unique_ptr<VelocityPlan>> velocity_;
   std::map<int, std::unique_ptr<DriftPlan>> drift_;

@@ -1,0 +1,137 @@
+#pragma once
+#include <cmath>
+#include <cstddef>
+
+#include "kernels/bodies/moments.hpp"
+#include "kernels/bodies/reduction.hpp"
+#include "meshes/field_shape.hpp"
+#include "meshes/field_view.hpp"
+
+/// Sums over the blocks of velocities of several parameters (docs/method.md, section 16). One read of the field each.
+namespace underdamp {
+
+/// Σ_j f_j p_j for each f, the entropy, the smallest value and its cell.
+template <class Real>
+struct SumBlocks {
+  FieldView<const Real> density;
+  const double* of_velocity;  ///< [(f · problems + problem) · v cells + cell]
+  long problems;
+  int functions;
+  double* lines;  ///< [line · (functions + 3) + quantity]
+
+  template <class Line>
+  UNDERDAMP_HD void operator()(Line& line, long l) const {
+    const int n = density.velocity_cells;
+    const Real* const p = density.line(l);
+    const long problem = l / density.theta_cells;
+    double* const result = lines + l * (functions + 3);
+    for (int f = 0; f < functions; ++f) {
+      const double* const weights = of_velocity + (f * problems + problem) * n;
+      const double sum = line.sum(n, [&](int j) { return weights[j] * p[j]; });
+      line.once([&] { result[f] = sum; });
+    }
+    const double entropy = line.sum(n, [&](int j) {
+      const double value = p[j];
+      return value > 0.0 ? -value * log(value) : 0.0 * value;
+    });
+    const SmallestValue least = line.smallest(n, [&](int j) -> double { return p[j]; });
+    line.once([&] {
+      result[functions] = entropy;
+      result[functions + 1] = least.value;
+      result[functions + 2] = least.position;
+    });
+    line.barrier();
+  }
+};
+
+/// The smallest of the lines of each problem.
+struct SmallestOfBlocks {
+  const double* lines;  ///< of SumBlocks
+  int stride;
+  int theta_cells;
+  PlaneSmallest* results;  ///< [problem]
+
+  UNDERDAMP_HD long size(long /*problem*/) const { return theta_cells; }
+  UNDERDAMP_HD PlaneSmallest part(long problem, long row) const {
+    const double* const line = lines + (problem * theta_cells + row + 1) * stride;
+    return {line[-2], static_cast<int>(row), static_cast<int>(line[-1])};
+  }
+};
+
+/// Along each axis of the block of a line Σ w(v) p over the cells of equal v_k, w = 1, v_1, … v_d.
+template <class Real>
+struct LineMarginals {
+  FieldView<const Real> density;
+  int parameters;
+  int cells[most_parameters];
+  int all_cells;              ///< Σ_k cells[k]
+  const double* coordinates;  ///< [problem · all_cells + cell] v of the cells of all axes
+  double* results;
+
+  template <class Line>
+  UNDERDAMP_HD void operator()(Line& line, long l) const {
+    const Real* const p = density.line(l);
+    const double* const v = coordinates + l / density.theta_cells * all_cells;
+    double* const result = results + l * (parameters + 1) * all_cells;
+    line.for_each((parameters + 1) * all_cells,
+                  [&](int o) { result[o] = marginal(p, v, o / all_cells, o % all_cells); });
+  }
+
+ private:
+  /// `weight`: 0, or the number of an axis from 1.
+  UNDERDAMP_HD double marginal(const Real* p, const double* v, int weight, int cell) const {
+    int axis = 0;
+    int first = 0;  // cells of the axes before
+    while (cell - first >= cells[axis]) first += cells[axis++];
+    int inner = 1;
+    for (int k = axis + 1; k < parameters; ++k) inner *= cells[k];
+    const int outer = density.velocity_cells / (inner * cells[axis]);
+    double sum = 0.0;
+    for (int a = 0; a < outer; ++a) {
+      const int origin = (a * cells[axis] + cell - first) * inner;
+      for (int b = 0; b < inner; ++b) {
+        const double w = weight == 0 ? 1.0 : v[coordinate_of(origin + b, weight - 1)];
+        sum += w * p[origin + b];
+      }
+    }
+    return sum;
+  }
+  UNDERDAMP_HD int coordinate_of(int j, int axis) const {
+    int first = 0;
+    int inner = 1;
+    for (int k = 0; k < parameters; ++k) {
+      if (k < axis) first += cells[k];
+      if (k > axis) inner *= cells[k];
+    }
+    return first + j / inner % cells[axis];
+  }
+};
+
+/// Σ_lines w p of each column, for several w at once.
+template <class Real>
+struct WeightedColumns {
+  static constexpr int most = 4;  ///< weights that one read of the field serves
+
+  const Real* density;
+  const double* weights;  ///< [w · lines + line]
+  int count;
+  long lines;
+  int theta_cells;
+  int velocity_cells;
+  long columns;
+  double* sums;  ///< [w · columns + column]
+
+  UNDERDAMP_HD void operator()(long column) const {
+    const long problem = column / velocity_cells;
+    const Real* const p = density + problem * theta_cells * velocity_cells + column % velocity_cells;
+    double sum[most] = {};
+    for (int i = 0; i < theta_cells; ++i) {
+      const double value = p[static_cast<std::ptrdiff_t>(i) * velocity_cells];
+      const long line = problem * theta_cells + i;
+      for (int w = 0; w < count; ++w) sum[w] += weights[w * lines + line] * value;
+    }
+    for (int w = 0; w < count; ++w) sums[w * columns + column] = sum[w];
+  }
+};
+
+}  // namespace underdamp

@@ -1,0 +1,17 @@
+#pragma once
+#include <complex>
+#include <functional>
+
+/// What the sweeps of several parameters make of a wave e^{iωj}, for estimates of the error of a grid
+/// (kernels/tables/sweep_symbols.cpp).
+namespace underdamp {
+
+/// Remap by a fraction a of a cell (Q = 19) over the exact shift, less one.
+std::complex<double> wide_remap_error(double fraction, double omega);
+
+/// Kernel of a kick of mean `fraction` and `variance` (cells, cells²) with the box compensation of a contraction by e,
+/// over what is exact, less one; as a function of ω. A contraction treats point values as cell averages: exact is the
+/// Gaussian times B(eω)/B(ω), B(ω) = sin(ω/2)/(ω/2). The kernel is made once.
+std::function<std::complex<double>(double)> wide_kernel_error(double fraction, double variance, double contraction);
+
+}  // namespace underdamp
