@@ -17,6 +17,7 @@ struct SumBlocks {
   const double* of_velocity;  ///< [(f · problems + problem) · v cells + cell]
   long problems;
   int functions;
+  bool linear;
   double* lines;  ///< [line · (functions + 3) + quantity]
 
   template <class Line>
@@ -30,11 +31,15 @@ struct SumBlocks {
       const double sum = line.sum(n, [&](int j) { return weights[j] * p[j]; });
       line.once([&] { result[f] = sum; });
     }
-    const double entropy = line.sum(n, [&](int j) {
-      const double value = p[j];
-      return value > 0.0 ? -value * log(value) : 0.0 * value;
-    });
-    const SmallestValue least = line.smallest(n, [&](int j) -> double { return p[j]; });
+    double entropy = 0.0;
+    SmallestValue least{0.0, 0};
+    if (!linear) {
+      entropy = line.sum(n, [&](int j) {
+        const double value = p[j];
+        return value > 0.0 ? -value * log(value) : 0.0 * value;
+      });
+      least = line.smallest(n, [&](int j) -> double { return p[j]; });
+    }
     line.once([&] {
       result[functions] = entropy;
       result[functions + 1] = least.value;

@@ -61,7 +61,10 @@ struct BlockShape {
     return P::width == 1 || cells_of<P>(pack) == P::width ? value : keep_first(value, cells_of<P>(pack));
   }
   /// Of axis k in a row.
-  UNDERDAMP_HD int position(int row, int k) const { return row / row_stride[k] % cells[k]; }
+  UNDERDAMP_HD int position(int row, int k) const {
+    if (parameters == 2) return row;
+    return k == 0 ? row / row_stride[0] : row % cells[k];
+  }
 };
 
 template <class Real>

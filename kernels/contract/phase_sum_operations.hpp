@@ -14,6 +14,7 @@ struct BlockSumLaw {
   std::vector<std::vector<double>> of_velocity;  ///< [quantity][problem · v cells + v cell] f
   std::vector<std::vector<double>> factors;      ///< [factor][line]
   std::vector<std::vector<RowTerm>> sums;        ///< [sum][term]
+  bool linear = false;                           ///< without entropy and smallest value, which are 0 then
 
   int quantities() const { return static_cast<int>(of_velocity.size()) + 1; }
 };

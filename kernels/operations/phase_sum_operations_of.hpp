@@ -22,6 +22,7 @@ struct DeviceBlockSumPlan final : BlockSumPlan {
   PlanMemory<Launcher> memory;
   int functions = 0;
   int sums = 0;
+  bool linear = false;
   Place<double> of_velocity;
   Place<double> factors;
   Place<int> first_term;
@@ -51,6 +52,7 @@ std::unique_ptr<BlockSumPlan> make_block_sum_plan(DeviceContext<Launcher>& conte
   }
   plan->functions = static_cast<int>(law.of_velocity.size());
   plan->sums = static_cast<int>(law.sums.size());
+  plan->linear = law.linear;
   plan->of_velocity = plan->memory.add(std::move(of_velocity));
   plan->factors = plan->memory.add(std::move(factors));
   plan->first_term = plan->memory.add(std::move(first_term));
@@ -155,7 +157,7 @@ class PhaseSumOperationsOf final : public PhaseSumOperations {
     context_.resize(lines_, as_size(p.shape.lines()) * as_size(p.stride()));
     launcher_->for_each_line("sum blocks", p.shape.lines(),
                              SumBlocks<Real>{context_.device(field).const_view(), p.memory.at(p.of_velocity),
-                                             p.shape.planes, p.functions, lines_.data()});
+                                             p.shape.planes, p.functions, p.linear, lines_.data()});
     return p;
   }
 

@@ -25,19 +25,31 @@ std::complex<double> wide_remap_error(double fraction, double omega) {
   return symbol / std::polar(1.0, -omega * fraction) - 1.0;
 }
 
-std::function<std::complex<double>(double)> wide_kernel_error(double fraction, double variance, double contraction) {
+std::vector<std::complex<double>> wide_kernel_error(double fraction, double variance, double contraction,
+                                                    std::span<const double> omegas) {
   KickLaw law = box_compensation(contraction);
   law.mean = fraction;
   law.variance += variance;
-  return [kernel = single_kernel(law), fraction, variance, contraction](double omega) {
-    const int half = static_cast<int>(kernel.size()) / 2;
-    std::complex<double> symbol = 0.0;
-    for (int m = -half; m <= half; ++m)
-      symbol += kernel[static_cast<std::size_t>(m + half)] * std::polar(1.0, -omega * m);
-    const auto box = [](double w) { return w == 0.0 ? 1.0 : std::sin(w / 2.0) / (w / 2.0); };
+  const std::vector<double> kernel = single_kernel(law);
+  const int half = static_cast<int>(kernel.size()) / 2;
+  const auto box = [](double w) { return w == 0.0 ? 1.0 : std::sin(w / 2.0) / (w / 2.0); };
+  std::vector<std::complex<double>> error;
+  for (const double omega : omegas) {
+    // Σ_m g_m e^{−iωm}, the phases by rotation.
+    const std::complex<double> turn = std::polar(1.0, -omega);
+    std::complex<double> phase = std::polar(1.0, omega * half);
+    double real = 0.0;
+    double imaginary = 0.0;
+    for (const double g : kernel) {
+      real += g * phase.real();
+      imaginary += g * phase.imag();
+      phase = {phase.real() * turn.real() - phase.imag() * turn.imag(),
+               phase.real() * turn.imag() + phase.imag() * turn.real()};
+    }
     const double exact = std::exp(-variance * omega * omega / 2.0) * box(contraction * omega) / box(omega);
-    return symbol / (exact * std::polar(1.0, -omega * fraction)) - 1.0;
-  };
+    error.push_back(std::complex<double>(real, imaginary) * std::polar(1.0 / exact, omega * fraction) - 1.0);
+  }
+  return error;
 }
 
 }  // namespace underdamp

@@ -181,6 +181,7 @@ BlockSumLaw profile_law(const PhaseSpace& space) {
   law.of_velocity.emplace_back(v.front().size(), 1.0);
   for (const auto& of_axis : v) law.of_velocity.push_back(of_axis);
   law.sums = {{RowTerm(0)}};
+  law.linear = true;
   return law;
 }
 
