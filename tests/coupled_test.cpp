@@ -5,6 +5,8 @@
 
 #include "solver/coupled/coupled_box.hpp"
 #include "solver/coupled/coupled_integrator.hpp"
+#include "solver/coupled/pair_marginals.hpp"
+#include "solver/landscape/tensor_spline.hpp"
 #include "test_support.hpp"
 
 /// Several coupled parameters: the model, its axes and boxes, and the integrator against exact Gaussians.
@@ -170,6 +172,73 @@ TEST(Surface, WhatIsNoFormulaOfItsParameters) {
   EXPECT_THROW(make_surface_expression("x + y", 2), SpecError);
 }
 
+/// A cubic in each variable is its own spline, whatever the knots: value, gradient and Hessian.
+TEST(TensorSpline, HoldsCubicsExactly) {
+  const std::vector<double> x{-1.0, -0.6, 0.1, 0.5, 1.3};
+  const std::vector<double> y{0.0, 0.4, 0.9, 1.7};
+  const auto f = [](double a, double b) { return (1.0 + a - 2.0 * a * a + 0.5 * a * a * a) * (b * b * b - b + 0.3); };
+  std::vector<double> values;
+  for (const double a : x) {
+    for (const double b : y) values.push_back(f(a, b));
+  }
+  const auto surface = make_tensor_spline({x, y}, values, "a table");
+  const double a = 0.23;
+  const double b = 1.05;
+  const double of_a = 1.0 + a - 2.0 * a * a + 0.5 * a * a * a;
+  const double of_b = b * b * b - b + 0.3;
+  EXPECT_NEAR(surface->value(vector2(a, b)), of_a * of_b, 1e-14);
+  const ParameterVector gradient = surface->gradient(vector2(a, b));
+  EXPECT_NEAR(gradient[0], (1.0 - 4.0 * a + 1.5 * a * a) * of_b, 1e-13);
+  EXPECT_NEAR(gradient[1], of_a * (3.0 * b * b - 1.0), 1e-13);
+  const ParameterMatrix hessian = surface->hessian(vector2(a, b));
+  EXPECT_NEAR(hessian(0, 0), (-4.0 + 3.0 * a) * of_b, 1e-12);
+  EXPECT_NEAR(hessian(0, 1), (1.0 - 4.0 * a + 1.5 * a * a) * (3.0 * b * b - 1.0), 1e-12);
+  EXPECT_NEAR(hessian(1, 1), of_a * 6.0 * b, 1e-12);
+  EXPECT_EQ(hessian(1, 0), hessian(0, 1));
+  // Beyond the grid it goes on as a plane.
+  const double edge = surface->value(vector2(1.3, b));
+  EXPECT_NEAR(surface->value(vector2(1.5, b)), edge + 0.2 * surface->gradient(vector2(1.3, b))[0], 1e-13);
+  EXPECT_EQ(surface->domain().at(1).upper, 1.7);
+}
+
+TEST(TensorSpline, OfThreeParameters) {
+  const std::vector<double> x{0.0, 0.3, 0.7, 1.0};
+  std::vector<double> values;
+  for (const double a : x) {
+    for (const double b : x) {
+      for (const double c : x) values.push_back(a * a * b - b * c * c * c + a * b * c);
+    }
+  }
+  const auto surface = make_tensor_spline({x, x, x}, values, "a table");
+  ParameterVector at(3);
+  at << 0.2, 0.55, 0.9;
+  EXPECT_NEAR(surface->value(at), 0.04 * 0.55 - 0.55 * 0.729 + 0.2 * 0.55 * 0.9, 1e-14);
+  EXPECT_NEAR(surface->hessian(at)(1, 2), -3.0 * 0.81 + 0.2, 1e-12);
+}
+
+TEST(TensorSpline, RowsComeInAnyOrder) {
+  std::string text = "theta2,loss,theta1\n";
+  for (const double b : {3.0, 0.0, 1.0, 2.0}) {
+    for (const double a : {0.5, 0.0, 2.0, 1.0})
+      text += std::to_string(b) + "," + std::to_string(a * b) + "," + std::to_string(a) + "\n";
+  }
+  const auto tables = make_surface_tables(CsvTable::parse(text, "plane.csv"), {"theta1", "theta2"}, {"loss"});
+  EXPECT_NEAR(tables.at(0)->value(vector2(1.5, 0.5)), 0.75, 1e-14);
+  const auto message_of = [&](const std::string& csv) {
+    try {
+      make_surface_tables(CsvTable::parse(csv, "plane.csv"), {"theta1", "theta2"}, {"loss"});
+    } catch (const SpecError& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing");
+  };
+  EXPECT_NE(message_of(text + "0,0,0.5\n").find("plane.csv:18"), std::string::npos);
+  EXPECT_NE(message_of(text + "0,0,0.5\n").find("theta1 = 0.5, theta2 = 0 was given before"), std::string::npos);
+  EXPECT_NE(message_of(text.substr(0, text.size() - 27)).find("15 rows do not fill the grid of 4 × 4 points"),
+            std::string::npos);
+  EXPECT_NE(message_of("theta1,theta2,loss\n0,0,1\n").find("four different values of theta1"), std::string::npos);
+}
+
 TEST(CoupledModel, FindsTheMinimumOfAWell) {
   const CoupledModel model(
       process_of(make_surface_expression("(x1^2 - 1)^2/4 + x2^2/2 + x1*x2/2", 2), matrix2(0.3, 0.0, 0.3), 1.0),
@@ -250,6 +319,133 @@ TEST(CoupledBox, RefusesADensityOnASheet) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("cells wide across its narrowest direction"), std::string::npos);
     EXPECT_NE(std::string(error.what()).find("it would take about ["), std::string::npos);
+  }
+}
+
+// --- pairs -----------------------------------------------------------------------------------------------
+
+/// Marginal of a Gaussian, and what its conditional mean of other coordinates is at a point of the pair.
+struct GaussianPair {
+  Eigen::Matrix2d inverse;
+  Eigen::Vector2d mean;
+  double scale;
+  Eigen::MatrixXd slope;  ///< C_zx C_xx⁻¹
+  Eigen::VectorXd all;
+
+  GaussianPair(const PhaseMoments& m, int a, int b) {
+    Eigen::Matrix2d c;
+    c << m.covariance(a, a), m.covariance(a, b), m.covariance(b, a), m.covariance(b, b);
+    inverse = c.inverse();
+    mean = Eigen::Vector2d(m.mean[a], m.mean[b]);
+    scale = 1.0 / (2.0 * std::numbers::pi * std::sqrt(c.determinant()));
+    Eigen::MatrixXd with(m.mean.size(), 2);
+    with << m.covariance.col(a), m.covariance.col(b);
+    slope = with * inverse;
+    all = m.mean;
+  }
+  double density(const Eigen::Vector2d& at) const {
+    return scale * std::exp(-0.5 * (at - mean).dot(inverse * (at - mean)));
+  }
+  Eigen::VectorXd expected(const Eigen::Vector2d& at) const { return all + slope * (at - mean); }
+  /// Gradient of ln p.
+  Eigen::Vector2d slope_of_log(const Eigen::Vector2d& at) const { return -inverse * (at - mean); }
+};
+
+struct PairsOfAGaussian {
+  PhaseMoments user;
+  std::vector<PairMarginal> pairs;
+};
+
+/// All six pairs of the Gaussian of the linear case at t = 1, r = 0.9.
+PairsOfAGaussian pairs_in(bool in_given_axes, int cells) {
+  const CoupledModel model = linear_case(0.9, 0.5);
+  const GridAxes axes = in_given_axes ? given_axes(2) : diagonal_axes(model);
+  PairsOfAGaussian result;
+  result.user = model.linearized().after(1.0, displaced(model));
+  CoupledBoxOptions options;
+  options.cells = std::vector<int>(4, cells);
+  const PhaseSpace space({choose_box({axes.to_grid(result.user)}, options).box});
+  const CoupledTables tables = tabulate(model, axes, space);
+  const auto backend = testing::make_device("host");
+  const auto field = backend->fields().allocate(space.shape());
+  backend->fields().upload(gaussian_on(space, axes.to_grid(result.user)), *field);
+  const PairMarginals marginals(*backend, space, axes, tables);
+  result.pairs = marginals.of(*field, {{0, 1}, {0, 2}, {0, 3}, {1, 2}, {1, 3}, {2, 3}});
+  return result;
+}
+
+TEST(PairMarginals, AlongTheAxesOfTheGrid) {
+  const ParameterMatrix h = matrix2(1.2, 0.3, 0.7);
+  const ParameterMatrix noise = matrix2(1.0, 0.72, 0.64);
+  const auto [user, pairs] = pairs_in(true, 40);
+  for (const PairMarginal& pair : pairs) {
+    const GaussianPair exact(user, pair.first, pair.second);
+    double error = 0.0;
+    std::array<double, 2> of_current{};
+    std::array<double, 2> size{};
+    for (int i = 0; i < pair.x.cells; ++i) {
+      for (int j = 0; j < pair.y.cells; ++j) {
+        const Eigen::Vector2d at(pair.x.center(i), pair.y.center(j));
+        const double p = exact.density(at);
+        const Eigen::VectorXd z = exact.expected(at);
+        const auto c = static_cast<std::size_t>(i * pair.y.cells + j);
+        error += std::abs(pair.density[c] - p);
+        // J_θ = p E v; J_v = p (−E (H θ)_v − γ E v) − Σ D ∂p, over those of the pair.
+        const auto current = [&](int coordinate) {
+          if (coordinate < 2) return p * z[coordinate + 2];
+          const int k = coordinate - 2;
+          double value = -h.row(k).dot(z.head(2)) - z[coordinate];
+          if (pair.first >= 2) value -= noise(k, pair.first - 2) * exact.slope_of_log(at)[0];
+          if (pair.second >= 2) value -= noise(k, pair.second - 2) * exact.slope_of_log(at)[1];
+          return p * value;
+        };
+        of_current[0] += std::abs(pair.current_x[c] - current(pair.first));
+        of_current[1] += std::abs(pair.current_y[c] - current(pair.second));
+        size[0] += std::abs(current(pair.first));
+        size[1] += std::abs(current(pair.second));
+      }
+    }
+    EXPECT_LE(error * pair.x.width() * pair.y.width(), 1e-5) << pair.first << pair.second;
+    EXPECT_LE(of_current[0], 2e-2 * size[0]) << pair.first << pair.second;  // of v: differences of eighth order
+    EXPECT_LE(of_current[1], 2e-2 * size[1]) << pair.first << pair.second;
+  }
+}
+
+/// In skewed axes the picture keeps mass, means, covariances and the total current.
+TEST(PairMarginals, SkewedAxesKeepTheMoments) {
+  const ParameterMatrix h = matrix2(1.2, 0.3, 0.7);
+  const auto [user, pairs] = pairs_in(false, 32);
+  for (const PairMarginal& pair : pairs) {
+    double mass = 0.0;
+    Eigen::Vector2d mean(0.0, 0.0);
+    Eigen::Matrix2d second = Eigen::Matrix2d::Zero();
+    Eigen::Vector2d current(0.0, 0.0);
+    for (int i = 0; i < pair.x.cells; ++i) {
+      for (int j = 0; j < pair.y.cells; ++j) {
+        const Eigen::Vector2d at(pair.x.center(i), pair.y.center(j));
+        const auto c = static_cast<std::size_t>(i * pair.y.cells + j);
+        mass += pair.density[c];
+        mean += pair.density[c] * at;
+        second += pair.density[c] * at * at.transpose();
+        current += Eigen::Vector2d(pair.current_x[c], pair.current_y[c]);
+      }
+    }
+    const double cell = pair.x.width() * pair.y.width();
+    EXPECT_NEAR(mass * cell, 1.0, 1e-6);
+    mean /= mass;
+    const Eigen::Matrix2d covariance = second / mass - mean * mean.transpose();
+    const std::array<int, 2> z{pair.first, pair.second};
+    for (Eigen::Index i = 0; i < 2; ++i) {
+      EXPECT_NEAR(mean[i], user.mean[z[static_cast<std::size_t>(i)]], 1e-6);
+      for (Eigen::Index j = 0; j < 2; ++j) {
+        EXPECT_NEAR(covariance(i, j), user.covariance(z[static_cast<std::size_t>(i)], z[static_cast<std::size_t>(j)]),
+                    1e-5);
+      }
+      // d E z/dt: of θ E v, of v −H E θ − γ E v.
+      const int k = z[static_cast<std::size_t>(i)];
+      const double expected = k < 2 ? user.mean[k + 2] : -h.row(k - 2).dot(user.mean.head(2)) - user.mean[k];
+      EXPECT_NEAR(current[i] * cell, expected, 1e-5);
+    }
   }
 }
 

@@ -432,8 +432,8 @@ TEST_P(Blocks, FieldsAreCombinedAndClipped) {
   }
 }
 
-/// Sums and marginals of values that are whole numbers, next to plain loops.
-TEST_P(Blocks, SumsAndMarginals) {
+/// Sums and projections of values that are whole numbers, next to plain loops.
+TEST_P(Blocks, SumsAndProjections) {
   const PhaseSpace space = space_of({8, 9}, {10, 11}, 2);
   const FieldShape shape = space.shape();
   std::vector<double> values(shape.cells());
@@ -449,11 +449,13 @@ TEST_P(Blocks, SumsAndMarginals) {
   const BlockSumLaw law{{one, number}, {line_number}, {{RowTerm(0)}, {RowTerm(1, 0)}, {RowTerm(0, 0), RowTerm(1)}}};
   const auto plan = backend_->phase_sums().plan_block_sums(space, law);
   const RowSums sums = backend_->phase_sums().sum_blocks(*field, *plan);
-  const auto marginals = backend_->phase_sums().line_marginals(space, *field);
+  // Row 0 is half of the first cell and the last one; row 1 is empty; row 2 the third cell, twice.
+  const auto projection =
+      backend_->phase_sums().plan_projection(space, {{0, 2, 2, 4}, {0, 109, 2, 2}, {0.5, 1.0, 1.0, -3.0}});
+  const auto projected = backend_->phase_sums().project_blocks(*field, *projection);
   const auto weighted =
       backend_->phase_sums().weighted_columns(*field, std::vector<std::vector<double>>(5, line_number));
-  const std::size_t of_line = 3 * 21;
-  std::vector<double> expected_marginals(lines * of_line, 0.0);
+  std::vector<double> expected_projections;
   std::vector<double> expected_columns(columns, 0.0);
   std::array<std::array<double, 3>, 2> expected{};
   for (std::size_t c = 0; c < values.size(); ++c) {
@@ -465,13 +467,10 @@ TEST_P(Blocks, SumsAndMarginals) {
     expected[p][1] += line_number[line] * number[column] * values[c];
     expected[p][2] += line_number[line] * values[c] + number[column] * values[c];
     expected_columns[column] += line_number[line] * values[c];
-    const PhaseBox& box = space.problem(static_cast<int>(p));
-    const std::array<double, 3> w{1.0, box.velocity[0].center(static_cast<int>(j / 11)),
-                                  box.velocity[1].center(static_cast<int>(j % 11))};
-    for (std::size_t k = 0; k < 3; ++k) {
-      expected_marginals[line * of_line + k * 21 + j / 11] += w[k] * values[c];
-      expected_marginals[line * of_line + k * 21 + 10 + j % 11] += w[k] * values[c];
-    }
+  }
+  for (std::size_t line = 0; line < lines; ++line) {
+    const double* const p = values.data() + 110 * line;
+    expected_projections.insert(expected_projections.end(), {0.5 * p[0] + p[109], 0.0, -2.0 * p[2]});
   }
   for (std::size_t p = 0; p < 2; ++p) {
     for (std::size_t s = 0; s < 3; ++s)
@@ -484,7 +483,7 @@ TEST_P(Blocks, SumsAndMarginals) {
                          values.begin() + static_cast<long>(7920 * p + first), -1.0),
               0);
   }
-  EXPECT_FIELDS_NEAR(marginals, expected_marginals, 1e-11);
+  EXPECT_FIELDS_NEAR(projected, expected_projections, 1e-13);
   for (std::size_t w = 0; w < 5; ++w)
     EXPECT_FIELDS_NEAR(std::span(weighted).subspan(w * columns, columns), expected_columns, 1e-9);
   const auto profile = backend_->phase_sums().block_profile(*field, *plan);

@@ -71,7 +71,8 @@ class Tour {
     PhaseSumOperations& sums = backend_->phase_sums();
     const auto plan = sums.plan_block_sums(space, {{std::vector<double>(64, 1.0)}, {}, {{RowTerm(0)}}});
     static_cast<void>(sums.sum_blocks(*field, *plan));
-    static_cast<void>(sums.line_marginals(space, *field));
+    const auto projection = sums.plan_projection(space, {{0, 2}, {0, 63}, {1.0, 2.0}});
+    static_cast<void>(sums.project_blocks(*field, *projection));
     const std::vector<std::vector<double>> weights(1, std::vector<double>(lines, 1.0));
     static_cast<void>(sums.weighted_columns(*field, weights));
   }

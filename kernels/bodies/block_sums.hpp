@@ -4,7 +4,6 @@
 
 #include "kernels/bodies/moments.hpp"
 #include "kernels/bodies/reduction.hpp"
-#include "meshes/field_shape.hpp"
 #include "meshes/field_view.hpp"
 
 /// Sums over the blocks of velocities of several parameters (docs/method.md, section 16). One read of the field each.
@@ -63,52 +62,25 @@ struct SmallestOfBlocks {
   }
 };
 
-/// Along each axis of the block of a line Σ w(v) p over the cells of equal v_k, w = 1, v_1, … v_d.
+/// A BlockProjection of each line.
 template <class Real>
-struct LineMarginals {
+struct ProjectLines {
   FieldView<const Real> density;
-  int parameters;
-  int cells[most_parameters];
-  int all_cells;              ///< Σ_k cells[k]
-  const double* coordinates;  ///< [problem · all_cells + cell] v of the cells of all axes
-  double* results;
+  const int* row_begin;
+  const int* cell;
+  const double* weight;
+  int rows;
+  double* results;  ///< [line · rows + row]
 
   template <class Line>
   UNDERDAMP_HD void operator()(Line& line, long l) const {
     const Real* const p = density.line(l);
-    const double* const v = coordinates + l / density.theta_cells * all_cells;
-    double* const result = results + l * (parameters + 1) * all_cells;
-    line.for_each((parameters + 1) * all_cells,
-                  [&](int o) { result[o] = marginal(p, v, o / all_cells, o % all_cells); });
-  }
-
- private:
-  /// `weight`: 0, or the number of an axis from 1.
-  UNDERDAMP_HD double marginal(const Real* p, const double* v, int weight, int cell) const {
-    int axis = 0;
-    int first = 0;  // cells of the axes before
-    while (cell - first >= cells[axis]) first += cells[axis++];
-    int inner = 1;
-    for (int k = axis + 1; k < parameters; ++k) inner *= cells[k];
-    const int outer = density.velocity_cells / (inner * cells[axis]);
-    double sum = 0.0;
-    for (int a = 0; a < outer; ++a) {
-      const int origin = (a * cells[axis] + cell - first) * inner;
-      for (int b = 0; b < inner; ++b) {
-        const double w = weight == 0 ? 1.0 : v[coordinate_of(origin + b, weight - 1)];
-        sum += w * p[origin + b];
-      }
-    }
-    return sum;
-  }
-  UNDERDAMP_HD int coordinate_of(int j, int axis) const {
-    int first = 0;
-    int inner = 1;
-    for (int k = 0; k < parameters; ++k) {
-      if (k < axis) first += cells[k];
-      if (k > axis) inner *= cells[k];
-    }
-    return first + j / inner % cells[axis];
+    double* const result = results + l * rows;
+    line.for_each(rows, [&](int row) {
+      double sum = 0.0;
+      for (int k = row_begin[row]; k < row_begin[row + 1]; ++k) sum += weight[k] * p[cell[k]];
+      result[row] = sum;
+    });
   }
 };
 

@@ -24,6 +24,20 @@ class BlockSumPlan : public DeviceObject {
   using DeviceObject::DeviceObject;
 };
 
+/// Linear functions of the block of velocities of a line, the same for every line: rows of a sparse matrix.
+struct BlockProjection {
+  std::vector<int> row_begin;  ///< one more than rows
+  std::vector<int> cell;       ///< v cell of a problem
+  std::vector<double> weight;
+
+  int rows() const { return static_cast<int>(row_begin.size()) - 1; }
+};
+
+/// A BlockProjection on a device.
+class BlockProjectionPlan : public DeviceObject {
+  using DeviceObject::DeviceObject;
+};
+
 /// Sums over the cells of fields of several parameters, in a fixed order. What comes back to the host has the size of
 /// lines or columns, never that of a field.
 class PhaseSumOperations {
@@ -35,9 +49,10 @@ class PhaseSumOperations {
   virtual RowSums sum_blocks(const Field& field, const BlockSumPlan& plan) = 0;
   /// The quantities of each line: [line · quantities + quantity].
   virtual std::vector<double> block_profile(const Field& field, const BlockSumPlan& plan) = 0;
-  /// Along each axis v_k of each line Σ w(v) p over the cells of equal v_k, w = 1, v_1, … v_d:
-  /// [line · (d + 1) · cells + w · cells + cell], `cells` those of all axes one after the other.
-  virtual std::vector<double> line_marginals(const PhaseSpace& space, const Field& field) = 0;
+  virtual std::unique_ptr<BlockProjectionPlan> plan_projection(const PhaseSpace& space,
+                                                               const BlockProjection& projection) = 0;
+  /// Σ_cells weight p for each row, of each line: [line · rows + row]. Marginals of the velocities, whatever the axes.
+  virtual std::vector<double> project_blocks(const Field& field, const BlockProjectionPlan& plan) = 0;
   /// Σ_lines w p of each v cell: [w · columns + column].
   virtual std::vector<double> weighted_columns(const Field& field, std::span<const std::vector<double>> weights) = 0;
 };

@@ -61,6 +61,41 @@ std::unique_ptr<BlockSumPlan> make_block_sum_plan(DeviceContext<Launcher>& conte
   return plan;
 }
 
+template <class Launcher>
+struct DeviceBlockProjectionPlan final : BlockProjectionPlan {
+  template <class T>
+  using Place = typename PlanMemory<Launcher>::template Place<T>;
+
+  DeviceBlockProjectionPlan(const void* maker, const FieldShape& s) : BlockProjectionPlan(maker), shape(s) {}
+  FieldShape shape;
+  PlanMemory<Launcher> memory;
+  int rows = 0;
+  Place<int> row_begin;
+  Place<int> cell;
+  Place<double> weight;
+};
+
+template <class Launcher>
+std::unique_ptr<BlockProjectionPlan> make_projection_plan(DeviceContext<Launcher>& context, const PhaseSpace& space,
+                                                          const BlockProjection& projection) {
+  const FieldShape shape = space.shape();
+  require(projection.rows() >= 1, "a projection needs a row");
+  require(std::is_sorted(projection.row_begin.begin(), projection.row_begin.end()) &&
+              projection.row_begin.front() == 0 &&
+              static_cast<std::size_t>(projection.row_begin.back()) == projection.cell.size(),
+          "the rows of a projection are not those of its entries");
+  require_size(projection.weight.size(), projection.cell.size());
+  for (const int cell : projection.cell)
+    require(cell >= 0 && cell < shape.velocity_cells, "a projection names no such cell");
+  auto plan = std::make_unique<DeviceBlockProjectionPlan<Launcher>>(&context, shape);
+  plan->rows = projection.rows();
+  plan->row_begin = plan->memory.add(projection.row_begin);
+  plan->cell = plan->memory.add(projection.cell);
+  plan->weight = plan->memory.add(projection.weight);
+  plan->memory.send(context);
+  return plan;
+}
+
 /// Sums over fields of several parameters, once for every device.
 template <class Launcher>
 class PhaseSumOperationsOf final : public PhaseSumOperations {
@@ -100,27 +135,20 @@ class PhaseSumOperationsOf final : public PhaseSumOperations {
     return profile;
   }
 
-  std::vector<double> line_marginals(const PhaseSpace& space, const Field& field) override {
-    const auto scope = context_.begin_apart("line marginals");
-    const FieldShape& shape = field.shape();
-    require_same(space.shape(), shape);
-    LineMarginals<Real> body{context_.device(field).const_view(), space.parameters(), {}, 0, nullptr, nullptr};
-    std::vector<double> coordinates;
-    for (int k = 0; k < space.parameters(); ++k) {
-      body.cells[k] = space.velocity_cells(k);
-      body.all_cells += body.cells[k];
-    }
-    for (int p = 0; p < space.problems(); ++p) {
-      for (const Axis& axis : space.problem(p).velocity) {
-        for (int j = 0; j < axis.cells; ++j) coordinates.push_back(axis.center(j));
-      }
-    }
-    context_.send(coordinates, weights_);
-    const std::size_t numbers = as_size(shape.lines()) * as_size((body.parameters + 1L) * body.all_cells);
+  std::unique_ptr<BlockProjectionPlan> plan_projection(const PhaseSpace& space,
+                                                       const BlockProjection& projection) override {
+    const auto scope = context_.begin_apart("plan projection");
+    return make_projection_plan(context_, space, projection);
+  }
+
+  std::vector<double> project_blocks(const Field& field, const BlockProjectionPlan& plan) override {
+    const auto scope = context_.begin_apart("project blocks");
+    const auto& p = context_.template plan_for<DeviceBlockProjectionPlan<Launcher>>(plan, field.shape());
+    const std::size_t numbers = as_size(p.shape.lines()) * as_size(p.rows);
     context_.resize(lines_, numbers);
-    body.coordinates = weights_.data();
-    body.results = lines_.data();
-    launcher_->for_each_line("line marginals", shape.lines(), body);
+    launcher_->for_each_line("project lines", p.shape.lines(),
+                             ProjectLines<Real>{context_.device(field).const_view(), p.memory.at(p.row_begin),
+                                                p.memory.at(p.cell), p.memory.at(p.weight), p.rows, lines_.data()});
     return context_.received(lines_, numbers);
   }
 

@@ -79,7 +79,8 @@ Dataset::Dataset(std::shared_ptr<const RegressionData> data, double weight_decay
   const Eigen::VectorXd residual = features * (vectors_ * minimiser) - target;
   Eigen::MatrixXd gradients = residual.asDiagonal() * (features * vectors_);
   gradients.rowwise() -= gradients.colwise().mean();
-  const Eigen::MatrixXd covariance = gradients.transpose() * gradients / n;
+  mode_noise_ = gradients.transpose() * gradients / n;
+  const Eigen::MatrixXd& covariance = mode_noise_;
   for (Eigen::Index l = 0; l < d; ++l) {
     modes_[static_cast<std::size_t>(l)].noise = covariance(l, l);
     for (Eigen::Index m = 0; m < l; ++m) {

@@ -46,6 +46,8 @@ class Dataset {
   const Eigen::VectorXd& target() const { return data_->target; }      ///< y, N
   const Eigen::MatrixXd& eigenvectors() const { return vectors_; }     ///< U, one mode per column, in order
   const std::vector<HessianMode>& modes() const { return modes_; }
+  /// Uᵀ Σ U: covariance of the gradient of one example at the minimiser of L_λ between all modes, in order.
+  const Eigen::MatrixXd& mode_noise() const { return mode_noise_; }
   /// What treating the modes as independent leaves out.
   const NoiseCoupling& noise_coupling() const { return noise_coupling_; }
 
@@ -53,6 +55,7 @@ class Dataset {
   std::shared_ptr<const RegressionData> data_;
   Eigen::MatrixXd vectors_;
   std::vector<HessianMode> modes_;
+  Eigen::MatrixXd mode_noise_;
   NoiseCoupling noise_coupling_;
 };
 

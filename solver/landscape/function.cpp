@@ -7,11 +7,11 @@
 
 #include <fmt/format.h>
 #include <muParser.h>
-#include <Eigen/SparseLU>
 
 #include "solver/io/diagnostics.hpp"
 #include "solver/landscape/central_difference.hpp"
 #include "solver/landscape/formula.hpp"
+#include "solver/landscape/not_a_knot.hpp"
 
 namespace underdamp {
 namespace {
@@ -75,40 +75,15 @@ class Expression final : public Function {
   mutable mu::Parser parser_;
 };
 
-/// Cubic spline with continuous third derivative at the second and the last but one knot. Unknowns are the second
-/// derivatives M_i: h_{i−1} M_{i−1} + 2 (h_{i−1} + h_i) M_i + h_i M_{i+1} = 6 (s_i − s_{i−1}), s_i the slopes of the
-/// chords. Outside the knots it continues as a straight line; a density never gets there, the box ends at the knots.
+/// Cubic spline (not_a_knot.hpp). Outside the knots it continues as a straight line; a density never gets there, the
+/// box ends at the knots.
 class Spline final : public Function {
  public:
   Spline(std::vector<double> x, std::vector<double> y, std::string description)
-      : x_(std::move(x)), y_(std::move(y)), description_(std::move(description)) {
-    const auto n = static_cast<Eigen::Index>(x_.size());
-    const auto h = [&](Eigen::Index i) {
-      return x_[static_cast<std::size_t>(i) + 1] - x_[static_cast<std::size_t>(i)];
-    };
-    const auto slope = [&](Eigen::Index i) {
-      return (y_[static_cast<std::size_t>(i) + 1] - y_[static_cast<std::size_t>(i)]) / h(i);
-    };
-    std::vector<Eigen::Triplet<double>> entries;
-    Eigen::VectorXd right = Eigen::VectorXd::Zero(n);
-    const auto not_a_knot = [&](Eigen::Index row, Eigen::Index left) {
-      entries.emplace_back(row, left, h(left + 1));
-      entries.emplace_back(row, left + 1, -(h(left) + h(left + 1)));
-      entries.emplace_back(row, left + 2, h(left));
-    };
-    not_a_knot(0, 0);
-    for (Eigen::Index i = 1; i + 1 < n; ++i) {
-      entries.emplace_back(i, i - 1, h(i - 1));
-      entries.emplace_back(i, i, 2.0 * (h(i - 1) + h(i)));
-      entries.emplace_back(i, i + 1, h(i));
-      right[i] = 6.0 * (slope(i) - slope(i - 1));
-    }
-    not_a_knot(n - 1, n - 3);
-    Eigen::SparseMatrix<double> matrix(n, n);
-    matrix.setFromTriplets(entries.begin(), entries.end());
-    Eigen::SparseLU<Eigen::SparseMatrix<double>> solver(matrix);
-    second_ = solver.solve(right);
-  }
+      : x_(std::move(x)),
+        y_(std::move(y)),
+        description_(std::move(description)),
+        second_(NotAKnot(x_).second_derivatives(y_)) {}
 
   double value(double theta) const override {
     const double inside = std::clamp(theta, x_.front(), x_.back());
