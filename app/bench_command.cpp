@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <new>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "app/commands.hpp"
 #include "generated/version.hpp"
 #include "meshes/error.hpp"
+#include "solver/coupled/coupled_throughput.hpp"
 #include "solver/io/files.hpp"
 #include "solver/step/throughput.hpp"
 
@@ -20,9 +22,13 @@ using Json = nlohmann::ordered_json;
 
 constexpr int batch_cells = 128;  ///< the planes of a batch are that large
 
+std::vector<int> sizes_of(const BenchArguments& arguments) {
+  return arguments.sizes.empty() ? bench_sizes(arguments.dimensions) : arguments.sizes;
+}
+
 std::vector<FieldShape> shapes_of(const BenchArguments& arguments) {
   std::vector<FieldShape> shapes;
-  for (const int cells : arguments.sizes) shapes.push_back({1, cells, cells});
+  for (const int cells : sizes_of(arguments)) shapes.push_back({1, cells, cells});
   for (const int planes : arguments.batches) shapes.push_back({planes, batch_cells, batch_cells});
   return shapes;
 }
@@ -116,6 +122,66 @@ Json bench_device(Backend& backend, const BenchArguments& arguments) {
   return {{"device", device.name}, {"precision", name_of(device.precision)}, {"step", options.step}, {"rows", rows}};
 }
 
+// --- several parameters
+
+std::string row_of_coupled(const DeviceDescription& device, const CoupledThroughput& c) {
+  const Throughput& t = c.seconds;
+  const double rate = t.cells() / t.step;
+  return fmt::format(
+      "  {:<6} {:<10} {:>8.1f}  {:<6} {:>9.1f} {:>9.2f} {:>9.2f} {:>12.1f} {:>10.0f} {:>9.0f} {:>6.0f} % {:>12.1f}\n",
+      fmt::format("{}^{}", t.shape.axes.theta[0], 2 * c.parameters()), c.correlated ? "correlated" : "diagonal",
+      static_cast<double>(t.field_bytes()) / (1 << 20), place_of(device, t.field_bytes()), 1e-9 * t.bandwidth(t.copy),
+      1e9 * t.drift / t.cells(), 1e9 * t.velocity / t.cells(), 1e-6 * rate, c.bytes_of_step(), c.multiply_adds,
+      100.0 * t.share(t.step, c.passes()), 1e-9 * c.multiply_adds * rate);
+}
+
+Json json_of_coupled(const DeviceDescription& device, const CoupledThroughput& c) {
+  const Throughput& t = c.seconds;
+  const double rate = t.cells() / t.step;
+  return {{"parameters", c.parameters()},
+          {"cells", t.shape.axes.theta[0]},
+          {"noise", c.correlated ? "correlated" : "diagonal"},
+          {"field_bytes", t.field_bytes()},
+          {"lies_in", place_of(device, t.field_bytes())},
+          {"seconds", {{"copy", t.copy}, {"drift", t.drift}, {"velocity", t.velocity}, {"step", t.step}}},
+          {"cell_steps_per_second", rate},
+          {"bytes_per_cell", c.bytes_of_step()},
+          {"multiply_adds_per_cell", c.multiply_adds},
+          {"share_of_copy", t.share(t.step, c.passes())},
+          {"multiply_adds_per_second", c.multiply_adds * rate}};
+}
+
+/// Phase spaces of several parameters with noise along the axes and correlated, on one device.
+Json bench_coupled(Backend& backend, const BenchArguments& arguments) {
+  const DeviceDescription device = backend.describe();
+  fmt::print(
+      "{}, {}\n{}", device.name, name_of(device.precision),
+      "  cells  noise           MiB  in     copy GB/s  drift ns  veloc. ns  million cell-  bytes and multiply-   "
+      "of the   billion multiply-\n"
+      "                                              per cell  per cell   steps/s        adds per cell-step    "
+      "copy     adds/s\n");
+  Json rows = Json::array();
+  ThroughputOptions options;
+  options.step = 0.2;
+  options.seconds = arguments.seconds;
+  for (const int cells : sizes_of(arguments)) {
+    const double needed =
+        3.0 * std::pow(cells, 2 * arguments.dimensions) * static_cast<double>(bytes_of(device.precision));
+    if (device.memory_bytes > 0 && needed > static_cast<double>(device.memory_bytes)) {
+      fmt::print("  {}^{} left out: it needs {:.0f} MiB and the device has {} MiB\n", cells, 2 * arguments.dimensions,
+                 needed / (1 << 20), device.memory_bytes >> 20);
+      continue;
+    }
+    for (const bool correlated : {false, true}) {
+      const CoupledThroughput c = measure_coupled_throughput(backend, arguments.dimensions, cells, correlated, options);
+      fmt::print("{}", row_of_coupled(device, c));
+      std::fflush(stdout);
+      rows.push_back(json_of_coupled(device, c));
+    }
+  }
+  return {{"device", device.name}, {"precision", name_of(device.precision)}, {"step", options.step}, {"rows", rows}};
+}
+
 std::vector<std::unique_ptr<Backend>> chosen_backends(DeviceChoice choice, Precision precision) {
   std::vector<std::unique_ptr<Backend>> backends;
   if (choice != DeviceChoice::automatic) {
@@ -128,13 +194,14 @@ std::vector<std::unique_ptr<Backend>> chosen_backends(DeviceChoice choice, Preci
   return backends;
 }
 
-}  // namespace
-
-int bench_command(const BenchArguments& arguments) {
-  Json devices = Json::array();
-  for (const auto& backend : chosen_backends(arguments.device, arguments.precision)) {
-    backend->synchronize_each(arguments.sync);
-    devices.push_back(bench_device(*backend, arguments));
+void explain(int dimensions) {
+  if (dimensions > 1) {
+    fmt::print(
+        "A step is a drift along each theta axis and one velocity sweep, each of which reads and writes the field "
+        "once.\n"
+        "of the copy: share of the speed at which the same field is copied; multiply-adds: drifts, contractions and "
+        "kernels.\n");
+    return;
   }
   fmt::print(
       "A sweep reads and writes the field once, a step (one drift and one velocity sweep) twice: % is the share of "
@@ -142,6 +209,24 @@ int bench_command(const BenchArguments& arguments) {
       "speed at which the same field is copied. taps: multiply-adds per cell of the noise kernel, which is wider, in\n"
       "cells, on finer grids; the remaps take 11 each. bytes/window: to the device and back in a window of an "
       "evolution.\n");
+}
+
+}  // namespace
+
+std::vector<int> bench_sizes(int dimensions) {
+  if (dimensions == 2) return {16, 24, 32, 40, 48};
+  if (dimensions == 3) return {8, 12, 16};
+  return {64, 128, 256, 512, 1024, 2048, 4096, 8192};
+}
+
+int bench_command(const BenchArguments& arguments) {
+  Json devices = Json::array();
+  for (const auto& backend : chosen_backends(arguments.device, arguments.precision)) {
+    backend->synchronize_each(arguments.sync);
+    devices.push_back(arguments.dimensions > 1 ? bench_coupled(*backend, arguments)
+                                               : bench_device(*backend, arguments));
+  }
+  explain(arguments.dimensions);
   if (!arguments.json.empty()) {
     write_text(
         arguments.json,

@@ -31,7 +31,8 @@ struct BenchArguments {
   DeviceChoice device = DeviceChoice::automatic;  ///< automatic: every device that works
   bool sync = false;                              ///< wait after each kernel of a GPU
   std::string json;
-  std::vector<int> sizes = {64, 128, 256, 512, 1024, 2048, 4096, 8192};
+  int dimensions = 1;                          ///< parameters d: planes (θ, v), or phase spaces of 2 d dimensions
+  std::vector<int> sizes;                      ///< cells along every axis; empty: those of bench_sizes()
   std::vector<int> batches = {16, 128, 1024};  ///< planes of 128 × 128 cells
   double seconds = 0.5;                        ///< for each figure
   Precision precision = Precision::float64;
@@ -50,6 +51,8 @@ int new_keys_command();
 /// Does not return if Python can be started: it becomes the script that makes the figures.
 int plot_command(const PlotArguments& arguments);
 int info_command();
+/// What `sizes` are where none are given.
+std::vector<int> bench_sizes(int dimensions);
 int bench_command(const BenchArguments& arguments);
 
 }  // namespace underdamp

@@ -16,7 +16,7 @@
 #include "app/openblas.hpp"
 #include "generated/version.hpp"
 #include "meshes/error.hpp"
-#include "meshes/phase_mesh.hpp"
+#include "meshes/phase_space.hpp"
 
 namespace {
 
@@ -78,9 +78,11 @@ CLI::App* add_bench(CLI::App& app, BenchArguments& bench) {
   CLI::App* command = app.add_subcommand("bench", "how fast the sweeps of a step are, next to a copy of the field");
   add_device_options(*command, bench.device, bench.sync);
   command->add_option("--json", bench.json, "write the figures as JSON");
-  command->add_option("--sizes", bench.sizes, "cells along either axis of a plane")
+  command->add_option("--dimensions", bench.dimensions, "parameters: 1 for planes, 2 or 3 for four and six axes")
+      ->check(CLI::Range(1, most_parameters));
+  command->add_option("--sizes", bench.sizes, "cells along every axis")
       ->delimiter(',')
-      ->check(CLI::Range(PhaseMesh::minimum_cells, 32768));
+      ->check(CLI::Range(PhaseSpace::minimum_cells, 32768));
   command->add_option("--batches", bench.batches, "numbers of planes of 128 x 128 cells")
       ->delimiter(',')
       ->check(CLI::Range(1, 100000));

@@ -102,6 +102,24 @@ void expect_bench_measures_each_sweep(const std::string& precision, double bytes
   }
 }
 
+TEST(Program, BenchOfSeveralParameters) {
+  const TemporaryDirectory folder;
+  const Result r =
+      underdamp(folder.path(), "bench --device host --dimensions 2 --sizes 10 --seconds 0.001 --json b.json");
+  EXPECT_EQ(r.code, 0) << r.output;
+  EXPECT_CONTAINS(r.output, "  10^4   correlated");
+  const auto rows = json_of(folder.path() / "b.json")["devices"][0]["rows"];
+  ASSERT_EQ(rows.size(), 2U);
+  for (const auto& row : rows) {
+    EXPECT_EQ(row["field_bytes"], 80000);
+    EXPECT_EQ(row["bytes_per_cell"], 48.0);  // two drifts and a velocity sweep
+    EXPECT_GE(row["multiply_adds_per_cell"].get<double>(), 40.0 + 2.0 * 10.0);
+    EXPECT_NEAR(row["cell_steps_per_second"].get<double>() * row["seconds"]["step"].get<double>(), 1e4, 1e-6);
+  }
+  EXPECT_GT(rows[1]["multiply_adds_per_cell"].get<double>(), rows[0]["multiply_adds_per_cell"].get<double>());
+  EXPECT_EQ(underdamp(folder.path(), "bench --dimensions 4").code, 2);
+}
+
 TEST(Program, BenchMeasuresEachSweep) {
   expect_bench_measures_each_sweep("float64", 8.0);
   expect_bench_measures_each_sweep("float32", 4.0);

@@ -72,7 +72,8 @@ std::vector<double> stationary_density(const PhaseMesh& mesh) {
   return density;
 }
 
-/// Seconds of one call of `work`, which is queued as often as takes a fifth of the time; the best round counts.
+}  // namespace
+
 double best_seconds(Backend& backend, double seconds, const std::function<void()>& work) {
   using Clock = std::chrono::steady_clock;
   const auto round = [&](long calls) {
@@ -90,8 +91,6 @@ double best_seconds(Backend& backend, double seconds, const std::function<void()
   for (int r = 0; r < rounds; ++r) best = std::min(best, round(calls) / static_cast<double>(calls));
   return best;
 }
-
-}  // namespace
 
 Throughput measure_throughput(Backend& backend, const FieldShape& shape, const ThroughputOptions& options) {
   const PhaseMesh mesh = reference_mesh(shape);

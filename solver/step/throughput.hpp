@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <functional>
 
 #include "kernels/contract/backend.hpp"
 
@@ -43,6 +44,9 @@ struct WindowTraffic {
 };
 /// Of OU-1 to a tolerance of 1e-6. Takes the memory of an evolution. The observer of the backend is lost.
 WindowTraffic measure_window_traffic(Backend& backend, const FieldShape& shape);
+
+/// Seconds of one call of `work`, which is queued as often as takes a fifth of `seconds`; the best round counts.
+double best_seconds(Backend& backend, double seconds, const std::function<void()>& work);
 
 /// Memory that it takes, in bytes: the field, its copy and what a sweep writes into.
 std::size_t throughput_memory(const FieldShape& shape, Precision precision);
