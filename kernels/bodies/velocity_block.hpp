@@ -13,13 +13,14 @@
 /// One read and one write of the field; what is between stays in the scratch of the block.
 namespace underdamp {
 
-template <class Real, bool limited>
+template <class Real>
 struct VelocityBlockSweep {
   static constexpr int scratch_arrays = 2;  ///< of a block, and two rows
 
   VelocityBlockView<Real> table;
   BlockShape shape;
   int lines_of_problem;
+  bool limited;  ///< no value becomes negative
   bool keeps_mass;
   const Real* from;
   Real* to;
@@ -222,7 +223,7 @@ struct VelocityBlockSweep {
       Real* const out = target + static_cast<std::ptrdiff_t>(row) * shape.width;
       for (int pack = begin; pack < end; ++pack) {
         P value = P::load(in + pack * P::width);
-        if constexpr (limited) value = max(P::broadcast(0.0), value);
+        if (limited) value = max(P::broadcast(0.0), value);
         if (limited || keeps_mass) value = factor * value;
         const int cells = shape.template cells_of<P>(pack);
         if (cells == P::width) {

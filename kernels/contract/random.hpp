@@ -18,7 +18,7 @@
 namespace underdamp {
 
 /// What a stream of random numbers is for; streams of one seed do not overlap.
-enum class RandomPurpose : std::uint32_t { dynamics, start, start_in_cell, minibatch, epoch };
+enum class RandomPurpose : std::uint32_t { dynamics, start, start_in_cell, minibatch, epoch, pilot };
 
 /// Streams of one plane.
 UNDERDAMP_HD std::uint32_t random_stream(RandomPurpose purpose, std::uint32_t plane) {

@@ -48,17 +48,10 @@ void sweep_blocks(Launcher& launcher, const typename Launcher::Real* from, Devic
   using Real = typename Launcher::Real;
   const FieldShape& shape = to.shape();
   const BlockShape block(shape.axes, Launcher::block_lanes);
-  const auto launch = [&]<bool limited>() {
-    launcher.for_each_block(
-        "velocity blocks", shape.lines(), block,
-        VelocityBlockSweep<Real, limited>{plan.view, block, shape.theta_cells, plan.keeps_mass, from, to.cells(),
-                                          to.left_lower(), shape.lines(), to.created_in_lines()});
-  };
-  if (positivity == Positivity::limit) {
-    launch.template operator()<true>();
-  } else {
-    launch.template operator()<false>();
-  }
+  launcher.for_each_block(
+      "velocity blocks", shape.lines(), block,
+      VelocityBlockSweep<Real>{plan.view, block, shape.theta_cells, positivity == Positivity::limit, plan.keeps_mass,
+                               from, to.cells(), to.left_lower(), shape.lines(), to.created_in_lines()});
 }
 
 /// S along every θ axis.

@@ -28,28 +28,27 @@ struct Extent {
   double upper = -std::numeric_limits<double>::infinity();
 };
 
-/// Of axis i, mean ± n deviations at all times.
-Extent extent_of(const std::vector<PhaseMoments>& way, Eigen::Index i, double deviations) {
+/// Of axis i, ± n deviations at all times.
+Extent extent_of(const std::vector<PhaseSpread>& way, Eigen::Index i, double deviations) {
   Extent extent;
-  for (const PhaseMoments& m : way) {
-    const double reach = deviations * std::sqrt(std::max(0.0, m.covariance(i, i)));
-    extent.lower = std::min(extent.lower, m.mean[i] - reach);
-    extent.upper = std::max(extent.upper, m.mean[i] + reach);
+  for (const PhaseSpread& met : way) {
+    extent.lower = std::min(extent.lower, met.lower(i, deviations));
+    extent.upper = std::max(extent.upper, met.upper(i, deviations));
   }
   return extent;
 }
 
 /// The narrowest conditional deviation of each axis on the way.
-PhaseVector narrowest_on(const std::vector<PhaseMoments>& way) {
-  PhaseVector narrowest = conditional_deviations(way.front().covariance);
-  for (const PhaseMoments& m : way) narrowest = narrowest.cwiseMin(conditional_deviations(m.covariance));
+PhaseVector narrowest_on(const std::vector<PhaseSpread>& way) {
+  PhaseVector narrowest = way.front().narrowest;
+  for (const PhaseSpread& met : way) narrowest = narrowest.cwiseMin(met.narrowest);
   return narrowest;
 }
 
 class BoxChoice {
  public:
-  BoxChoice(const std::vector<PhaseMoments>& way, const CoupledBoxOptions& options)
-      : way_(way), options_(options), d_(way.front().mean.size() / 2), narrowest_(narrowest_on(way)) {}
+  BoxChoice(const std::vector<PhaseSpread>& way, const CoupledBoxOptions& options)
+      : way_(way), options_(options), d_(way.front().narrowest.size() / 2), narrowest_(narrowest_on(way)) {}
 
   CoupledBox choose() const {
     CoupledBox result;
@@ -158,7 +157,7 @@ class BoxChoice {
         fmt::format("it would take about [{}] cells; use other axes, or more noise in the narrow direction", wanted));
   }
 
-  const std::vector<PhaseMoments>& way_;
+  const std::vector<PhaseSpread>& way_;
   const CoupledBoxOptions& options_;
   Eigen::Index d_;
   PhaseVector narrowest_;
@@ -181,23 +180,9 @@ double deviations_for(double error, double friction_times) {
   return n;
 }
 
-std::vector<PhaseMoments> moments_on_the_way(const LinearProcess& process, const GridAxes& axes,
-                                             const PhaseMoments& start, double until) {
-  constexpr int samples = 400;
-  std::vector<PhaseMoments> way{axes.to_grid(start)};
-  PhaseMoments now = start;
-  const double step = until / samples;
-  for (int i = 1; i <= samples; ++i) {
-    // Of the map whole steps: some of them may be none.
-    now = process.after(process.is_map() ? i * step : step, process.is_map() ? start : now);
-    way.push_back(axes.to_grid(now));
-  }
-  return way;
-}
-
-CoupledBox choose_box(const std::vector<PhaseMoments>& way, const CoupledBoxOptions& options) {
+CoupledBox choose_box(const std::vector<PhaseSpread>& way, const CoupledBoxOptions& options) {
   require(!way.empty(), "a box is chosen from what it must hold");
-  const auto axes = static_cast<std::size_t>(way.front().mean.size());
+  const auto axes = static_cast<std::size_t>(way.front().narrowest.size());
   if (options.cells) require(options.cells->size() == axes, "each axis has its cells");
   return BoxChoice(way, options).choose();
 }

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "meshes/phase_space.hpp"
-#include "solver/coupled/grid_axes.hpp"
+#include "solver/coupled/phase_spread.hpp"
 
 /// Boxes and cells of several parameters (docs/method.md, section 16): as narrow as the tolerance allows, because every
 /// deviation of box costs cells in all 2d axes.
@@ -21,10 +21,6 @@ double deviations_for(double error, double friction_times);
 /// Below the first L1 errors of 1e-2 and more: refused; below the second a warning.
 inline constexpr double fewest_cells_of_coupled = 1.0;
 inline constexpr double enough_cells_of_coupled = 1.5;
-
-/// The Gaussians that a run meets, in the coordinates of the grid.
-std::vector<PhaseMoments> moments_on_the_way(const LinearProcess& process, const GridAxes& axes,
-                                             const PhaseMoments& start, double until);
 
 struct CoupledBoxOptions {
   /// Cells of each axis, θ1 … θd, v1 … vd; absent: from the tolerance.
@@ -47,6 +43,6 @@ struct CoupledBox {
 /// Holds ± so many deviations of everything on the way: as many as the tolerance asks for, or with given cells as make
 /// the errors of grid and walls together least. Throws Error (bad_input) if that leaves less than
 /// fewest_cells_of_coupled, naming the cells that it would take.
-CoupledBox choose_box(const std::vector<PhaseMoments>& way, const CoupledBoxOptions& options);
+CoupledBox choose_box(const std::vector<PhaseSpread>& way, const CoupledBoxOptions& options);
 
 }  // namespace underdamp
